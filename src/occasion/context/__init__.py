@@ -1,0 +1,1 @@
+"""Context: raw signals to typed signals and one natural sentence."""

@@ -1,0 +1,85 @@
+"""Every error Occasion raises on purpose, under one root.
+
+A message says what went wrong, which value was found, and what cures it.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DataError",
+    "EncoderError",
+    "EncoderMismatchError",
+    "MissingExtraError",
+    "ModelError",
+    "NotFoundError",
+    "OccasionError",
+    "RuleError",
+    "SettingsError",
+    "StoreError",
+    "VectorIndexError",
+]
+
+
+class OccasionError(Exception):
+    """Root of all errors raised on purpose; ``exit_code`` is what the command line exits with."""
+
+    exit_code = 1
+
+
+class DataError(OccasionError, ValueError):
+    """A value handed in is not usable: names the field, the value found and what is allowed."""
+
+    exit_code = 2
+
+
+class RuleError(DataError):
+    """A filter, pin, boost or cap cannot be understood."""
+
+
+class SettingsError(OccasionError):
+    """A setting is missing or out of range."""
+
+    exit_code = 2
+
+
+class NotFoundError(OccasionError, LookupError):
+    """An id is not in the store."""
+
+    exit_code = 3
+
+
+class StoreError(OccasionError):
+    """The store cannot be opened, read or written; what was acknowledged before stays."""
+
+    exit_code = 4
+
+
+class EncoderError(OccasionError):
+    """An encoder cannot be loaded or cannot encode."""
+
+    exit_code = 5
+
+
+class EncoderMismatchError(EncoderError):
+    """Stored vectors were made by another encoder than the one configured."""
+
+
+class ModelError(OccasionError):
+    """A model version is missing or damaged."""
+
+    exit_code = 5
+
+
+class VectorIndexError(OccasionError):
+    """A vector index or vector file is damaged; it can always be rebuilt from the store."""
+
+    exit_code = 5
+
+
+class MissingExtraError(OccasionError, ImportError):
+    """A part needs packages that the core install leaves out; names the pip command that adds them."""
+
+    exit_code = 5
+
+    def __init__(self, part: str, extra: str) -> None:
+        super().__init__(f"{part} needs packages outside the core install. Cure: pip install 'occasion[{extra}]'")

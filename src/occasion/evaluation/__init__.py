@@ -1,0 +1,1 @@
+"""Evaluation: honest offline figures."""

@@ -1,0 +1,1 @@
+"""Importing: files of many shapes into the store; every rejected row explained."""

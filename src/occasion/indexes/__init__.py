@@ -1,0 +1,1 @@
+"""Indexes: implementations of one Protocol of `occasion.protocols`, one a file, registered here by name."""

@@ -1,0 +1,276 @@
+"""What the parts promise each other. One Protocol a part; one implementation a file; siblings never import each other.
+
+Ids are strings outside and whole numbers (*keys*) inside. The store gives every item id a key 0, 1, 2, ... that never
+changes, so arrays over items are indexed by key. Users and contexts have keys of the same kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from occasion.data import Context, Event, Item, Scalar, Slate, User
+
+    Floats = NDArray[np.float32]
+    Keys = NDArray[np.int32]
+
+__all__ = [
+    "CandidateScores",
+    "ContextProvider",
+    "Encoder",
+    "EventColumns",
+    "Index",
+    "Moment",
+    "Policy",
+    "Progress",
+    "Ranker",
+    "Source",
+    "Store",
+    "StoredContext",
+    "StoredItem",
+]
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) while long work runs; total is 0 where it is not known."""
+
+
+class StoredItem(NamedTuple):
+    """An item id as the store knows it: `item` is None where events name an id that no import described, or it was deleted."""
+
+    key: int
+    id: str
+    revision: int
+    item: Item | None
+
+
+class StoredContext(NamedTuple):
+    """A distinct context of events: many events share one."""
+
+    key: int
+    text: str
+    signals: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class EventColumns:
+    """A batch of events as columns, in order of `seq`, each (n,).
+
+    `user` is -1 for an anonymous event, `context` is -1 where there is none, `value` and `at` are NaN where unknown;
+    `type` indexes `types`, the names. A user key stands for a user id or, where there is none, for the session.
+    """
+
+    seq: NDArray[np.int64]
+    user: Keys
+    item: Keys
+    type: NDArray[np.int16]
+    value: Floats
+    at: NDArray[np.float64]
+    context: Keys
+    types: tuple[str, ...]
+
+
+@runtime_checkable
+class Store(Protocol):
+    """The only durable state. What a write has returned from survives a crash; writing the same thing twice is harmless."""
+
+    def put_items(self, items: Iterable[Item]) -> int:
+        """Insert or replace items in one transaction; return how many are new or changed."""
+
+    def delete_items(self, ids: Sequence[str]) -> int:
+        """Remove items from the catalogue (their events stay); return how many were there."""
+
+    def get_items(self, ids: Sequence[str]) -> dict[str, Item]:
+        """Return the items that exist among `ids`."""
+
+    def items(self, after: int = 0) -> Iterator[StoredItem]:
+        """Yield item ids whose revision is > `after`, by revision: new, changed, deleted, or first named by an event."""
+
+    def item_key(self, item_id: str) -> int | None:
+        """Return the key of an item id, None if never seen."""
+
+    def put_users(self, users: Iterable[User]) -> int:
+        """Insert or replace users in one transaction; return how many are new or changed."""
+
+    def get_user(self, user_id: str) -> User | None:
+        """Return a user, None if unknown."""
+
+    def users(self) -> Iterator[User]:
+        """Yield all users that were described (not those only events name)."""
+
+    def user_key(self, user: str | None, session: str | None = None) -> int | None:
+        """Return the key of a user id, else of a session, None if never seen."""
+
+    def append(self, events: Sequence[Event]) -> int:
+        """Append events durably in one transaction; return how many were new (by event id)."""
+
+    def history(self, user_key: int, before: float | None = None, limit: int = 500) -> EventColumns:
+        """Return the newest `limit` events of a user with ``at < before`` (or unknown time), in order of (at, seq)."""
+
+    def events(self, after: int = 0, batch: int = 100_000) -> Iterator[EventColumns]:
+        """Yield events with seq > `after` in batches, by seq."""
+
+    def read_events(self, after: int = 0) -> Iterator[Event]:
+        """Yield events with seq > `after` as values, by seq (for export; slower than `events`)."""
+
+    def contexts(self, after: int = -1) -> Iterator[StoredContext]:
+        """Yield distinct event contexts with key > `after`, by key."""
+
+    def put_slate(self, slate: Slate) -> None:
+        """Store an answer durably."""
+
+    def get_slate(self, slate_id: str) -> Slate | None:
+        """Return an answer, None if unknown."""
+
+    def slates(self) -> Iterator[Slate]:
+        """Yield all answers, oldest first."""
+
+    def cursor(self) -> tuple[int, int]:
+        """Return (greatest item revision, greatest event seq): cheap, tells whether something is new."""
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of items, users, events, contexts and slates."""
+
+    def get_state(self, name: str) -> str | None:
+        """Return a small named text (import checkpoints, the model version in service)."""
+
+    def put_state(self, name: str, value: str | None) -> None:
+        """Store a small named text durably; None removes it."""
+
+    def close(self) -> None:
+        """Close; idempotent."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Texts to unit vectors. `version` is stamped on every vector: two encoders of one version give the same vectors."""
+
+    version: str
+    dim: int
+
+    def encode(
+        self, texts: Sequence[str], *, role: Literal["query", "item"] = "item", progress: Progress | None = None
+    ) -> Floats:
+        """Return unit vectors (n, dim). An empty text gives a zero vector. Order and batch size change nothing beyond 1e-5."""
+
+
+@runtime_checkable
+class Index(Protocol):
+    """Vectors to nearest keys by inner product. Can always be rebuilt."""
+
+    def add(self, keys: Keys, vectors: Floats) -> None:
+        """Add or replace vectors (n, dim)."""
+
+    def remove(self, keys: Keys) -> None:
+        """Remove keys; unknown keys are ignored."""
+
+    def search(self, vector: Floats, k: int, allowed: NDArray[np.bool_] | None = None) -> CandidateScores:
+        """Return the best k keys and inner products for one vector (dim,), best first; `allowed` is indexed by key."""
+
+    def score(self, vector: Floats, keys: Keys) -> Floats:
+        """Return exact inner products of one vector (dim,) with the vectors of `keys` (n,)."""
+
+    def __len__(self) -> int: ...
+
+
+class CandidateScores(NamedTuple):
+    """Item keys (n,) and their scores (n,), best first."""
+
+    keys: Keys
+    scores: Floats
+
+
+@dataclass(slots=True)
+class Moment:
+    """A request with everything resolved that parts need: who, when, what was said, what was done before.
+
+    Attributes
+    ----------
+    context : Context
+        As asked, with `at` filled in.
+    at : float
+    signals : mapping
+        All signals, given and derived.
+    sentence : str
+        The situation as one natural sentence.
+    user : int
+        User key, -1 for nobody.
+    history : EventColumns or None
+        Past events, oldest first, cut before `at`.
+    weights : (h,) float32
+        Liking of each history event: event weight times decay; negative for dislikes.
+    context_vector, taste_vector : (dim,) float32 or None
+        Encoded sentence; weighted mean of the history's item vectors.
+    allowed : (items,) bool or None
+        Which keys may be recommended at all; None: every item of the catalogue.
+    rng : numpy Generator
+        Seeded by the slate id.
+    """
+
+    context: Context
+    at: float
+    signals: Mapping[str, Scalar]
+    sentence: str
+    user: int
+    history: EventColumns | None
+    weights: Floats
+    context_vector: Floats | None
+    taste_vector: Floats | None
+    allowed: NDArray[np.bool_] | None
+    rng: np.random.Generator
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Source(Protocol):
+    """One reason to recommend: finds candidates and scores any."""
+
+    name: str
+    group: Literal["moment", "history", "others", "popularity", "exploration"]
+
+    def candidates(self, moment: Moment, k: int) -> CandidateScores:
+        """Return at most k allowed keys with scores, best first; empty where the source has nothing to say."""
+
+    def score(self, moment: Moment, keys: Keys) -> Floats:
+        """Return scores (n,) of given keys, on the same scale as `candidates`; 0 where it has nothing to say."""
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """Scores of all sources to one score with parts that add up."""
+
+    version: str
+
+    def rank(self, moment: Moment, keys: Keys, scores: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Return the parts (group name to (n,) float32) of each candidate's score; their sum is the score."""
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Scores to an ordered choice with probabilities. Stateless."""
+
+    name: str
+
+    def choose(
+        self,
+        scores: Floats,
+        k: int,
+        *,
+        rng: np.random.Generator,
+        similarity: Callable[[int, NDArray[np.int64]], Floats] | None = None,
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Return positions into `scores` of the chosen (<= k) in order, and each choice's propensity given those before."""
+
+
+@runtime_checkable
+class ContextProvider(Protocol):
+    """Adds signals to a context: clock, calendar, weather. Must never raise for a usable context and never block long."""
+
+    name: str
+
+    def signals(self, context: Context) -> Mapping[str, Scalar]:
+        """Return derived signals; empty where nothing is known."""

@@ -1,0 +1,1 @@
+"""Rankers: implementations of one Protocol of `occasion.protocols`, one a file, registered here by name."""

