@@ -83,9 +83,7 @@ def _check_id(value: object, name: str) -> str:
     if not value.strip():
         raise DataError(f"{name} is empty. Cure: give every {name} at least one visible character.")
     if len(value) > MAX_ID_LENGTH:
-        raise DataError(
-            f"{name} has {len(value)} characters, at most {MAX_ID_LENGTH} are allowed. Cure: shorten or hash it."
-        )
+        raise DataError(f"{name} has {len(value)} characters, at most {MAX_ID_LENGTH} are allowed. Cure: shorten or hash it.")
     return value
 
 
@@ -126,9 +124,7 @@ def _scalar(value: object, name: str) -> Scalar:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
-    raise DataError(
-        f"{name} must be text, a finite number or true/false, found {value!r}. Cure: leave unknown values out."
-    )
+    raise DataError(f"{name} must be text, a finite number or true/false, found {value!r}. Cure: leave unknown values out.")
 
 
 def _attribute(value: object, name: str) -> Attribute:
@@ -147,9 +143,9 @@ def _mapping(values: object, name: str, check: Any) -> Mapping[str, Any]:
     return MappingProxyType({k: check(v, f"{name}[{k!r}]") for k, v in values.items() if v is not None})
 
 
-def _set(value: object, **fields: object) -> None:
+def _set(target: object, /, **fields: object) -> None:
     for name, content in fields.items():
-        object.__setattr__(value, name, content)
+        object.__setattr__(target, name, content)
 
 
 def content_hash(*parts: object) -> str:
@@ -203,9 +199,7 @@ class Item:
             _check_time(self.available_until, "available_until"),
         )
         if start is not None and end is not None and end <= start:
-            raise DataError(
-                f"item {self.id!r} is available from {start} until {end}: the end must lie after the start."
-            )
+            raise DataError(f"item {self.id!r} is available from {start} until {end}: the end must lie after the start.")
         _set(
             self,
             text=_mapping(self.text, "text", _check_text),

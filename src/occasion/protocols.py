@@ -152,9 +152,7 @@ class Encoder(Protocol):
     version: str
     dim: int
 
-    def encode(
-        self, texts: Sequence[str], *, role: Literal["query", "item"] = "item", progress: Progress | None = None
-    ) -> Floats:
+    def encode(self, texts: Sequence[str], *, role: Literal["query", "item"] = "item", progress: Progress | None = None) -> Floats:
         """Return unit vectors (n, dim). An empty text gives a zero vector. Order and batch size change nothing beyond 1e-5."""
 
 
