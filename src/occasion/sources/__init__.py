@@ -1,1 +1,31 @@
-"""Sources: implementations of one Protocol of `occasion.protocols`, one a file, registered here by name."""
+"""Sources: reasons to recommend, one a file. To add one: write the file, add its line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from occasion.protocols import Source
+
+__all__ = ["SOURCES", "make_source"]
+
+SOURCES = {
+    "semantic": "occasion.sources.semantic:SemanticSource",
+    "taste": "occasion.sources.taste:TasteSource",
+    "words": "occasion.sources.lexical:WordsSource",
+    "lookalike": "occasion.sources.lexical:LookalikeSource",
+    "together": "occasion.sources.together:TogetherSource",
+    "moment": "occasion.sources.popular:MomentSource",
+    "popular": "occasion.sources.popular:PopularSource",
+    "again": "occasion.sources.again:AgainSource",
+    "explore": "occasion.sources.explore:ExploreSource",
+}
+"""Name to where it lives. The order is the order of explanation."""
+
+
+def make_source(name: str, **parts: Any) -> Source:
+    """Build a source from the parts it names as parameters (index, statistics, text_index, known)."""
+    module, cls = SOURCES[name].split(":")
+    made: Source = getattr(import_module(module), cls)(**parts)
+    return made

@@ -1,0 +1,75 @@
+"""The items of a store in memory: which keys may be recommended, their ids, their fields as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occasion.protocols import StoredItem
+from occasion.rules import Columns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Catalogue"]
+
+
+class Catalogue:
+    """Ids and fields of items by key. Texts and vectors live elsewhere, so that a million items stay small."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        """Greatest item revision of the store that was applied."""
+        self.columns = Columns()
+        self._ids: list[str] = []
+        self._known = np.zeros(0, bool)
+        self._keys: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        """Number of keys ever given, deleted and undescribed items included."""
+        return len(self._ids)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which keys (n,) are items of the catalogue; a view, do not change it."""
+        return self._known[: len(self._ids)]
+
+    @property
+    def size(self) -> int:
+        """Number of items that may be recommended."""
+        return int(self.known.sum())
+
+    def apply(self, stored: Iterable[StoredItem]) -> None:
+        """Take over new, changed and deleted items."""
+        for entry in stored:
+            self._room(entry.key + 1)
+            self._ids[entry.key] = entry.id
+            self._keys[entry.id] = entry.key
+            self._known[entry.key] = entry.item is not None
+            if entry.item is None:
+                self.columns.remove(entry.key)
+            else:
+                self.columns.set(entry.key, entry.item)
+            self.revision = max(self.revision, entry.revision)
+
+    def _room(self, size: int) -> None:
+        if size > len(self._ids):
+            self._ids.extend([""] * (size - len(self._ids)))
+        if size > len(self._known):
+            grown = np.zeros(max(size, 2 * len(self._known), 1024), bool)
+            grown[: len(self._known)] = self._known
+            self._known = grown
+
+    def id(self, key: int) -> str:
+        """Return the id of a key."""
+        return self._ids[key]
+
+    def key(self, item_id: str) -> int | None:
+        """Return the key of an id, None if never seen."""
+        return self._keys.get(item_id)
+
+    def keys(self, ids: Iterable[str]) -> list[int]:
+        """Return the keys of those ids that are known, in order."""
+        return [k for k in map(self._keys.get, ids) if k is not None]

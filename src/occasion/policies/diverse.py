@@ -1,0 +1,74 @@
+"""Diverse: the best scores first, or maximal marginal relevance when diversity is asked for; chooses with certainty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occasion.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["DiversePolicy"]
+
+POOL = 5
+"""Diversity chooses among the best POOL * k (at least 50) candidates."""
+
+
+class DiversePolicy:
+    """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998).
+
+    Each place takes the candidate with the greatest ``(1 - d) * s - d * max similarity to those chosen``, s the score
+    scaled to [0, 1] over the pool.
+
+    Parameters
+    ----------
+    diversity : float
+        d in [0, 1]; 0 is plain best-first. Raises DataError outside of it.
+    """
+
+    name = "diverse"
+
+    def __init__(self, diversity: float = 0.0) -> None:
+        if not 0 <= diversity <= 1:
+            raise DataError(f"diversity is {diversity!r}. Cure: a number from 0 (none) to 1.")
+        self.diversity = diversity
+
+    def choose(
+        self,
+        scores: NDArray[np.float32],
+        k: int,
+        *,
+        rng: np.random.Generator,
+        similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return positions of the chosen in order, and propensities of 1: nothing here is random."""
+        order = np.argsort(-scores, kind="stable").astype(np.int64)
+        if self.diversity > 0 and similarity is not None and len(order) > 1:
+            order = self._marginal(scores, order[: max(50, POOL * k)], k, similarity)
+        chosen = order[:k]
+        return chosen, np.ones(len(chosen), np.float32)
+
+    def _marginal(
+        self,
+        scores: NDArray[np.float32],
+        pool: NDArray[np.int64],
+        k: int,
+        similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]],
+    ) -> NDArray[np.int64]:
+        value = scores[pool].astype(np.float64)
+        value = (value - value.min()) / max(float(np.ptp(value)), 1e-9)
+        nearest = np.full(len(pool), -1.0)
+        left = np.ones(len(pool), bool)
+        chosen: list[int] = []
+        for _ in range(min(k, len(pool))):
+            # Before anything is chosen similarity counts nothing; the first place is the best score.
+            margin = (1 - self.diversity) * value - (self.diversity * nearest if chosen else 0) + (0 if chosen else value)
+            best = int(np.argmax(np.where(left, margin, -np.inf)))
+            left[best] = False
+            chosen.append(best)
+            nearest = np.maximum(nearest, similarity(int(pool[best]), pool))
+        return pool[np.array(chosen, np.int64)]

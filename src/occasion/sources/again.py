@@ -1,0 +1,51 @@
+"""Again: what this person keeps coming back to, the more so in moments like this one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from occasion.protocols import CandidateScores, Moment
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["AgainSource"]
+
+
+class AgainSource:
+    """Score ln(1 + sum of the person's own event weights), events in a like moment counting up to twice.
+
+    A net dislike scores negative.
+    """
+
+    name = "again"
+    group: Literal["history"] = "history"
+
+    def _own(self, moment: Moment) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        if moment.history is None or not len(moment.history.item):
+            return np.zeros(0, np.int32), np.zeros(0, np.float32)
+        items, at = np.unique(moment.history.item, return_inverse=True)
+        likeness = moment.extra.get("likeness")
+        weights = moment.weights if likeness is None else moment.weights * (1 + likeness)
+        total = np.bincount(at, weights)
+        return items.astype(np.int32), (np.sign(total) * np.log1p(np.abs(total))).astype(np.float32)
+
+    def candidates(self, moment: Moment, k: int) -> CandidateScores:
+        """Return the person's own items, most used first."""
+        keys, scores = self._own(moment)
+        if moment.allowed is not None and len(keys):
+            fits = (keys < len(moment.allowed)) & moment.allowed[np.minimum(keys, len(moment.allowed) - 1)]
+            keys, scores = keys[fits], scores[fits]
+        best = np.argsort(-scores, kind="stable")[:k]
+        best = best[scores[best] > 0]
+        return CandidateScores(keys[best], scores[best])
+
+    def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return own counts (n,), 0 for items never used."""
+        mine, scores = self._own(moment)
+        if not len(mine):
+            return np.zeros(len(keys), np.float32)
+        at = np.minimum(np.searchsorted(mine, keys), len(mine) - 1)
+        return np.where(mine[at] == keys, scores[at], np.float32(0)).astype(np.float32)

@@ -1,0 +1,69 @@
+"""Lexical: TF-IDF cosine of item texts with the person's own words, and with the texts of what they chose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from occasion.protocols import CandidateScores, Moment
+from occasion.textindex import TextIndex
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["LookalikeSource", "WordsSource"]
+
+RECENT = 30
+"""Newest history events whose texts count."""
+
+
+class WordsSource:
+    """Score: TF-IDF cosine of the words of the request with the item's text."""
+
+    name = "words"
+    group: Literal["moment"] = "moment"
+
+    def __init__(self, text_index: TextIndex) -> None:
+        self.text_index = text_index
+
+    def _query(self, moment: Moment) -> dict[int, float]:
+        if self.name not in moment.extra:
+            moment.extra[self.name] = self.text_index.query(moment.context.text)
+        query: dict[int, float] = moment.extra[self.name]
+        return query
+
+    def candidates(self, moment: Moment, k: int) -> CandidateScores:
+        """Return the items that share words with the request."""
+        return self.text_index.search(self._query(moment), k, moment.allowed)
+
+    def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return cosines (n,)."""
+        return self.text_index.score(self._query(moment), keys)
+
+
+class LookalikeSource:
+    """Score: TF-IDF cosine of the weighted texts of the newest history events with the item's text."""
+
+    name = "lookalike"
+    group: Literal["history"] = "history"
+
+    def __init__(self, text_index: TextIndex) -> None:
+        self.text_index = text_index
+
+    def _query(self, moment: Moment) -> dict[int, float]:
+        if self.name not in moment.extra:
+            query: dict[int, float] = {}
+            if moment.history is not None and len(moment.history.item):
+                query = self.text_index.query_of(moment.history.item[-RECENT:], moment.weights[-RECENT:])
+            moment.extra[self.name] = query
+        found: dict[int, float] = moment.extra[self.name]
+        return found
+
+    def candidates(self, moment: Moment, k: int) -> CandidateScores:
+        """Return the items whose texts resemble the history's."""
+        return self.text_index.search(self._query(moment), k, moment.allowed)
+
+    def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return cosines (n,)."""
+        return self.text_index.score(self._query(moment), keys)

@@ -1,0 +1,65 @@
+"""Together: items that people chose near the items of this history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from occasion.protocols import CandidateScores, Moment
+from occasion.statistics import Statistics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["TogetherSource"]
+
+RECENT = 50
+"""Distinct items of the history that are looked at, the weightiest."""
+
+
+class TogetherSource:
+    """Score: sum over the history of weight times shrunk cosine of co-occurrence (`occasion.statistics`)."""
+
+    name = "together"
+    group: Literal["others"] = "others"
+
+    def __init__(self, statistics: Statistics) -> None:
+        self.statistics = statistics
+
+    def _sum(self, moment: Moment) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the scored keys, sorted by key; computed once a moment."""
+        if self.name not in moment.extra:
+            moment.extra[self.name] = self._computed(moment)
+        keys, scores = moment.extra[self.name]
+        return keys, scores
+
+    def _computed(self, moment: Moment) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        if moment.history is None or not len(moment.history.item):
+            return np.zeros(0, np.int32), np.zeros(0, np.float32)
+        items, at = np.unique(moment.history.item, return_inverse=True)
+        weight = np.bincount(at, moment.weights)
+        heavy = np.argsort(-np.abs(weight), kind="stable")[:RECENT]
+        found = [(self.statistics.together(int(items[n])), weight[n]) for n in heavy]
+        keys = np.concatenate([c.keys for c, _ in found])
+        values = np.concatenate([c.scores * np.float32(w) for c, w in found])
+        distinct, place = np.unique(keys, return_inverse=True)
+        return distinct.astype(np.int32), np.bincount(place, values, len(distinct)).astype(np.float32)
+
+    def candidates(self, moment: Moment, k: int) -> CandidateScores:
+        """Return the items most often chosen near the history's."""
+        keys, scores = self._sum(moment)
+        if moment.allowed is not None:
+            fits = (keys < len(moment.allowed)) & moment.allowed[np.minimum(keys, len(moment.allowed) - 1)]
+            keys, scores = keys[fits], scores[fits]
+        best = np.argsort(-scores, kind="stable")[:k]
+        best = best[scores[best] > 0]
+        return CandidateScores(keys[best], scores[best])
+
+    def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the sums (n,), 0 where an item was never seen near the history."""
+        mine, scores = self._sum(moment)
+        if not len(mine):
+            return np.zeros(len(keys), np.float32)
+        at = np.minimum(np.searchsorted(mine, keys), len(mine) - 1)
+        return np.where(mine[at] == keys, scores[at], np.float32(0)).astype(np.float32)

@@ -1,0 +1,441 @@
+"""What the event log says in numbers: popularity now and by signal, items that go together, repeats, rating scales.
+
+Built from the whole log in one pass over columns, then kept true event by event. All arrays are indexed by item key.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.data import EVENT_TYPES, Scalar
+from occasion.errors import ModelError
+from occasion.protocols import CandidateScores, EventColumns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Keys = NDArray[np.int32]
+
+__all__ = ["Neighbours", "SignalCodes", "SignalTable", "Statistics", "liking", "rating_range"]
+
+DAY = 86_400.0
+WINDOW = 10
+"""How many following events of the same person count as going together with an event."""
+NEIGHBOURS = 60
+"""Neighbours kept of each item."""
+SHRINK = 3.0
+"""Pseudo-count that pulls the similarity of rarely seen pairs to zero."""
+TOP = 2000
+"""Most popular keys kept sorted."""
+MAX_VALUES = 512
+"""A signal with more distinct values than this says too little about each and is left out of the lift tables."""
+LIFT_PRIOR = 10.0
+"""Pseudo-events behind a lift: with none of an item's events under a signal value, its lift is 0."""
+
+SignalCodes = Mapping[str, tuple["Keys", Sequence[Scalar]]]
+"""Signal name to (code of each event, -1 where unknown; the value of each code)."""
+
+
+def rating_range(columns: EventColumns, known: tuple[float, float] | None = None) -> tuple[float, float] | None:
+    """Return the least and greatest rating seen, `known` included; None where no event is a rating."""
+    if "rating" not in columns.types:
+        return known
+    values = columns.value[(columns.type == columns.types.index("rating")) & np.isfinite(columns.value)]
+    if not len(values):
+        return known
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if known is None else (min(low, known[0]), max(high, known[1]))
+
+
+def liking(columns: EventColumns, ratings: tuple[float, float] | None) -> Floats:
+    """Return how much each event (n,) says the person likes the item; a click is 1, negative is dislike.
+
+    A rating counts 2 at the top of the scale seen so far, -2 at its bottom, 0 in the middle. Seconds of dwell count
+    ``min(2, ln(1 + s) / ln(31))``: half a minute is worth a click. Other types count `occasion.data.EVENT_TYPES`.
+    """
+    of_type = np.array([EVENT_TYPES[t].weight if t in EVENT_TYPES else 1.0 for t in columns.types] or [1.0], np.float32)
+    weights = of_type[columns.type] if len(columns.type) else np.zeros(0, np.float32)
+    known = np.isfinite(columns.value)
+    if "rating" in columns.types and ratings is not None and ratings[1] > ratings[0]:
+        rated = known & (columns.type == columns.types.index("rating"))
+        middle, half = (ratings[0] + ratings[1]) / 2, (ratings[1] - ratings[0]) / 2
+        weights = np.where(rated, 2 * (columns.value - middle) / half, weights)
+    if "dwell" in columns.types:
+        dwelt = known & (columns.type == columns.types.index("dwell"))
+        seconds = np.maximum(np.where(dwelt, columns.value, 0), 0)
+        weights = np.where(dwelt, np.minimum(2, np.log1p(seconds) / math.log(31)), weights)
+    return np.asarray(weights, np.float32)
+
+
+@dataclass(slots=True)
+class SignalTable:
+    """Events of each item under each value of one signal.
+
+    ``keys[v]`` is sorted, ``counts[v]`` goes with it, ``totals[v]`` is the sum over all items.
+    """
+
+    codes: dict[Scalar, int] = field(default_factory=dict)
+    keys: list[Keys] = field(default_factory=list)
+    counts: list[Floats] = field(default_factory=list)
+    totals: list[float] = field(default_factory=list)
+    recent: dict[int, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+
+    def of(self, value: Scalar, keys: Keys) -> tuple[Floats, float]:
+        """Return the events of `keys` (n,) under a value, and of all items; zeros where the value is new."""
+        out = np.zeros(len(keys), np.float32)
+        code = self.codes.get(value)
+        if code is None:
+            return out, 0.0
+        mine = self.keys[code]
+        if len(mine):
+            at = np.minimum(np.searchsorted(mine, keys), len(mine) - 1)
+            out = np.where(mine[at] == keys, self.counts[code][at], np.float32(0)).astype(np.float32)
+        late = self.recent.get(code)
+        if late:
+            out += np.array([late.get(int(k), 0.0) for k in keys], np.float32)
+        return out, self.totals[code]
+
+    def observe(self, value: Scalar, key: int, weight: float) -> None:
+        """Count one event."""
+        if value not in self.codes:
+            if len(self.codes) >= MAX_VALUES:
+                return
+            self.codes[value] = len(self.codes)
+            self.keys.append(np.zeros(0, np.int32))
+            self.counts.append(np.zeros(0, np.float32))
+            self.totals.append(0.0)
+        code = self.codes[value]
+        self.totals[code] += weight
+        self.recent[code][key] = self.recent[code].get(key, 0.0) + weight
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """For each item key the keys that go together with it: CSR arrays, best first, at most `NEIGHBOURS` each."""
+
+    starts: NDArray[np.int64]
+    keys: Keys
+    scores: Floats
+
+    def of(self, key: int) -> CandidateScores:
+        """Return the neighbours of a key; empty where it has none."""
+        if key + 1 >= len(self.starts):
+            return CandidateScores(np.zeros(0, np.int32), np.zeros(0, np.float32))
+        part = slice(self.starts[key], self.starts[key + 1])
+        return CandidateScores(self.keys[part], self.scores[part])
+
+
+def _empty_neighbours() -> Neighbours:
+    return Neighbours(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+
+
+def _pairs(user: Keys, item: Keys, size: int) -> Any:
+    """Sum 1/sqrt(lag) over pairs of different items within `WINDOW` events of one person; (size, size) CSR, symmetric."""
+    from scipy import sparse
+
+    total = sparse.csr_matrix((size, size), dtype=np.float32)
+    for lag in range(1, WINDOW + 1):
+        same = (user[lag:] == user[:-lag]) & (item[lag:] != item[:-lag])
+        if not same.any():
+            break
+        first, second = item[:-lag][same], item[lag:][same]
+        weight = np.full(len(first), lag**-0.5, np.float32)
+        total = total + sparse.coo_matrix((weight, (first, second)), shape=(size, size)).tocsr()
+    return (total + total.T).tocsr()
+
+
+def _neighbours(user: Keys, item: Keys, size: int) -> Neighbours:
+    """Cosine of co-occurrence, shrunk: ``c_ij / (sqrt(c_i c_j) + SHRINK)`` where ``c_i`` is the row sum."""
+    pairs = _pairs(user, item, size)
+    mass = np.sqrt(np.asarray(pairs.sum(1)).ravel())
+    row = np.repeat(np.arange(size, dtype=np.int32), np.diff(pairs.indptr))
+    score = (pairs.data / (mass[row] * mass[pairs.indices] + SHRINK)).astype(np.float32)
+    order = np.lexsort((-score, row))
+    rank = np.arange(len(row)) - pairs.indptr[row[order]]
+    keep = order[rank < NEIGHBOURS]
+    starts = np.zeros(size + 1, np.int64)
+    np.cumsum(np.bincount(row[keep], minlength=size), out=starts[1:])
+    return Neighbours(starts, pairs.indices[keep].astype(np.int32), score[keep])
+
+
+class Statistics:
+    """Counts over the event log; see the module. Never serialised but as plain arrays.
+
+    Parameters
+    ----------
+    half_life_days : float
+        Days after which an event counts half in what is popular now.
+    """
+
+    def __init__(self, half_life_days: float = 14.0) -> None:
+        self.half_life = half_life_days * DAY
+        self.cursor = 0
+        self.events = 0
+        self.repeats = 0
+        self.ratings: tuple[float, float] | None = None
+        self.reference = 0.0
+        """Time to which the decayed counts are discounted."""
+        self.count: NDArray[np.float64] = np.zeros(0)
+        """Positive evidence of each item, undecayed."""
+        self.now: NDArray[np.float64] = np.zeros(0)
+        """Positive evidence of each item, an event one half-life before `reference` counting half."""
+        self.signals: dict[str, SignalTable] = {}
+        self.neighbours = _empty_neighbours()
+        self._late: dict[int, dict[int, float]] = defaultdict(dict)
+        self._top: Keys | None = None
+
+    # -- building ---------------------------------------------------------------------------------------------------
+    def build(self, columns: EventColumns, items: int, signals: SignalCodes | None = None) -> None:
+        """Count the whole log, given as one batch; `items` is the number of item keys."""
+        size = max(items, int(columns.item.max()) + 1 if len(columns.item) else 0)
+        self.cursor = int(columns.seq[-1]) if len(columns.seq) else 0
+        self.ratings = rating_range(columns)
+        weight = liking(columns, self.ratings)
+        good = weight > 0
+        times = columns.at[np.isfinite(columns.at)]
+        self.reference = float(times.max()) if len(times) else 0.0
+        age = np.where(np.isfinite(columns.at), self.reference - columns.at, 0.0)
+        self.count = np.bincount(columns.item[good], weight[good], size).astype(np.float64)
+        decayed = weight[good] * np.exp2(-age[good] / self.half_life)
+        self.now = np.bincount(columns.item[good], decayed, size).astype(np.float64)
+        self._sequences(columns, good, size)
+        self.signals = {
+            name: _table(columns.item, weight, codes, size)
+            for name, codes in (signals or {}).items()
+            if len(codes[1]) <= MAX_VALUES
+        }
+        self._late.clear()
+        self._top = None
+
+    def _sequences(self, columns: EventColumns, good: NDArray[np.bool_], size: int) -> None:
+        user, item = columns.user[good], columns.item[good]
+        at = np.nan_to_num(columns.at[good], nan=0.0)
+        order = np.lexsort((columns.seq[good], at, user))
+        user, item = user[order], item[order]
+        self.events = len(user)
+        self.repeats = self.events - len(np.unique(user.astype(np.int64) * size + item)) if size else 0
+        self.neighbours = _neighbours(user, item, size)
+
+    def observe(self, columns: EventColumns, signals: Sequence[Mapping[str, Scalar]], recent: Mapping[int, Sequence[int]]) -> None:
+        """Count new events one by one.
+
+        Parameters
+        ----------
+        columns : EventColumns
+            In order of seq.
+        signals : sequence of mapping
+            Signals of each event.
+        recent : mapping of user key to item keys
+            What each of these people did before this batch, oldest first.
+        """
+        self.ratings = rating_range(columns, self.ratings)
+        weight = liking(columns, self.ratings)
+        trails = {user: list(keys) for user, keys in recent.items()}
+        for n in range(len(columns.seq)):
+            key, value = int(columns.item[n]), float(weight[n])
+            self.grow(key + 1)
+            if value > 0:
+                self._count(key, value, float(columns.at[n]))
+                trail = trails.setdefault(int(columns.user[n]), [])
+                self.events += 1
+                self.repeats += key in trail
+                self._pair(key, trail)
+                trail.append(key)
+                for name, signal in signals[n].items():
+                    if not isinstance(signal, float):
+                        self.signals.setdefault(name, SignalTable()).observe(signal, key, value)
+        if len(columns.seq):
+            self.cursor = int(columns.seq[-1])
+
+    def grow(self, size: int) -> None:
+        """Make room for `size` item keys."""
+        if size > len(self.count):
+            room = max(size, len(self.count) + len(self.count) // 8) - len(self.count)
+            self.count = np.concatenate([self.count, np.zeros(room)])
+            self.now = np.concatenate([self.now, np.zeros(room)])
+
+    def _count(self, key: int, weight: float, at: float) -> None:
+        self.count[key] += weight
+        if math.isnan(at):
+            self.now[key] += weight
+        else:
+            # Discounting to a fixed reference lets one event change one number; rebase before the factor overflows.
+            if at - self.reference > 200 * self.half_life:
+                self.now *= math.exp2(-min(1000.0, (at - self.reference) / self.half_life))
+                self.reference = at
+            self.now[key] += weight * math.exp2(max(-1000.0, (at - self.reference) / self.half_life))
+        if self._top is not None and key not in self._top:
+            least = self._top[-1] if len(self._top) else -1
+            if least < 0 or self.now[key] > self.now[least]:
+                self._top = np.append(self._top, np.int32(key))
+
+    def _pair(self, key: int, trail: Sequence[int]) -> None:
+        for lag, other in enumerate(reversed(trail[-WINDOW:]), 1):
+            if other != key:
+                gain = lag**-0.5
+                self._late[key][other] = self._late[key].get(other, 0.0) + gain
+                self._late[other][key] = self._late[other].get(key, 0.0) + gain
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+    @property
+    def repeat_rate(self) -> float:
+        """Share of events in which a person comes back to an item they already had, 0 to 1."""
+        return self.repeats / self.events if self.events else 0.0
+
+    def together(self, key: int) -> CandidateScores:
+        """Return what goes together with an item, recent events included; unordered where recent events count."""
+        keys, scores = self.neighbours.of(key)
+        late = self._late.get(key)
+        if not late:
+            return CandidateScores(keys, scores)
+        merged = dict(zip(keys.tolist(), scores.tolist(), strict=True))
+        mass = max(1.0, self.count[key])
+        for other, gain in late.items():
+            merged[other] = merged.get(other, 0.0) + gain / (math.sqrt(mass * max(1.0, self.count[other])) + SHRINK)
+        return CandidateScores(np.fromiter(merged, np.int32, len(merged)), np.fromiter(merged.values(), np.float32, len(merged)))
+
+    def top(self, k: int, allowed: NDArray[np.bool_] | None = None) -> CandidateScores:
+        """Return the k keys most popular now, best first, only allowed ones, with their decayed counts."""
+        if self._top is None or len(self._top) > 2 * TOP:
+            self._top = _best(self.now, TOP)
+        keys = self._top if allowed is None else self._top[_within(allowed, self._top)]
+        if len(keys) < k and allowed is not None and len(self._top) >= TOP:
+            values = np.where(_resized(allowed, len(self.now)), self.now, 0)
+            keys = _best(values, k)
+        keys = keys[np.argsort(-self.now[keys], kind="stable")][:k]
+        return CandidateScores(keys, self.now[keys].astype(np.float32))
+
+    def lift(self, signals: Mapping[str, Scalar], keys: Keys) -> Floats:
+        """Return how much more often each key (n,) is chosen under these signals than at other times, in nats.
+
+        Per signal ``ln((c + m) / (e + m))`` with c the item's events under the value, e those expected from its share
+        of all events, and m = `LIFT_PRIOR`; the sum over signals is divided by the square root of their number, as
+        signals say partly the same.
+        """
+        total = np.zeros(len(keys), np.float32)
+        used = 0
+        everything = max(1.0, float(self.count.sum()))
+        inside = keys < len(self.count)
+        share = np.where(inside, self.count[np.where(inside, keys, 0)] if len(self.count) else 0, 0) / everything
+        for name, value in signals.items():
+            table = self.signals.get(name)
+            if table is None or isinstance(value, float) or value not in table.codes:
+                continue
+            counts, mass = table.of(value, keys)
+            total += np.log((counts + LIFT_PRIOR) / (mass * share + LIFT_PRIOR)).astype(np.float32)
+            used += 1
+        return total / np.float32(math.sqrt(used)) if used else total
+
+    def under(self, signals: Mapping[str, Scalar], k: int) -> Keys:
+        """Return up to k keys that stand out under any of these signals (unordered, distinct)."""
+        found: list[Keys] = []
+        everything = max(1.0, float(self.count.sum()))
+        for name, value in signals.items():
+            table = self.signals.get(name)
+            if table is None or isinstance(value, float) or value not in table.codes:
+                continue
+            code = table.codes[value]
+            keys, counts = table.keys[code], table.counts[code]
+            expected = self.count[keys] * (table.totals[code] / everything)
+            gain = counts * np.log((counts + LIFT_PRIOR) / (expected + LIFT_PRIOR))
+            found.append(keys[_best(gain, k)])
+            found.append(np.fromiter(table.recent.get(code, {}), np.int32))
+        return np.unique(np.concatenate(found))[: 4 * k].astype(np.int32) if found else np.zeros(0, np.int32)
+
+    # -- keeping ----------------------------------------------------------------------------------------------------
+    def save(self, folder: Path) -> None:
+        """Write arrays and a manifest; only right after `build` (recent events are not written)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays: dict[str, Any] = {"count": self.count, "now": self.now, "starts": self.neighbours.starts}
+        arrays |= {"keys": self.neighbours.keys, "scores": self.neighbours.scores}
+        tables = []
+        for n, (name, table) in enumerate(self.signals.items()):
+            tables.append({"name": name, "values": list(table.codes), "totals": table.totals})
+            sizes = [len(k) for k in table.keys]
+            arrays |= {f"size{n}": np.array(sizes), f"key{n}": np.concatenate([*table.keys, np.zeros(0, np.int32)])}
+            arrays[f"count{n}"] = np.concatenate([*table.counts, np.zeros(0, np.float32)])
+        head: dict[str, Any] = {"half_life": self.half_life, "cursor": self.cursor, "events": self.events, "repeats": self.repeats}
+        head |= {"ratings": self.ratings, "reference": self.reference, "signals": tables}
+        partial = folder / "statistics.partial.npz"
+        np.savez(partial, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
+        partial.replace(folder / "statistics.npz")
+
+    @classmethod
+    def load(cls, folder: Path) -> Statistics:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing or damaged; it can be rebuilt from the store.
+        """
+        path = folder / "statistics.npz"
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return cls._restored(json.loads(arrays["head"].tobytes()), arrays)
+        except FileNotFoundError:
+            raise ModelError(f"{path} is missing. Cure: rebuild it with `occasion index`.") from None
+        except Exception as error:
+            raise ModelError(f"{path} is damaged ({error}). Cure: rebuild it with `occasion index --force`.") from error
+
+    @classmethod
+    def _restored(cls, head: dict[str, Any], arrays: Mapping[str, Any]) -> Statistics:
+        out = cls(head["half_life"] / DAY)
+        out.cursor, out.events, out.repeats, out.reference = head["cursor"], head["events"], head["repeats"], head["reference"]
+        out.ratings = tuple(head["ratings"]) if head["ratings"] else None
+        out.count, out.now = arrays["count"], arrays["now"]
+        out.neighbours = Neighbours(arrays["starts"], arrays["keys"], arrays["scores"])
+        for n, table in enumerate(head["signals"]):
+            ends = np.cumsum(arrays[f"size{n}"])[:-1]
+            codes = {value: code for code, value in enumerate(table["values"])}
+            keys, counts = np.split(arrays[f"key{n}"], ends), np.split(arrays[f"count{n}"], ends)
+            out.signals[table["name"]] = SignalTable(codes, list(keys), list(counts), table["totals"])
+        return out
+
+
+def _best(values: NDArray[Any], k: int) -> Keys:
+    """Return the positions of the k greatest positive values, best first, ties by position."""
+    if len(values) > 4 * k:
+        some = np.argpartition(-values, k)[:k]
+        some.sort()
+    else:
+        some = np.arange(len(values))
+    some = some[values[some] > 0]
+    return some[np.argsort(-values[some], kind="stable")][:k].astype(np.int32)
+
+
+def _within(allowed: NDArray[np.bool_], keys: Keys) -> NDArray[np.bool_]:
+    inside = keys < len(allowed)
+    return inside & allowed[np.where(inside, keys, 0)] if len(allowed) else np.zeros(len(keys), bool)
+
+
+def _resized(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+    out = np.zeros(size, bool)
+    out[: min(size, len(mask))] = mask[:size]
+    return out
+
+
+def _table(item: Keys, weight: Floats, signal: tuple[Keys, Sequence[Scalar]], size: int) -> SignalTable:
+    from scipy import sparse
+
+    codes, values = signal
+    use = (codes >= 0) & (weight > 0)
+    shape = (max(1, len(values)), max(1, size))
+    counts = sparse.coo_matrix((weight[use], (codes[use], item[use])), shape=shape).tocsr()
+    counts.sort_indices()
+    table = SignalTable({value: n for n, value in enumerate(values)})
+    for n in range(len(values)):
+        part = slice(counts.indptr[n], counts.indptr[n + 1])
+        table.keys.append(counts.indices[part].astype(np.int32))
+        table.counts.append(counts.data[part].astype(np.float32))
+        table.totals.append(float(counts.data[part].sum()))
+    return table

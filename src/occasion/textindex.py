@@ -1,0 +1,222 @@
+"""An inverted index over item texts: TF-IDF cosine, any language, new items at once.
+
+Weights are ``(1 + ln tf) * ln((1 + N) / (1 + df)) `` scaled to unit length per item (Salton and Buckley, 1988). Latin words
+are lower-cased and lose a plural s; Chinese, Japanese and Korean characters become bigrams.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.protocols import CandidateScores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["TextIndex", "tokens"]
+
+POSTINGS = 4000
+"""Items kept a term, the weightiest: bounds the cost of a query with frequent words, at any catalogue size."""
+QUERY_TERMS = 40
+"""Terms of a query that count, the weightiest."""
+LATE = 1000
+"""Added items after which the arrays are rebuilt."""
+
+_WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]+|[^\W_]+")
+_CJK = re.compile(r"[぀-ヿ㐀-鿿가-힯]")
+
+
+def tokens(text: str) -> list[str]:
+    """Return the index terms of a text, in order, repeats included."""
+    out: list[str] = []
+    for word in _WORD.findall(text.lower()):
+        if _CJK.match(word):
+            out.extend(word[n : n + 2] for n in range(max(1, len(word) - 1)))
+        elif len(word) > 1 or word.isdigit():
+            out.append(word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word)
+    return out
+
+
+class TextIndex:
+    """Terms to item keys and back; see the module."""
+
+    def __init__(self) -> None:
+        self._terms: dict[str, int] = {}
+        self._keys, self._term, self._tf = array("i"), array("i"), array("f")
+        self._idf = np.zeros(0, np.float32)
+        self._newest_idf = 0.0
+        self._rows: Any = None
+        self._columns: Any = None
+        # Since the arrays were built: texts that came, as unit-length term weights, and keys that went or changed.
+        self._fresh: dict[int, dict[int, float]] = {}
+        self._fresh_counts: dict[int, Counter[str]] = {}
+        self._gone: set[int] = set()
+
+    def __len__(self) -> int:
+        """Number of (item, term) pairs held."""
+        return len(self._keys)
+
+    def add(self, key: int, text: str) -> None:
+        """Add or replace an item's text; it is found by the next search."""
+        counts = Counter(tokens(text))
+        if self._rows is None:
+            self._append(key, counts)
+            return
+        self._gone.add(key)
+        self._fresh[key], self._fresh_counts[key] = self._weigh(counts), counts
+        if len(self._gone) > LATE:
+            self._compact()
+
+    def _append(self, key: int, counts: Counter[str]) -> None:
+        self._keys.extend([key] * len(counts))
+        self._term.extend([self._terms.setdefault(term, len(self._terms)) for term in counts])
+        self._tf.extend(counts.values())
+
+    def _weigh(self, counts: Counter[str]) -> dict[int, float]:
+        weights = {}
+        for term, n in counts.items():
+            number = self._terms.setdefault(term, len(self._terms))
+            idf = float(self._idf[number]) if number < len(self._idf) else self._newest_idf
+            weights[number] = (1 + math.log(n)) * idf
+        return _unit(weights, limit=len(weights))
+
+    def remove(self, keys: NDArray[np.int32]) -> None:
+        """Forget keys; unknown ones are ignored."""
+        for key in keys.tolist():
+            self._fresh.pop(key, None)
+            self._fresh_counts.pop(key, None)
+            self._gone.add(key)
+        if len(self._gone) > LATE:
+            self._compact()
+
+    def _compact(self) -> None:
+        """Drop what went from the bulk arrays, keeping only the newest text of a key; arrays are rebuilt at the next query."""
+        keys = np.frombuffer(self._keys, np.int32)
+        keep = ~np.isin(keys, np.fromiter(self._gone, np.int32))
+        self._keys, self._term, self._tf = (
+            array(kind, np.frombuffer(values, dtype)[keep].tobytes())
+            for kind, values, dtype in (("i", self._keys, np.int32), ("i", self._term, np.int32), ("f", self._tf, np.float32))
+        )
+        self._rows, self._gone = None, set()
+        for key, counts in self._fresh_counts.items():
+            self._append(key, counts)
+        self._fresh, self._fresh_counts = {}, {}
+
+    def _ready(self) -> bool:
+        """Build the arrays where there are none; False while the index is empty."""
+        if self._rows is None and len(self._keys):
+            self._build()
+        return self._rows is not None or bool(self._fresh)
+
+    def _build(self) -> None:
+        from scipy import sparse
+
+        key, term = np.array(self._keys, np.int32), np.array(self._term, np.int32)
+        size, terms = int(key.max()) + 1, len(self._terms)
+        documents = len(np.unique(key))
+        df = np.bincount(term, minlength=terms)
+        self._idf = np.log((1 + documents) / (1 + df)).astype(np.float32)
+        self._newest_idf = float(np.log((1 + documents) / 2))
+        weight = (1 + np.log(np.array(self._tf, np.float32))) * self._idf[term]
+        norm = np.sqrt(np.bincount(key, weight * weight, size))
+        weight = (weight / np.maximum(norm[key], 1e-9)).astype(np.float32)
+        self._rows = sparse.csr_matrix((weight, (key, term)), shape=(size, terms))
+        order = np.lexsort((-weight, term))
+        starts = np.concatenate([[0], np.cumsum(df)])
+        rank = np.arange(len(order)) - starts[term[order]]
+        kept = order[rank < POSTINGS]
+        ends = np.concatenate([[0], np.cumsum(np.minimum(df, POSTINGS))])
+        self._columns = (ends, key[kept], weight[kept])
+
+    def query(self, text: str) -> dict[int, float]:
+        """Return a text as unit-length term weights; empty where no term is known."""
+        if not self._ready():
+            return {}
+        return _unit(self._weigh(Counter({t: n for t, n in Counter(tokens(text)).items() if t in self._terms})))
+
+    def query_of(self, keys: NDArray[np.int32], weights: NDArray[np.float32]) -> dict[int, float]:
+        """Return the weighted sum of items as unit-length term weights."""
+        if not self._ready():
+            return {}
+        total: dict[int, float] = {}
+        for key, weight in zip(keys.tolist(), weights.tolist(), strict=True):
+            for term, value in self._of(key):
+                total[term] = total.get(term, 0.0) + weight * value
+        return _unit(total)
+
+    def _of(self, key: int) -> list[tuple[int, float]]:
+        if key in self._fresh:
+            return list(self._fresh[key].items())
+        if key in self._gone or self._rows is None or key >= self._rows.shape[0]:
+            return []
+        part = slice(self._rows.indptr[key], self._rows.indptr[key + 1])
+        return list(zip(self._rows.indices[part].tolist(), self._rows.data[part].tolist(), strict=True))
+
+    def search(self, query: dict[int, float], k: int, allowed: NDArray[np.bool_] | None = None) -> CandidateScores:
+        """Return at most k keys by cosine with a query, best first, only positive scores."""
+        if not query or not self._ready():
+            return CandidateScores(np.zeros(0, np.int32), np.zeros(0, np.float32))
+        keys, scores = self._match(query)
+        fresh = np.fromiter(self._fresh, np.int32, len(self._fresh))
+        keys = np.concatenate([keys, fresh])
+        scores = np.concatenate([scores, self._score_fresh(query, fresh)])
+        fits = scores > 0
+        if allowed is not None:
+            fits &= (keys < len(allowed)) & allowed[np.minimum(keys, len(allowed) - 1)]
+        keys, scores = keys[fits], scores[fits]
+        if len(keys) > 4 * k:
+            some = np.argpartition(-scores, k)[:k]
+            keys, scores = keys[some], scores[some]
+        order = np.lexsort((keys, -scores))[:k]
+        return CandidateScores(keys[order].astype(np.int32), scores[order].astype(np.float32))
+
+    def _match(self, query: dict[int, float]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Add up the postings of the query's terms, without keys that went since."""
+        if self._rows is None:
+            return np.zeros(0, np.int32), np.zeros(0, np.float32)
+        starts, keys, weights = self._columns
+        known = [(slice(int(starts[t]), int(starts[t + 1])), w) for t, w in query.items() if t < len(starts) - 1]
+        if not known:
+            return np.zeros(0, np.int32), np.zeros(0, np.float32)
+        found = np.concatenate([keys[p] for p, _ in known])
+        gain = np.concatenate([weights[p] * np.float32(w) for p, w in known])
+        distinct, at = np.unique(found, return_inverse=True)
+        scores = np.bincount(at, gain, len(distinct)).astype(np.float32)
+        if self._gone:
+            scores[np.isin(distinct, np.fromiter(self._gone, np.int32, len(self._gone)))] = 0
+        return distinct, scores
+
+    def _score_fresh(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
+        texts = (self._fresh.get(k, {}) for k in keys.tolist())
+        sums = [sum(w * text.get(t, 0.0) for t, w in query.items()) for text in texts]
+        return np.array(sums, np.float32).reshape(len(keys))
+
+    def score(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return cosines (n,) of given keys with a query; 0 for keys without text."""
+        out = np.zeros(len(keys), np.float32)
+        if not query or not self._ready():
+            return out
+        if self._rows is not None:
+            size, terms = self._rows.shape
+            dense = np.zeros(terms, np.float32)
+            known = [(t, w) for t, w in query.items() if t < terms]
+            dense[[t for t, _ in known]] = [w for _, w in known]
+            inside = keys < size
+            out[inside] = self._rows[keys[inside]] @ dense
+        if self._gone:
+            late = np.isin(keys, np.fromiter(self._gone, np.int32, len(self._gone)))
+            out[late] = self._score_fresh(query, keys[late])
+        return out
+
+
+def _unit(query: dict[int, float], limit: int = QUERY_TERMS) -> dict[int, float]:
+    """Keep the weightiest terms and scale them to unit length."""
+    best = sorted(query.items(), key=lambda e: (-abs(e[1]), e[0]))[:limit]
+    norm = math.sqrt(sum(w * w for _, w in best))
+    return {term: w / norm for term, w in best if w} if norm else {}
