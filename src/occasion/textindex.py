@@ -99,10 +99,9 @@ class TextIndex:
         """Drop what went from the bulk arrays, keeping only the newest text of a key; arrays are rebuilt at the next query."""
         keys = np.frombuffer(self._keys, np.int32)
         keep = ~np.isin(keys, np.fromiter(self._gone, np.int32))
-        self._keys, self._term, self._tf = (
-            array(kind, np.frombuffer(values, dtype)[keep].tobytes())
-            for kind, values, dtype in (("i", self._keys, np.int32), ("i", self._term, np.int32), ("f", self._tf, np.float32))
-        )
+        self._keys = array("i", keys[keep].tobytes())
+        self._term = array("i", np.frombuffer(self._term, np.int32)[keep].tobytes())
+        self._tf = array("f", np.frombuffer(self._tf, np.float32)[keep].tobytes())
         self._rows, self._gone = None, set()
         for key, counts in self._fresh_counts.items():
             self._append(key, counts)

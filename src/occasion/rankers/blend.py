@@ -1,0 +1,99 @@
+"""Blend: one rule from no data to much data, before anything is trained.
+
+Each source's scores are divided by the greatest of them among the candidates, so that they lie in [-1, 1]; the blend is
+their weighted mean. With ``u = n / (n + 4)`` for a person with n positive events, ``e = c / (c + 5)`` for an item with
+count c, ``b = N / (N + 500)`` for a log of N events, and r the share of events that are repeats, the weights are
+
+====================  ==============================================  =====================================
+source                weight                                          what it means
+====================  ==============================================  =====================================
+semantic              1.0 with own words, else 0.3 (1 - u)            the language model carries the unknown
+words                 0.6 with own words                              exact words matter on product texts
+moment                0.4 b                                           what others do under these signals
+taste                 0.4 u (1 - e/2)                                 history by text, most for new items
+lookalike             0.6 u (1 - e/2)                                 the same by words
+together              1.2 u e                                         history by behaviour, for known items
+again                 2 u r / (r + 0.1)                               only where people do come back
+popular               0.5 (1 - u/2) b                                 less as the person is known
+explore               0.02                                            breaks ties towards the unknown
+====================  ==============================================  =====================================
+
+All are smooth in the evidence: no threshold, no cliff. The weights were set by hand on the validation parts of several
+data sets and are not fitted to any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occasion.protocols import Moment
+from occasion.statistics import Statistics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["BlendRanker"]
+
+FLOOR = {"moment": 1.0, "semantic": 0.1, "taste": 0.1}
+"""Least divisor of a source: scores far below it are noise and must not be blown up."""
+
+
+class BlendRanker:
+    """The weighted mean described in the module.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        For the evidence of items and of the log.
+    groups : mapping of source name to group
+        The part of the score that each source belongs to.
+    weights : mapping of source name to factor, optional
+        Multiplies the table's weights; a missing name counts 1.
+    """
+
+    version = "blend-1"
+
+    def __init__(self, statistics: Statistics, groups: Mapping[str, str], weights: Mapping[str, float] | None = None) -> None:
+        self.statistics = statistics
+        self.groups = dict(groups)
+        self.factors = dict(weights or {})
+
+    def weights(self, moment: Moment, keys: NDArray[np.int32]) -> dict[str, Floats]:
+        """Return each source's weight for each candidate (n,), before they are scaled to sum to one at most."""
+        s = self.statistics
+        n = float(np.maximum(moment.weights, 0).sum())
+        u, b = n / (n + 4), s.events / (s.events + 500)
+        r = s.repeat_rate
+        count = np.where(keys < len(s.count), s.count[np.minimum(keys, len(s.count) - 1)] if len(s.count) else 0.0, 0.0)
+        e = (count / (count + 5)).astype(np.float32)
+        one = np.ones(len(keys), np.float32)
+        spoken = bool(moment.context.text.strip())
+        table = {
+            "semantic": one * (1.0 if spoken else 0.3 * (1 - u)),
+            "words": one * (0.6 if spoken else 0.0),
+            "moment": one * 0.4 * b,
+            "taste": 0.4 * u * (1 - e / 2),
+            "lookalike": 0.6 * u * (1 - e / 2),
+            "together": 1.2 * u * e,
+            "again": one * 2 * u * r / (r + 0.1),
+            "popular": one * 0.5 * (1 - u / 2) * b,
+            "explore": one * 0.02,
+        }
+        return {name: (w * self.factors.get(name, 1.0)).astype(np.float32) for name, w in table.items()}
+
+    def rank(self, moment: Moment, keys: NDArray[np.int32], scores: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Return the parts of each candidate's score by group; see `occasion.protocols.Ranker`."""
+        parts = {group: np.zeros(len(keys), np.float32) for group in dict.fromkeys(self.groups.values())}
+        if not len(keys):
+            return parts
+        weights = self.weights(moment, keys)
+        total = max(float(np.max(sum(weights[s] for s in scores))), 1e-9) if scores else 1.0
+        for source, values in scores.items():
+            scale = max(float(np.abs(values).max()), FLOOR.get(source, 1e-9))
+            parts[self.groups[source]] += weights[source] * values / np.float32(scale * total)
+        return parts

@@ -1,0 +1,79 @@
+"""Reasons: the parts of a score as one sentence, English or Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+__all__ = ["reason"]
+
+_SENTENCES: dict[str, dict[str, object]] = {
+    "en": {
+        "moment": "Fits the moment: {moment}.",
+        "moment-bare": "Chosen in moments like this one.",
+        "history": "Close to what you chose: {items}.",
+        "history-bare": "Fits what you chose before.",
+        "again": "You come back to it.",
+        "others": "People who chose {items} chose this too.",
+        "others-bare": "Chosen by people with a history like yours.",
+        "popularity": "Much chosen by everybody now.",
+        "exploration": "New here, little is known of it yet.",
+        "rules": "Placed here by a rule.",
+        "and": "Also: {rest}.",
+        "names": {"moment": "the moment", "history": "your history", "others": "people like you", "popularity": "popularity"},
+        "comma": ", ",
+    },
+    "zh": {
+        "moment": "符合此刻的情境：{moment}。",
+        "moment-bare": "在类似的时刻常被选择。",
+        "history": "与您选择过的相近：{items}。",
+        "history-bare": "符合您以往的选择。",
+        "again": "您常常回来用它。",
+        "others": "选择了{items}的人也选择了它。",
+        "others-bare": "与您相似的人选择了它。",
+        "popularity": "现在很受大家欢迎。",
+        "exploration": "新品，了解还不多。",
+        "rules": "由规则放在这里。",
+        "and": "另外：{rest}。",
+        "names": {"moment": "此刻的情境", "history": "您的历史", "others": "相似的人", "popularity": "受欢迎程度"},
+        "comma": "、",
+    },
+}
+
+
+def reason(
+    parts: Mapping[str, float], *, locale: str = "en", moment: str = "", because: Sequence[str] = (), own: bool = False
+) -> str:
+    """Return one or two sentences that name the strongest part first, then every other part worth a quarter of it.
+
+    Parameters
+    ----------
+    parts : mapping of group to part of the score
+    locale : str
+        "en" or "zh".
+    moment : str
+        The situation in a few words.
+    because : sequence of str
+        Titles of history items that speak for the item.
+    own : bool
+        The person used the item before.
+    """
+    texts = _SENTENCES[locale]
+    order = sorted((g for g in parts if parts[g] > 0), key=lambda g: -parts[g])
+    if not order:
+        return str(texts["exploration"])
+    first = order[0]
+    items = str(texts["comma"]).join(because[:2])
+    if first == "history" and own:
+        text = str(texts["again"])
+    elif first in ("history", "others"):
+        text = str(texts[first]).format(items=items) if items else str(texts[f"{first}-bare"])
+    elif first == "moment":
+        text = str(texts["moment"]).format(moment=moment) if moment else str(texts["moment-bare"])
+    else:
+        text = str(texts.get(first, texts["exploration"]))
+    names = texts["names"]
+    assert isinstance(names, dict)
+    rest = [names[g] for g in order[1:] if g in names and parts[g] >= parts[first] / 4]
+    if not rest:
+        return text
+    return text + (" " if locale == "en" else "") + str(texts["and"]).format(rest=str(texts["comma"]).join(rest))
