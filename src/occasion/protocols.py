@@ -172,6 +172,9 @@ class Index(Protocol):
     def score(self, vector: Floats, keys: Keys) -> Floats:
         """Return exact inner products of one vector (dim,) with the vectors of `keys` (n,)."""
 
+    def vectors(self, keys: Keys) -> Floats:
+        """Return the vectors (n, dim) of keys; zeros for unknown ones."""
+
     def __len__(self) -> int: ...
 
 

@@ -285,6 +285,10 @@ class Statistics:
                 self._late[key][other] = self._late[key].get(other, 0.0) + gain
                 self._late[other][key] = self._late[other].get(key, 0.0) + gain
 
+    def replace(self, other: Statistics) -> None:
+        """Take over all counts of another object; holders of a reference to this one see them."""
+        self.__dict__.update(other.__dict__)
+
     # -- reading ----------------------------------------------------------------------------------------------------
     @property
     def repeat_rate(self) -> float:
@@ -380,7 +384,7 @@ class Statistics:
         """
         path = folder / "statistics.npz"
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return cls._restored(json.loads(arrays["head"].tobytes()), arrays)
         except FileNotFoundError:
             raise ModelError(f"{path} is missing. Cure: rebuild it with `occasion index`.") from None

@@ -1,6 +1,6 @@
 """An inverted index over item texts: TF-IDF cosine, any language, new items at once.
 
-Weights are ``(1 + ln tf) * ln((1 + N) / (1 + df)) `` scaled to unit length per item (Salton and Buckley, 1988). Latin words
+Weights are ``(1 + ln tf) * ln(1 + N / df)`` scaled to unit length per item (Salton and Buckley, 1988). Latin words
 are lower-cased and lose a plural s; Chinese, Japanese and Korean characters become bigrams.
 """
 
@@ -120,8 +120,8 @@ class TextIndex:
         size, terms = int(key.max()) + 1, len(self._terms)
         documents = len(np.unique(key))
         df = np.bincount(term, minlength=terms)
-        self._idf = np.log((1 + documents) / (1 + df)).astype(np.float32)
-        self._newest_idf = float(np.log((1 + documents) / 2))
+        self._idf = np.log1p(documents / np.maximum(df, 1)).astype(np.float32)
+        self._newest_idf = float(np.log1p(documents))
         weight = (1 + np.log(np.array(self._tf, np.float32))) * self._idf[term]
         norm = np.sqrt(np.bincount(key, weight * weight, size))
         weight = (weight / np.maximum(norm[key], 1e-9)).astype(np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +26,10 @@ SOURCES = {
 """Name to where it lives. The order is the order of explanation."""
 
 
-def make_source(name: str, **parts: Any) -> Source:
-    """Build a source from the parts it names as parameters (index, statistics, text_index, known)."""
+def make_source(name: str, parts: Mapping[str, Any]) -> Source:
+    """Build a source from those of `parts` (index, statistics, text_index) that its constructor names."""
     module, cls = SOURCES[name].split(":")
-    made: Source = getattr(import_module(module), cls)(**parts)
+    kind = getattr(import_module(module), cls)
+    wanted = [p for p in inspect.signature(kind).parameters if p in parts]
+    made: Source = kind(**{p: parts[p] for p in wanted})
     return made

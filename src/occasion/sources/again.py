@@ -28,7 +28,9 @@ class AgainSource:
             return np.zeros(0, np.int32), np.zeros(0, np.float32)
         items, at = np.unique(moment.history.item, return_inverse=True)
         likeness = moment.extra.get("likeness")
-        weights = moment.weights if likeness is None else moment.weights * (1 + likeness)
+        weights = moment.extra.get("liking", moment.weights)
+        if likeness is not None:
+            weights = weights * (1 + likeness)
         total = np.bincount(at, weights)
         return items.astype(np.int32), (np.sign(total) * np.log1p(np.abs(total))).astype(np.float32)
 

@@ -1,0 +1,306 @@
+"""Live: everything the recommender keeps in memory of a store, brought up to date before each answer.
+
+Nothing here is the only copy: items, vectors, texts and counts are rebuilt from the store. What is slow to build (vectors,
+a large index, the counts over a long log) is kept in the folder ``derived`` beside the store and checked when it is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.catalogue import Catalogue
+from occasion.context import ContextExtractor
+from occasion.data import Scalar
+from occasion.encoders.cache import VectorCache
+from occasion.errors import EncoderMismatchError, ModelError, VectorIndexError
+from occasion.indexes import make_index, open_index, save_index
+from occasion.protocols import Encoder, EventColumns, Index, Store, StoredContext, StoredItem
+from occasion.settings import Settings
+from occasion.statistics import Statistics
+from occasion.textindex import TextIndex
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["LiveState", "StageProgress", "joined", "taken"]
+
+StageProgress = Callable[[str, int, int], None]
+"""Called with (stage, done, total): stage is ``encode`` or ``events``."""
+
+CHUNK = 2048
+"""Items taken over at once."""
+MEAN_SAMPLE = 20_000
+"""Items whose vectors make the catalogue mean."""
+CATCH_UP = 20_000
+"""Up to this many new events are counted one by one; more of them and the whole log is counted again."""
+ENCODER_STATE = "encoder"
+
+
+class LiveState:
+    """Catalogue, vectors, text index and statistics of one store.
+
+    Parameters
+    ----------
+    store, encoder, extractor, settings
+        The parts.
+    until : float, optional
+        Count only events before this time (unix seconds); for evaluation. Derived files are then not used.
+    progress : callable, optional
+        See `StageProgress`.
+
+    Raises
+    ------
+    EncoderMismatchError
+        On `refresh`, where the store's vectors were made by another encoder.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        extractor: ContextExtractor,
+        settings: Settings,
+        *,
+        until: float | None = None,
+        progress: StageProgress | None = None,
+    ) -> None:
+        self.store, self.encoder, self.extractor, self.settings = store, encoder, extractor, settings
+        self.until, self.progress = until, progress
+        self.catalogue = Catalogue()
+        self.text_index = TextIndex()
+        self.statistics = Statistics(settings.half_life_days)
+        self.contexts: list[StoredContext] = []
+        self.folder = settings.home / "derived"
+        self.cache = VectorCache(self.folder / "vectors", encoder.version, encoder.dim)
+        self.index: Index | None = None
+        self.mean = np.zeros(encoder.dim, np.float32)
+        self._indexed = 0
+        self._cursor = (-1, -1)
+        self._lock = threading.RLock()
+
+    # -- bringing in what is new --------------------------------------------------------------------------------------
+    def refresh(self) -> bool:
+        """Take over items and events that came since the last call; return whether there were any."""
+        cursor = self.store.cursor()
+        if cursor == self._cursor:
+            return False
+        with self._lock:
+            if cursor == self._cursor:
+                return False
+            self._check_encoder()
+            if cursor[0] != self._cursor[0]:
+                self._take_items()
+            if cursor[1] != self._cursor[1]:
+                self._take_events()
+            self._cursor = cursor
+        return True
+
+    def _check_encoder(self) -> None:
+        made_by = self.store.get_state(ENCODER_STATE)
+        if made_by is None:
+            self.store.put_state(ENCODER_STATE, self.encoder.version)
+        elif made_by != self.encoder.version:
+            raise EncoderMismatchError(
+                f"the vectors of this store were made by the encoder {made_by!r}, the settings ask for {self.encoder.version!r}. "
+                "Cure: `occasion index --reencode` encodes every item anew, or set the encoder back."
+            )
+
+    def reencode(self) -> None:
+        """Accept the configured encoder as the store's; vectors are made at the next refresh."""
+        self.store.put_state(ENCODER_STATE, self.encoder.version)
+
+    def _take_items(self) -> None:
+        stream = self.store.items(after=self.catalogue.revision)
+        total = self.store.counts()["items"]
+        if self.index is None:
+            self._open_index(total)
+        done = 0
+        waiting: list[tuple[NDArray[np.int32], NDArray[np.float32]]] = []
+        fitted = self._indexed > 0 or bool(np.any(self.mean))
+        while chunk := list(islice(stream, CHUNK)):
+            keys, vectors = self._take_chunk(chunk)
+            waiting.append((keys, vectors))
+            if not fitted and sum(len(k) for k, _ in waiting) >= MEAN_SAMPLE:
+                self._fit_mean([v for _, v in waiting])
+                fitted = True
+            if fitted:
+                self._add(waiting)
+            done += len(chunk)
+            if self.progress is not None and total > CHUNK:
+                self.progress("encode", min(done, total), total)
+        if waiting:
+            if not fitted:
+                self._fit_mean([v for _, v in waiting])
+            self._add(waiting)
+        self._save_index()
+
+    def _take_chunk(self, chunk: Sequence[StoredItem]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Take a chunk into catalogue and text index; return keys and raw vectors of those the index lacks."""
+        gone = np.array([e.key for e in chunk if e.item is None], np.int32)
+        self.catalogue.apply(chunk)
+        if len(gone):
+            self.text_index.remove(gone)
+            assert self.index is not None
+            self.index.remove(gone)
+        present = [e for e in chunk if e.item is not None]
+        texts = [e.item.sentence() for e in present if e.item is not None]
+        for entry, text in zip(present, texts, strict=True):
+            self.text_index.add(entry.key, text)
+        late = [n for n, e in enumerate(present) if e.revision > self._indexed]
+        keys = np.array([present[n].key for n in late], np.int32)
+        return keys, self.cache.encode(self.encoder, [texts[n] for n in late])
+
+    def _fit_mean(self, vectors: Sequence[NDArray[np.float32]]) -> None:
+        some = np.concatenate([*vectors, np.zeros((0, self.encoder.dim), np.float32)])
+        some = some[np.abs(some).sum(1) > 0]
+        # With a handful of items the mean is the items themselves; centring on it would throw their meaning away.
+        self.mean = some.mean(0) * np.float32(len(some) / (len(some) + 50)) if len(some) else self.mean
+
+    def centred(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return vectors (n, dim) less the catalogue mean, of unit length; zero vectors stay zero."""
+        moved = vectors - self.mean
+        moved[~np.any(vectors, axis=1)] = 0
+        norm = np.linalg.norm(moved, axis=1, keepdims=True)
+        return np.asarray(moved / np.maximum(norm, 1e-9), np.float32)
+
+    def _add(self, waiting: list[tuple[NDArray[np.int32], NDArray[np.float32]]]) -> None:
+        assert self.index is not None
+        for keys, vectors in waiting:
+            if len(keys):
+                self.index.add(keys, self.centred(vectors))
+        waiting.clear()
+
+    # -- the vector index on disk ---------------------------------------------------------------------------------------
+    def _open_index(self, items: int) -> None:
+        """Take a saved index where there is one for this encoder, else start an empty one."""
+        head = self._head()
+        if head is not None:
+            # Damaged or missing: it is rebuilt from the cached vectors.
+            with contextlib.suppress(VectorIndexError):
+                self.index = open_index(self.folder / "index", self.encoder.dim)
+                self.mean = np.array(head["mean"], np.float32)
+                self._indexed = int(head["revision"])
+        if self.index is None:
+            self.index = make_index(self.encoder.dim, items, exact_limit=self.settings.exact_limit)
+
+    def _head(self) -> dict[str, Any] | None:
+        try:
+            head: dict[str, Any] = json.loads((self.folder / "index" / "head.json").read_text())
+        except (OSError, ValueError):
+            return None
+        return head if head.get("encoder") == self.encoder.version and len(head.get("mean", ())) == self.encoder.dim else None
+
+    def _save_index(self) -> None:
+        """Keep an index that is slow to build; an exact one is faster built than read."""
+        if self.until is not None or self.index is None or self.catalogue.revision == self._indexed:
+            return
+        if save_index(self.index, self.folder / "index"):
+            self._indexed = self.catalogue.revision
+            head = {"encoder": self.encoder.version, "revision": self._indexed, "mean": self.mean.tolist()}
+            _write(self.folder / "index" / "head.json", json.dumps(head))
+
+    # -- events ---------------------------------------------------------------------------------------------------------
+    def _take_events(self) -> None:
+        self.contexts.extend(self.store.contexts(after=len(self.contexts) - 1))
+        first = self._cursor[1] < 0
+        if first and self.until is None:
+            with contextlib.suppress(ModelError):
+                self.statistics.replace(self._same_settings(Statistics.load(self.folder)))
+        behind = self.store.cursor()[1] - self.statistics.cursor
+        if (first and self.statistics.cursor == 0) or behind > max(CATCH_UP, self.statistics.events // 5):
+            self._count_all()
+        else:
+            self._count_new()
+
+    def _same_settings(self, loaded: Statistics) -> Statistics:
+        if loaded.half_life != self.statistics.half_life or loaded.cursor > self.store.cursor()[1]:
+            return self.statistics
+        return loaded
+
+    def _count_all(self) -> None:
+        batches = []
+        total = self.store.counts()["events"]
+        done = 0
+        for batch in self.store.events():
+            batches.append(self._before(batch))
+            done += len(batch.seq)
+            if self.progress is not None:
+                self.progress("events", done, total)
+        if not batches:
+            return
+        columns = joined(batches)
+        fresh = Statistics(self.settings.half_life_days)
+        fresh.build(columns, len(self.catalogue), self.extractor.event_signals(columns, self.contexts))
+        # Swap the content, not the object: sources hold a reference to it.
+        self.statistics.replace(fresh)
+        if self.until is None and len(columns.seq) > 1000:
+            with contextlib.suppress(OSError):
+                self.statistics.save(self.folder)
+
+    def _count_new(self) -> None:
+        for batch in self.store.events(after=self.statistics.cursor):
+            columns = self._before(batch)
+            codes = self.extractor.event_signals(columns, self.contexts)
+            self.statistics.observe(columns, _rows(codes, len(columns.seq)), self._recent(columns))
+
+    def _recent(self, columns: EventColumns) -> dict[int, list[int]]:
+        """Return what each person of the batch did before it."""
+        out: dict[int, list[int]] = {}
+        first = int(columns.seq[0]) if len(columns.seq) else 0
+        for user in np.unique(columns.user).tolist():
+            past = self.store.history(user, limit=64)
+            out[user] = past.item[past.seq < first].tolist()
+        return out
+
+    def _before(self, columns: EventColumns) -> EventColumns:
+        if self.until is None:
+            return columns
+        return taken(columns, ~(columns.at >= self.until))
+
+    def discard(self) -> None:
+        """Remove what was derived and kept on disk, but for the cached vectors."""
+        for path in (self.folder / "statistics.npz", self.folder / "index" / "head.json"):
+            path.unlink(missing_ok=True)
+
+    def vectors(self, keys: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the centred unit vectors (n, dim) of keys; zero where an item has none."""
+        assert self.index is not None
+        return self.index.vectors(keys)
+
+
+def _rows(codes: Mapping[str, tuple[NDArray[np.int32], Sequence[Scalar]]], n: int) -> list[dict[str, Scalar]]:
+    """Turn columns of codes into one dictionary an event."""
+    rows: list[dict[str, Scalar]] = [{} for _ in range(n)]
+    for name, (code, values) in codes.items():
+        for row, c in zip(rows, code.tolist(), strict=True):
+            if c >= 0:
+                row[name] = values[c]
+    return rows
+
+
+def taken(columns: EventColumns, keep: NDArray[Any]) -> EventColumns:
+    """Return the events that a mask or positions pick."""
+    parts = {f.name: getattr(columns, f.name)[keep] for f in fields(columns) if f.name != "types"}
+    return EventColumns(**parts, types=columns.types)
+
+
+def joined(batches: Sequence[EventColumns]) -> EventColumns:
+    """Concatenate batches; their type names may differ in number but not in order."""
+    types = max((b.types for b in batches), key=len)
+    parts = {f.name: np.concatenate([getattr(b, f.name) for b in batches]) for f in fields(EventColumns) if f.name != "types"}
+    return EventColumns(**parts, types=types)
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)

@@ -1,0 +1,467 @@
+"""The recommender: the only place where all parts meet. Reads as the flow chart of one answer.
+
+context -> signals and a sentence -> history -> vectors -> candidates of all sources -> blend -> choice -> slate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.context import ContextExtractor
+from occasion.data import Context, Event, Item, Scalar, Slate, SlateEntry
+from occasion.encoders import load_encoder
+from occasion.errors import DataError, NotFoundError
+from occasion.live import LiveState, StageProgress, joined, taken
+from occasion.policies import make_policy
+from occasion.protocols import Encoder, EventColumns, Moment, Policy, Source, Store
+from occasion.rankers import make_ranker
+from occasion.reasons import reason
+from occasion.rules import Rules, arrange
+from occasion.settings import Settings, load_settings
+from occasion.sources import SOURCES, make_source
+from occasion.statistics import liking
+from occasion.stores import open_store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Keys = NDArray[np.int32]
+
+__all__ = ["Recommender"]
+
+MAX_K = 10_000
+STEP_DECAY, LEAST_DECAY = 0.9, 0.02
+"""A history event counts STEP_DECAY less for each newer one, not less than LEAST_DECAY in all."""
+SEEN_WEIGHT = 1.0
+"""An item counts as seen from this much liking on: a click does, a view does not."""
+REPEATING = 0.02
+"""With a greater share of repeats in the log, items already had may come again."""
+BECAUSE = 30
+"""History items considered as reasons, the weightiest."""
+
+
+class Recommender:
+    """Recommends from one store.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Default: `load_settings()`.
+    store, encoder : optional
+        Ready parts; default: what the settings name.
+    until : float, optional
+        Count only events before this time, for evaluation.
+    progress : callable, optional
+        Called with (stage, done, total) during long work.
+    reencode : bool
+        Accept that the configured encoder differs from the one that made the store's vectors, and encode anew.
+
+    Raises
+    ------
+    StoreError, EncoderError, SettingsError
+        Where a part cannot be opened.
+    EncoderMismatchError
+        Where the store's vectors were made by another encoder and `reencode` is False.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        store: Store | None = None,
+        encoder: Encoder | None = None,
+        until: float | None = None,
+        progress: StageProgress | None = None,
+        reencode: bool = False,
+    ) -> None:
+        self.settings = settings or load_settings()
+        self._owns_store = store is None
+        self.store = store or open_store(self.settings.resolved_store_url)
+        self.encoder = encoder or load_encoder(self.settings.encoder, settings=self.settings)
+        self.extractor = ContextExtractor(settings=self.settings)
+        self._until, self._progress = until, progress
+        self._start(reencode)
+
+    def _start(self, reencode: bool) -> None:
+        self.live = LiveState(self.store, self.encoder, self.extractor, self.settings, until=self._until, progress=self._progress)
+        if reencode:
+            self.live.reencode()
+        self.sources: dict[str, Source] | None = None
+
+    # -- answers --------------------------------------------------------------------------------------------------------
+    def recommend(
+        self,
+        context: Context | None = None,
+        k: int = 10,
+        *,
+        rules: Rules | None = None,
+        diversity: float | None = None,
+        explore: float = 0.0,
+        slate_id: str | None = None,
+        keep: bool = True,
+    ) -> Slate:
+        """Return what fits a moment, and store the answer.
+
+        Parameters
+        ----------
+        context : Context, optional
+            Who, when, where, in which words. Default: nobody, now.
+        k : int
+            Number of items wanted, 1 to 10,000; fewer come where the catalogue or the rules allow no more, and a note says so.
+        rules : Rules, optional
+            Filters, pins, boosts, caps, what to do with items already seen.
+        diversity : float, optional
+            0 (best first) to 1 (as different as can be); default: the settings'.
+        explore : float
+            Chance of each place to go to a candidate drawn evenly, 0 to 1; excludes diversity.
+        slate_id : str, optional
+            Seeds all chance: the same id, store and moment give the same answer. Default: a new one.
+        keep : bool
+            Store the slate.
+
+        Raises
+        ------
+        DataError, RuleError
+            For a k, level or rule that cannot be used.
+        """
+        _check_k(k)
+        rules = rules or Rules()
+        slate_id = slate_id or uuid.uuid4().hex
+        self.refresh()
+        moment, notes = self._moment(context or Context(), rules, slate_id)
+        keys, parts = self._ranked(moment, rules)
+        level = self.settings.diversity if diversity is None else diversity
+        policy = make_policy("epsilon", epsilon=explore) if explore else make_policy("diverse", diversity=level)
+        slate = self._slate(slate_id, moment, keys, parts, k, rules, policy, notes)
+        if keep:
+            self.store.put_slate(slate)
+        return slate
+
+    def similar(self, item_id: str, k: int = 10, *, rules: Rules | None = None) -> Slate:
+        """Return items like one item, by text and by what people choose with it; the slate is not stored.
+
+        Raises
+        ------
+        NotFoundError
+            Where no item has this id.
+        """
+        _check_k(k)
+        self.refresh()
+        key = self.live.catalogue.key(item_id)
+        if key is None or not self.live.catalogue.known[key]:
+            raise NotFoundError(f"there is no item {item_id!r}. Cure: check the id, or import the item first.")
+        rules = rules or Rules(exclude_seen=False)
+        context = Context(at=time.time(), recent=(item_id,))
+        moment, notes = self._moment(context, replace(rules, exclude=(*rules.exclude, item_id)), f"similar:{item_id}")
+        keys, parts = self._ranked(moment, rules, names=("taste", "lookalike", "together"))
+        policy = make_policy("diverse", diversity=0.0)
+        return self._slate(f"similar:{item_id}", moment, keys, parts, k, rules, policy, notes)
+
+    def what_if(
+        self,
+        context: Context,
+        k: int = 10,
+        *,
+        signals: Mapping[str, Scalar] | None = None,
+        text: str | None = None,
+        at: float | None = None,
+        **options: Any,
+    ) -> tuple[Slate, Slate]:
+        """Return the answer to a moment, and to the same moment with some of it changed. Neither is stored."""
+        before = replace(context, at=time.time() if context.at is None else context.at)
+        after = replace(
+            before,
+            signals={**before.signals, **(signals or {})},
+            text=before.text if text is None else text,
+            at=before.at if at is None else at,
+        )
+        # One seed for both: what differs, differs by the change alone.
+        options |= {"keep": False, "slate_id": uuid.uuid4().hex}
+        return self.recommend(before, k, **options), self.recommend(after, k, **options)
+
+    def score(self, context: Context, items: Sequence[str]) -> dict[str, float]:
+        """Return the score of each of the caller's items that the store knows, in this moment; comparable among them alone."""
+        self.refresh()
+        moment, _ = self._moment(context, Rules(exclude_seen=False), "score")
+        keys = np.array(self.live.catalogue.keys(dict.fromkeys(items)), np.int32)
+        parts = self._parts(moment, keys, tuple(SOURCES))
+        total = np.sum(list(parts.values()), axis=0) if len(keys) else np.zeros(0)
+        return {self.live.catalogue.id(int(key)): float(s) for key, s in zip(keys, total, strict=True)}
+
+    # -- feedback -------------------------------------------------------------------------------------------------------
+    def feedback(self, events: Event | Sequence[Event]) -> int:
+        """Store what people did, durably; return how many events were new. The very next answer reflects them."""
+        batch = [events] if isinstance(events, Event) else list(events)
+        now = time.time()
+        return self.store.append([e if e.at is not None else replace(e, at=now) for e in batch])
+
+    # -- upkeep ---------------------------------------------------------------------------------------------------------
+    def refresh(self) -> None:
+        """Bring in items and events that came since the last answer; cheap where there are none."""
+        self.live.refresh()
+        if self.sources is None:
+            parts = {"index": self.live.index, "statistics": self.live.statistics, "text_index": self.live.text_index}
+            self.sources = {name: make_source(name, parts) for name in SOURCES}
+            groups = {name: source.group for name, source in self.sources.items()}
+            self.ranker = make_ranker("blend", statistics=self.live.statistics, groups=groups)
+
+    def rebuild(self, *, reencode: bool = False) -> None:
+        """Throw everything derived away and build it anew from the store."""
+        self.live.discard()
+        self._start(reencode)
+        self.refresh()
+
+    def close(self) -> None:
+        """Close the store where this object opened it; idempotent."""
+        if self._owns_store:
+            self.store.close()
+
+    def __enter__(self) -> Recommender:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    # -- the moment -----------------------------------------------------------------------------------------------------
+    def _moment(self, context: Context, rules: Rules, slate_id: str) -> tuple[Moment, list[str]]:
+        """Resolve a request: signals, sentence, history, vectors, what is allowed."""
+        at = time.time() if context.at is None else context.at
+        context = replace(context, at=at)
+        user = self.store.user_key(context.user, context.session)
+        history = self._history(context, user, at)
+        own = liking(history, self.live.statistics.ratings)
+        recent = self._titles(history.item[-3:].tolist())
+        extracted = self.extractor.extract(context, recent)
+        seed = int.from_bytes(hashlib.blake2b(slate_id.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+        moment = Moment(
+            context=context,
+            at=at,
+            signals=extracted.signals,
+            sentence=extracted.sentence,
+            user=-1 if user is None else user,
+            history=history,
+            weights=own * _step_decay(history),
+            context_vector=self._context_vector(extracted.sentence),
+            taste_vector=None,
+            allowed=None,
+            rng=np.random.default_rng(seed),
+        )
+        moment.extra["liking"] = own
+        moment.extra["likeness"] = self.extractor.likeness(history, self.live.contexts, extracted.signals)
+        moment.taste_vector = self._taste_vector(moment)
+        moment.allowed, notes = self._allowed(moment, rules)
+        return moment, notes
+
+    def _history(self, context: Context, user: int | None, at: float) -> EventColumns:
+        """Return past events of the person and of the session, oldest first, then items just looked at."""
+        limit = self.settings.history_length
+        parts = [self.store.history(user, before=at, limit=limit)] if user is not None else []
+        if context.user is not None and context.session is not None:
+            session = self.store.user_key(None, context.session)
+            if session is not None:
+                parts.append(self.store.history(session, before=at, limit=limit))
+        recent = self.live.catalogue.keys(context.recent)
+        return merged(parts, recent, at)
+
+    def _context_vector(self, sentence: str) -> Floats | None:
+        if not sentence.strip() or not self.live.catalogue.size:
+            return None
+        vector = self.encoder.encode([sentence], role="query")[0]
+        return vector if np.any(vector) else None
+
+    def _taste_vector(self, moment: Moment) -> Floats | None:
+        assert moment.history is not None
+        if not len(moment.history.item) or not self.live.catalogue.size:
+            return None
+        mean = moment.weights @ self.live.vectors(moment.history.item)
+        norm = float(np.linalg.norm(mean))
+        return np.asarray(mean / norm, np.float32) if norm > 1e-6 else None
+
+    def _allowed(self, moment: Moment, rules: Rules) -> tuple[NDArray[np.bool_], list[str]]:
+        """Return which keys (n,) may be recommended, and notes on what the rules took away."""
+        catalogue = self.live.catalogue
+        allowed = catalogue.known.copy()
+        if not allowed.any():
+            return allowed, ["The catalogue is empty: import items first."]
+        allowed &= catalogue.columns.availability(moment.at, len(allowed))
+        if rules.filter is not None:
+            allowed &= catalogue.columns.mask(rules.filter, len(allowed))
+        allowed[catalogue.keys(rules.exclude)] = False
+        history = moment.history
+        assert history is not None
+        items, at = np.unique(history.item, return_inverse=True)
+        own = np.bincount(at, moment.extra["liking"], len(items)) if len(items) else np.zeros(0)
+        allowed[items[own < 0]] = False
+        if self._exclude_seen(rules):
+            allowed[items[own >= SEEN_WEIGHT]] = False
+        return allowed, []
+
+    def _exclude_seen(self, rules: Rules) -> bool:
+        return self.live.statistics.repeat_rate < REPEATING if rules.exclude_seen == "auto" else bool(rules.exclude_seen)
+
+    # -- candidates and their scores --------------------------------------------------------------------------------------
+    def _ranked(self, moment: Moment, rules: Rules, names: Sequence[str] = tuple(SOURCES)) -> tuple[Keys, dict[str, Floats]]:
+        """Return candidate keys (n,) and the parts of their scores, boosts included."""
+        assert self.sources is not None
+        if moment.allowed is None or not moment.allowed.any():
+            return np.zeros(0, np.int32), {}
+        found = [self.sources[name].candidates(moment, self.settings.candidates).keys for name in names]
+        pinned = np.array(self.live.catalogue.keys(rules.pins), np.int32)
+        keys = np.unique(np.concatenate([*found, pinned[moment.allowed[pinned]]])).astype(np.int32)
+        if len(keys) < self.settings.candidates:
+            keys = np.union1d(keys, _some(moment.allowed, self.settings.candidates, moment.rng)).astype(np.int32)
+        parts = self._parts(moment, keys, names)
+        if rules.boosts:
+            total = np.sum(list(parts.values()), axis=0)
+            factor = np.ones(len(keys), np.float32)
+            for boost in rules.boosts:
+                factor[self.live.catalogue.columns.mask(boost.filter, len(moment.allowed))[keys]] *= boost.factor
+            parts["rules"] = np.abs(total) * (factor - 1)
+        return keys, parts
+
+    def _parts(self, moment: Moment, keys: Keys, names: Sequence[str]) -> dict[str, Floats]:
+        assert self.sources is not None
+        return self.ranker.rank(moment, keys, {name: self.sources[name].score(moment, keys) for name in names})
+
+    # -- the slate --------------------------------------------------------------------------------------------------------
+    def _slate(
+        self,
+        slate_id: str,
+        moment: Moment,
+        keys: Keys,
+        parts: Mapping[str, Floats],
+        k: int,
+        rules: Rules,
+        policy: Policy,
+        notes: list[str],
+    ) -> Slate:
+        scores = np.sum(list(parts.values()), axis=0).astype(np.float32) if parts else np.zeros(0, np.float32)
+        # Caps may pass over some of the first choices, so the policy chooses more than k where there are caps.
+        wanted = len(keys) if rules.caps else min(len(keys), k + len(rules.pins))
+        chosen, propensity = policy.choose(scores, wanted, rng=moment.rng, similarity=self._similarity(keys))
+        ids = [self.live.catalogue.id(int(keys[c])) for c in chosen]
+        order = arrange(ids, k, rules, self.live.catalogue)
+        chosen, propensity = chosen[order], propensity[order]
+        if (len(keys) > 0 and len(chosen) < k) or (not len(keys) and not notes):
+            allowed = int(moment.allowed.sum()) if moment.allowed is not None else 0
+            notes.append(
+                f"{k} items were asked for, {len(chosen)} could be given: {allowed} of {self.live.catalogue.size} are allowed here."
+            )
+        entries = self._entries(moment, keys[chosen], {g: p[chosen] for g, p in parts.items()}, propensity)
+        return Slate(
+            id=slate_id,
+            context=moment.context,
+            entries=entries,
+            sentence=moment.sentence,
+            notes=tuple(notes),
+            version=f"{self.ranker.version}/{self.encoder.version}",
+            policy=policy.name,
+        )
+
+    def _similarity(self, keys: Keys) -> Any:
+        vectors: list[Floats] = []
+
+        def similarity(one: int, others: NDArray[np.int64]) -> Floats:
+            if not vectors:
+                vectors.append(self.live.vectors(keys))
+            return np.asarray(vectors[0][others] @ vectors[0][one], np.float32)
+
+        return similarity
+
+    def _entries(self, moment: Moment, keys: Keys, parts: Mapping[str, Floats], propensity: Floats) -> tuple[SlateEntry, ...]:
+        speakers = self._because(moment, keys)
+        named = list(dict.fromkeys(key for row in speakers for key in row))
+        titles = dict(zip(named, self._titles(named), strict=True))
+        own = set(moment.history.item.tolist()) if moment.history is not None else set()
+        said = " ".join(moment.context.text.split())[:80]
+        out = []
+        for n, key in enumerate(keys.tolist()):
+            mine = {group: float(p[n]) for group, p in parts.items() if p[n] != 0}
+            because = [titles[s] for s in speakers[n]]
+            text = reason(mine, locale=moment.context.locale, moment=said, because=because, own=key in own)
+            out.append(
+                SlateEntry(
+                    item=self.live.catalogue.id(key),
+                    score=float(sum(mine.values())),
+                    propensity=float(propensity[n]),
+                    parts=mine,
+                    because=tuple(self.live.catalogue.id(s) for s in speakers[n]),
+                    reason=text,
+                )
+            )
+        return tuple(out)
+
+    def _because(self, moment: Moment, keys: Keys) -> list[list[int]]:
+        """Return for each key up to two history items that speak for it, by text likeness and by being chosen together."""
+        history = moment.history
+        if history is None or not len(history.item) or not len(keys):
+            return [[] for _ in keys]
+        items, at = np.unique(history.item, return_inverse=True)
+        weight = np.bincount(at, moment.weights)
+        heavy = np.argsort(-weight, kind="stable")[:BECAUSE]
+        heavy = heavy[weight[heavy] > 0]
+        items, weight = items[heavy], weight[heavy]
+        like = np.maximum(self.live.vectors(keys) @ self.live.vectors(items).T, 0)  # (keys, history)
+        for n, item in enumerate(items.tolist()):
+            near = self.live.statistics.together(item)
+            if len(near.keys):
+                like[:, n] += 2 * (near.scores * (near.keys == keys[:, None])).sum(1)
+        like *= np.sqrt(weight)
+        like[keys[:, None] == items] = 0
+        best = np.argsort(-like, axis=1, kind="stable")[:, :2]
+        return [[int(items[b]) for b in row if like[n, b] > 0.25] for n, row in enumerate(best)]
+
+    def _titles(self, keys: Sequence[int]) -> list[str]:
+        """Return the titles of keys, the id where an item is not described."""
+        ids = [self.live.catalogue.id(k) for k in keys]
+        found: dict[str, Item] = self.store.get_items(list(dict.fromkeys(ids))) if ids else {}
+        return [found[i].title if i in found else i for i in ids]
+
+
+def _check_k(k: int) -> None:
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
+        raise DataError(f"k is {k!r}. Cure: a whole number from 1 to {MAX_K}.")
+
+
+def _step_decay(history: EventColumns) -> Floats:
+    """Return 0.9 to the number of newer events; 1 where no time is known, as the order then means nothing."""
+    n = len(history.item)
+    if not np.isfinite(history.at).any():
+        return np.ones(n, np.float32)
+    return np.maximum(STEP_DECAY ** np.arange(n - 1, -1, -1), LEAST_DECAY).astype(np.float32)
+
+
+def _some(allowed: NDArray[np.bool_], n: int, rng: np.random.Generator) -> Keys:
+    """Return up to n allowed keys drawn evenly: a small or new catalogue has few candidates otherwise."""
+    keys = np.flatnonzero(allowed).astype(np.int32)
+    return keys if len(keys) <= n else rng.choice(keys, n, replace=False)
+
+
+def merged(parts: Sequence[EventColumns], recent: Sequence[int], at: float) -> EventColumns:
+    """Return histories as one in order of time, with `recent` item keys as views at the end."""
+    types = max((p.types for p in parts), key=len, default=())
+    if "view" not in types:
+        types = (*types, "view")
+    n = len(recent)
+    views = EventColumns(
+        seq=np.full(n, np.iinfo(np.int64).max),
+        user=np.full(n, -1, np.int32),
+        item=np.array(recent, np.int32),
+        type=np.full(n, types.index("view"), np.int16),
+        value=np.full(n, np.nan, np.float32),
+        at=np.full(n, at),
+        context=np.full(n, -1, np.int32),
+        types=types,
+    )
+    whole = joined([*parts, views])
+    order = np.lexsort((whole.seq, np.nan_to_num(whole.at, nan=-np.inf)))
+    return taken(whole, order)

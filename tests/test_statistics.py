@@ -1,0 +1,189 @@
+"""Counts over the log: built at once or event by event they agree, and they mean what their docstrings say."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from occasion.errors import ModelError
+from occasion.protocols import EventColumns
+from occasion.statistics import DAY, Statistics, liking, rating_range
+
+TYPES = ("click", "view", "rating", "dislike", "dwell")
+
+
+def columns(rows, types=TYPES):
+    """rows: (user, item, type name, value, at)."""
+    user, item, kind, value, at = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+    return EventColumns(
+        seq=np.arange(1, len(rows) + 1, dtype=np.int64),
+        user=np.array(user, np.int32),
+        item=np.array(item, np.int32),
+        type=np.array([types.index(k) for k in kind], np.int16),
+        value=np.array(value, np.float32),
+        at=np.array(at, np.float64),
+        context=np.full(len(rows), -1, np.int32),
+        types=types,
+    )
+
+
+def clicks(*pairs):
+    return columns([(u, i, "click", np.nan, float(n)) for n, (u, i) in enumerate(pairs)])
+
+
+events = st.lists(
+    st.tuples(
+        st.integers(0, 4),
+        st.integers(0, 7),
+        st.sampled_from(["click", "view", "dislike"]),
+        st.just(math.nan),
+        st.integers(0, 10**6).map(float),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def built(rows, size=8):
+    out = Statistics()
+    out.build(columns(rows), size)
+    return out
+
+
+@settings(max_examples=60, deadline=None)
+@given(events)
+def test_event_by_event_counts_what_building_at_once_counts(rows):
+    rows = sorted(rows, key=lambda r: r[4])
+    half = len(rows) // 2
+    whole, late = built(rows), built(rows[:half])
+    late.grow(8)
+    seen: dict[int, list[int]] = {}
+    for user, item, kind, _, _ in rows[:half]:
+        if kind != "dislike":
+            seen.setdefault(user, []).append(item)
+    rest = columns(rows[half:])
+    late.observe(rest, [{} for _ in rows[half:]], seen)
+    np.testing.assert_allclose(late.count[:8], whole.count)
+    assert late.events == whole.events
+    assert late.repeats == whole.repeats
+    # Discounted to different references, the decayed counts agree up to one common factor.
+    factor = 2 ** ((whole.reference - late.reference) / whole.half_life)
+    np.testing.assert_allclose(late.now[:8], whole.now * factor, rtol=1e-6, atol=1e-9)
+
+
+def test_an_event_one_half_life_old_counts_half():
+    s = Statistics(half_life_days=1)
+    s.build(columns([(0, 0, "click", np.nan, 0.0), (0, 1, "click", np.nan, DAY)]), 2)
+    np.testing.assert_allclose(s.now, [0.5, 1.0])
+    assert s.top(2).keys.tolist() == [1, 0]
+
+
+def test_top_respects_what_is_allowed_even_when_all_the_popular_are_not():
+    s = built([(0, i, "click", np.nan, 0.0) for i in (0, 0, 0, 1, 1, 2)], 3)
+    assert s.top(3, np.array([False, False, True])).keys.tolist() == [2]
+    assert s.top(3, np.zeros(3, bool)).keys.tolist() == []
+
+
+def test_items_of_one_person_go_together_and_not_with_themselves():
+    s = Statistics()
+    s.build(clicks((0, 0), (0, 1), (1, 0), (1, 1), (2, 5), (2, 5)), 6)
+    assert s.together(0).keys.tolist() == [1]
+    assert s.together(1).keys.tolist() == [0]
+    assert len(s.together(5).keys) == 0
+    assert len(s.together(99).keys) == 0
+
+
+def test_new_events_bring_items_together_at_once():
+    s = Statistics()
+    s.build(clicks((0, 0), (0, 1)), 4)
+    s.observe(clicks((7, 3)), [{}], {7: [0]})
+    assert 3 in s.together(0).keys.tolist()
+    assert s.together(0).scores[s.together(0).keys.tolist().index(3)] > 0
+
+
+def test_dislikes_do_not_make_popular():
+    s = built([(0, 0, "dislike", np.nan, 0.0), (0, 1, "view", np.nan, 0.0)], 2)
+    assert s.count.tolist() == [0.0, 0.5]
+
+
+def test_ratings_count_by_their_place_on_the_scale_seen():
+    c = columns([(0, 0, "rating", v, 0.0) for v in (1.0, 3.0, 5.0)])
+    assert rating_range(c) == (1.0, 5.0)
+    np.testing.assert_allclose(liking(c, (1.0, 5.0)), [-2, 0, 2])
+
+
+def test_half_a_minute_of_dwell_is_worth_a_click():
+    c = columns([(0, 0, "dwell", v, 0.0) for v in (0.0, 30.0, 1e6)])
+    np.testing.assert_allclose(liking(c, None), [0, 1, 2])
+
+
+@settings(max_examples=40, deadline=None)
+@given(events, st.integers(0, 2))
+def test_lift_is_positive_where_an_item_is_chosen_more_than_expected(rows, value):
+    c = columns(rows)
+    codes = (np.arange(len(rows), dtype=np.int32) % 3, ("a", "b", "c"))
+    s = Statistics()
+    s.build(c, 8, {"mood": codes})
+    keys = np.arange(8, dtype=np.int32)
+    lift = s.lift({"mood": "abc"[value]}, keys)
+    weight = np.maximum(liking(c, None), 0)
+    own = np.bincount(c.item[codes[0] == value], weight[codes[0] == value], 8)
+    expected = s.count * (weight[codes[0] == value].sum() / max(1, weight.sum()))
+    assert np.all((lift > 1e-6) <= (own > expected - 1e-4))
+    assert np.all((lift < -1e-6) <= (own < expected + 1e-4))
+    assert not s.lift({"mood": "never heard of"}, keys).any()
+
+
+def test_lift_counts_new_events_and_new_values():
+    s = built([(0, i % 4, "click", np.nan, 0.0) for i in range(40)], 4)
+    for n in range(20):
+        s.observe(columns([(1, 2, "click", np.nan, float(n))]), [{"weather": "snow"}], {})
+    lift = s.lift({"weather": "snow"}, np.arange(4, dtype=np.int32))
+    assert lift[2] > 0.3
+    assert lift[0] < 0
+    assert 2 in s.under({"weather": "snow"}, 5).tolist()
+
+
+def test_saved_and_loaded_are_the_same(tmp_path):
+    s = Statistics(3.0)
+    rows = [(n % 3, n % 5, "click", np.nan, float(n)) for n in range(30)]
+    s.build(
+        columns(rows),
+        5,
+        {"weekend": (np.arange(30, dtype=np.int32) % 2, (False, True)), "city": (np.zeros(30, np.int32), ("北京",))},
+    )
+    s.save(tmp_path)
+    t = Statistics.load(tmp_path)
+    keys = np.arange(5, dtype=np.int32)
+    for signals in ({"weekend": True}, {"city": "北京", "weekend": False}):
+        np.testing.assert_array_equal(s.lift(signals, keys), t.lift(signals, keys))
+    np.testing.assert_array_equal(s.together(1).scores, t.together(1).scores)
+    assert (t.cursor, t.events, t.repeats, t.ratings, t.half_life) == (s.cursor, s.events, s.repeats, s.ratings, s.half_life)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 not really", b"\x00" * 4000])
+def test_a_damaged_file_is_named_with_its_cure(tmp_path, content):
+    if content is not None:
+        (tmp_path / "statistics.npz").write_bytes(content)
+    with pytest.raises(ModelError, match="occasion index"):
+        Statistics.load(tmp_path)
+
+
+def test_an_empty_log_answers_empty():
+    s = Statistics()
+    s.build(columns([]), 3)
+    assert s.repeat_rate == 0
+    assert len(s.top(5).keys) == 0
+    assert not s.lift({"a": "b"}, np.arange(3, dtype=np.int32)).any()
+    assert len(s.under({"a": "b"}, 5)) == 0
+    assert len(s.together(0).keys) == 0
+
+
+def test_a_clock_that_jumps_centuries_does_not_overflow():
+    s = Statistics(1.0)
+    s.build(columns([(0, 0, "click", np.nan, 0.0)]), 2)
+    s.observe(columns([(0, 1, "click", np.nan, 1.6e10)]), [{}], {})
+    assert np.isfinite(s.now).all()
+    assert s.top(1).keys.tolist() == [1]

@@ -1,0 +1,90 @@
+"""The text index against a plain computation, and against itself when texts come, change and go."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from occasion import textindex
+from occasion.textindex import TextIndex, tokens
+
+words = st.lists(st.sampled_from("red green blue phone phones camera 手机 相机 tea".split()), min_size=0, max_size=6).map(" ".join)
+
+
+def made(texts):
+    index = TextIndex()
+    for key, text in enumerate(texts):
+        index.add(key, text)
+    return index
+
+
+def test_tokens_of_words_plurals_and_chinese():
+    assert tokens("Two Phones, a glass!") == ["two", "phone", "glass"]
+    assert tokens("高性能手机") == ["高性", "性能", "能手", "手机"]
+    assert tokens("") == []
+    assert tokens("😀 🎉") == []
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(words, min_size=1, max_size=12), words)
+def test_search_and_score_agree_and_lie_between_zero_and_one(texts, query):
+    index = made(texts)
+    q = index.query(query)
+    found = index.search(q, 5)
+    np.testing.assert_allclose(index.score(q, found.keys), found.scores, atol=1e-5)
+    assert np.all(np.diff(found.scores) <= 1e-6)
+    assert np.all((found.scores > 0) & (found.scores <= 1 + 1e-5))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(words, min_size=1, max_size=8), st.lists(st.tuples(st.integers(0, 9), words), max_size=8), words)
+def test_texts_that_come_change_and_go_leave_no_trace_of_the_old(texts, changes, query):
+    index = made(texts)
+    index.search(index.query(query), 3)
+    now = dict(enumerate(texts))
+    for key, text in changes:
+        if text:
+            index.add(key, text)
+            now[key] = text
+        else:
+            index.remove(np.array([key], np.int32))
+            now.pop(key, None)
+    found = index.search(index.query(query), 50).keys.tolist()
+    share = {k for k, t in now.items() if set(tokens(t)) & set(tokens(query))}
+    assert set(found) == share
+
+
+def test_compaction_changes_no_answer(monkeypatch):
+    monkeypatch.setattr(textindex, "LATE", 3)
+    index = made(["red phone", "blue phone", "green tea", "camera"])
+    index.search(index.query("phone"), 2)
+    for n in range(10):
+        index.add(10 + n % 4, f"purple lamp number {n}")
+    found = index.search(index.query("purple lamp"), 10)
+    assert set(found.keys.tolist()) == {10, 11, 12, 13}
+    assert index.search(index.query("phone"), 10).keys.tolist() == [0, 1]
+
+
+def test_a_mask_is_obeyed():
+    index = made(["red phone", "blue phone", "tea"])
+    allowed = np.array([False, True, True])
+    assert index.search(index.query("phone"), 5, allowed).keys.tolist() == [1]
+
+
+def test_a_query_of_items_finds_their_likes_first():
+    index = made(["red phone case", "red phone cover", "green tea", "black tea"])
+    q = index.query_of(np.array([0], np.int32), np.array([1.0], np.float32))
+    assert index.search(q, 2).keys.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("query", ["", "unheard", "😀", " \n"])
+def test_a_query_without_known_words_finds_nothing(query):
+    index = made(["tea"])
+    assert len(index.search(index.query(query), 3).keys) == 0
+    assert not index.score(index.query(query), np.array([0, 5], np.int32)).any()
+
+
+def test_an_empty_index_answers_empty():
+    index = TextIndex()
+    assert len(index.search(index.query("tea"), 3).keys) == 0
+    index.remove(np.array([3], np.int32))
