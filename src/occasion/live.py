@@ -19,8 +19,9 @@ import numpy as np
 
 from occasion.catalogue import Catalogue
 from occasion.context import ContextExtractor
-from occasion.data import Scalar
+from occasion.data import Item, Scalar
 from occasion.encoders.cache import VectorCache
+from occasion.encoders.centring import center
 from occasion.errors import EncoderMismatchError, ModelError, VectorIndexError
 from occasion.indexes import make_index, open_index, save_index
 from occasion.protocols import Encoder, EventColumns, Index, Store, StoredContext, StoredItem
@@ -167,10 +168,7 @@ class LiveState:
 
     def centred(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return vectors (n, dim) less the catalogue mean, of unit length; zero vectors stay zero."""
-        moved = vectors - self.mean
-        moved[~np.any(vectors, axis=1)] = 0
-        norm = np.linalg.norm(moved, axis=1, keepdims=True)
-        return np.asarray(moved / np.maximum(norm, 1e-9), np.float32)
+        return center(vectors, self.mean)[1]
 
     def _add(self, waiting: list[tuple[NDArray[np.int32], NDArray[np.float32]]]) -> None:
         assert self.index is not None
@@ -270,6 +268,12 @@ class LiveState:
         """Remove what was derived and kept on disk, but for the cached vectors."""
         for path in (self.folder / "statistics.npz", self.folder / "index" / "head.json"):
             path.unlink(missing_ok=True)
+
+    def titles(self, keys: Sequence[int]) -> list[str]:
+        """Return the titles of keys, the id where an item is not described."""
+        ids = [self.catalogue.id(k) for k in keys]
+        found: dict[str, Item] = self.store.get_items(list(dict.fromkeys(ids))) if ids else {}
+        return [found[i].title if i in found else i for i in ids]
 
     def vectors(self, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the centred unit vectors (n, dim) of keys; zero where an item has none."""

@@ -5,7 +5,6 @@ context -> signals and a sentence -> history -> vectors -> candidates of all sou
 
 from __future__ import annotations
 
-import hashlib
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -16,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.context import ContextExtractor
-from occasion.data import Context, Event, Item, Scalar, Slate, SlateEntry
+from occasion.data import Context, Event, Scalar, Slate
 from occasion.encoders import load_encoder
 from occasion.errors import DataError, NotFoundError
-from occasion.live import LiveState, StageProgress, joined, taken
+from occasion.explanation import Explainer
+from occasion.live import LiveState, StageProgress
+from occasion.moments import MomentReader
 from occasion.policies import make_policy
-from occasion.protocols import Encoder, EventColumns, Moment, Policy, Source, Store
+from occasion.protocols import Encoder, Moment, Policy, Source, Store
 from occasion.rankers import make_ranker
-from occasion.reasons import reason
 from occasion.rules import Rules, arrange
 from occasion.settings import Settings, load_settings
 from occasion.sources import SOURCES, make_source
-from occasion.statistics import liking
 from occasion.stores import open_store
 
 if TYPE_CHECKING:
@@ -39,14 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["Recommender"]
 
 MAX_K = 10_000
-STEP_DECAY, LEAST_DECAY = 0.9, 0.02
-"""A history event counts STEP_DECAY less for each newer one, not less than LEAST_DECAY in all."""
-SEEN_WEIGHT = 1.0
-"""An item counts as seen from this much liking on: a click does, a view does not."""
-REPEATING = 0.02
-"""With a greater share of repeats in the log, items already had may come again."""
-BECAUSE = 30
-"""History items considered as reasons, the weightiest."""
 
 
 class Recommender:
@@ -95,6 +86,8 @@ class Recommender:
         self.live = LiveState(self.store, self.encoder, self.extractor, self.settings, until=self._until, progress=self._progress)
         if reencode:
             self.live.reencode()
+        self.reader = MomentReader(self.live, self.extractor)
+        self.explainer = Explainer(self.live)
         self.sources: dict[str, Source] | None = None
 
     # -- answers --------------------------------------------------------------------------------------------------------
@@ -137,7 +130,7 @@ class Recommender:
         rules = rules or Rules()
         slate_id = slate_id or uuid.uuid4().hex
         self.refresh()
-        moment, notes = self._moment(context or Context(), rules, slate_id)
+        moment, notes = self.reader.read(context or Context(), rules, slate_id)
         keys, parts = self._ranked(moment, rules)
         level = self.settings.diversity if diversity is None else diversity
         policy = make_policy("epsilon", epsilon=explore) if explore else make_policy("diverse", diversity=level)
@@ -161,7 +154,7 @@ class Recommender:
             raise NotFoundError(f"there is no item {item_id!r}. Cure: check the id, or import the item first.")
         rules = rules or Rules(exclude_seen=False)
         context = Context(at=time.time(), recent=(item_id,))
-        moment, notes = self._moment(context, replace(rules, exclude=(*rules.exclude, item_id)), f"similar:{item_id}")
+        moment, notes = self.reader.read(context, replace(rules, exclude=(*rules.exclude, item_id)), f"similar:{item_id}")
         keys, parts = self._ranked(moment, rules, names=("taste", "lookalike", "together"))
         policy = make_policy("diverse", diversity=0.0)
         return self._slate(f"similar:{item_id}", moment, keys, parts, k, rules, policy, notes)
@@ -191,7 +184,7 @@ class Recommender:
     def score(self, context: Context, items: Sequence[str]) -> dict[str, float]:
         """Return the score of each of the caller's items that the store knows, in this moment; comparable among them alone."""
         self.refresh()
-        moment, _ = self._moment(context, Rules(exclude_seen=False), "score")
+        moment, _ = self.reader.read(context, Rules(exclude_seen=False), "score")
         keys = np.array(self.live.catalogue.keys(dict.fromkeys(items)), np.int32)
         parts = self._parts(moment, keys, tuple(SOURCES))
         total = np.sum(list(parts.values()), axis=0) if len(keys) else np.zeros(0)
@@ -230,83 +223,6 @@ class Recommender:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-    # -- the moment -----------------------------------------------------------------------------------------------------
-    def _moment(self, context: Context, rules: Rules, slate_id: str) -> tuple[Moment, list[str]]:
-        """Resolve a request: signals, sentence, history, vectors, what is allowed."""
-        at = time.time() if context.at is None else context.at
-        context = replace(context, at=at)
-        user = self.store.user_key(context.user, context.session)
-        history = self._history(context, user, at)
-        own = liking(history, self.live.statistics.ratings)
-        recent = self._titles(history.item[-3:].tolist())
-        extracted = self.extractor.extract(context, recent)
-        seed = int.from_bytes(hashlib.blake2b(slate_id.encode("utf-8", "replace"), digest_size=8).digest(), "big")
-        moment = Moment(
-            context=context,
-            at=at,
-            signals=extracted.signals,
-            sentence=extracted.sentence,
-            user=-1 if user is None else user,
-            history=history,
-            weights=own * _step_decay(history),
-            context_vector=self._context_vector(extracted.sentence),
-            taste_vector=None,
-            allowed=None,
-            rng=np.random.default_rng(seed),
-        )
-        moment.extra["liking"] = own
-        moment.extra["likeness"] = self.extractor.likeness(history, self.live.contexts, extracted.signals)
-        moment.taste_vector = self._taste_vector(moment)
-        moment.allowed, notes = self._allowed(moment, rules)
-        return moment, notes
-
-    def _history(self, context: Context, user: int | None, at: float) -> EventColumns:
-        """Return past events of the person and of the session, oldest first, then items just looked at."""
-        limit = self.settings.history_length
-        parts = [self.store.history(user, before=at, limit=limit)] if user is not None else []
-        if context.user is not None and context.session is not None:
-            session = self.store.user_key(None, context.session)
-            if session is not None:
-                parts.append(self.store.history(session, before=at, limit=limit))
-        recent = self.live.catalogue.keys(context.recent)
-        return merged(parts, recent, at)
-
-    def _context_vector(self, sentence: str) -> Floats | None:
-        if not sentence.strip() or not self.live.catalogue.size:
-            return None
-        vector = self.encoder.encode([sentence], role="query")[0]
-        return vector if np.any(vector) else None
-
-    def _taste_vector(self, moment: Moment) -> Floats | None:
-        assert moment.history is not None
-        if not len(moment.history.item) or not self.live.catalogue.size:
-            return None
-        mean = moment.weights @ self.live.vectors(moment.history.item)
-        norm = float(np.linalg.norm(mean))
-        return np.asarray(mean / norm, np.float32) if norm > 1e-6 else None
-
-    def _allowed(self, moment: Moment, rules: Rules) -> tuple[NDArray[np.bool_], list[str]]:
-        """Return which keys (n,) may be recommended, and notes on what the rules took away."""
-        catalogue = self.live.catalogue
-        allowed = catalogue.known.copy()
-        if not allowed.any():
-            return allowed, ["The catalogue is empty: import items first."]
-        allowed &= catalogue.columns.availability(moment.at, len(allowed))
-        if rules.filter is not None:
-            allowed &= catalogue.columns.mask(rules.filter, len(allowed))
-        allowed[catalogue.keys(rules.exclude)] = False
-        history = moment.history
-        assert history is not None
-        items, at = np.unique(history.item, return_inverse=True)
-        own = np.bincount(at, moment.extra["liking"], len(items)) if len(items) else np.zeros(0)
-        allowed[items[own < 0]] = False
-        if self._exclude_seen(rules):
-            allowed[items[own >= SEEN_WEIGHT]] = False
-        return allowed, []
-
-    def _exclude_seen(self, rules: Rules) -> bool:
-        return self.live.statistics.repeat_rate < REPEATING if rules.exclude_seen == "auto" else bool(rules.exclude_seen)
 
     # -- candidates and their scores --------------------------------------------------------------------------------------
     def _ranked(self, moment: Moment, rules: Rules, names: Sequence[str] = tuple(SOURCES)) -> tuple[Keys, dict[str, Floats]]:
@@ -356,7 +272,7 @@ class Recommender:
             notes.append(
                 f"{k} items were asked for, {len(chosen)} could be given: {allowed} of {self.live.catalogue.size} are allowed here."
             )
-        entries = self._entries(moment, keys[chosen], {g: p[chosen] for g, p in parts.items()}, propensity)
+        entries = self.explainer.entries(moment, keys[chosen], {g: p[chosen] for g, p in parts.items()}, propensity)
         return Slate(
             id=slate_id,
             context=moment.context,
@@ -377,91 +293,13 @@ class Recommender:
 
         return similarity
 
-    def _entries(self, moment: Moment, keys: Keys, parts: Mapping[str, Floats], propensity: Floats) -> tuple[SlateEntry, ...]:
-        speakers = self._because(moment, keys)
-        named = list(dict.fromkeys(key for row in speakers for key in row))
-        titles = dict(zip(named, self._titles(named), strict=True))
-        own = set(moment.history.item.tolist()) if moment.history is not None else set()
-        said = " ".join(moment.context.text.split())[:80]
-        out = []
-        for n, key in enumerate(keys.tolist()):
-            mine = {group: float(p[n]) for group, p in parts.items() if p[n] != 0}
-            because = [titles[s] for s in speakers[n]]
-            text = reason(mine, locale=moment.context.locale, moment=said, because=because, own=key in own)
-            out.append(
-                SlateEntry(
-                    item=self.live.catalogue.id(key),
-                    score=float(sum(mine.values())),
-                    propensity=float(propensity[n]),
-                    parts=mine,
-                    because=tuple(self.live.catalogue.id(s) for s in speakers[n]),
-                    reason=text,
-                )
-            )
-        return tuple(out)
-
-    def _because(self, moment: Moment, keys: Keys) -> list[list[int]]:
-        """Return for each key up to two history items that speak for it, by text likeness and by being chosen together."""
-        history = moment.history
-        if history is None or not len(history.item) or not len(keys):
-            return [[] for _ in keys]
-        items, at = np.unique(history.item, return_inverse=True)
-        weight = np.bincount(at, moment.weights)
-        heavy = np.argsort(-weight, kind="stable")[:BECAUSE]
-        heavy = heavy[weight[heavy] > 0]
-        items, weight = items[heavy], weight[heavy]
-        like = np.maximum(self.live.vectors(keys) @ self.live.vectors(items).T, 0)  # (keys, history)
-        for n, item in enumerate(items.tolist()):
-            near = self.live.statistics.together(item)
-            if len(near.keys):
-                like[:, n] += 2 * (near.scores * (near.keys == keys[:, None])).sum(1)
-        like *= np.sqrt(weight)
-        like[keys[:, None] == items] = 0
-        best = np.argsort(-like, axis=1, kind="stable")[:, :2]
-        return [[int(items[b]) for b in row if like[n, b] > 0.25] for n, row in enumerate(best)]
-
-    def _titles(self, keys: Sequence[int]) -> list[str]:
-        """Return the titles of keys, the id where an item is not described."""
-        ids = [self.live.catalogue.id(k) for k in keys]
-        found: dict[str, Item] = self.store.get_items(list(dict.fromkeys(ids))) if ids else {}
-        return [found[i].title if i in found else i for i in ids]
-
 
 def _check_k(k: int) -> None:
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
         raise DataError(f"k is {k!r}. Cure: a whole number from 1 to {MAX_K}.")
 
 
-def _step_decay(history: EventColumns) -> Floats:
-    """Return 0.9 to the number of newer events; 1 where no time is known, as the order then means nothing."""
-    n = len(history.item)
-    if not np.isfinite(history.at).any():
-        return np.ones(n, np.float32)
-    return np.maximum(STEP_DECAY ** np.arange(n - 1, -1, -1), LEAST_DECAY).astype(np.float32)
-
-
 def _some(allowed: NDArray[np.bool_], n: int, rng: np.random.Generator) -> Keys:
     """Return up to n allowed keys drawn evenly: a small or new catalogue has few candidates otherwise."""
     keys = np.flatnonzero(allowed).astype(np.int32)
     return keys if len(keys) <= n else rng.choice(keys, n, replace=False)
-
-
-def merged(parts: Sequence[EventColumns], recent: Sequence[int], at: float) -> EventColumns:
-    """Return histories as one in order of time, with `recent` item keys as views at the end."""
-    types = max((p.types for p in parts), key=len, default=())
-    if "view" not in types:
-        types = (*types, "view")
-    n = len(recent)
-    views = EventColumns(
-        seq=np.full(n, np.iinfo(np.int64).max),
-        user=np.full(n, -1, np.int32),
-        item=np.array(recent, np.int32),
-        type=np.full(n, types.index("view"), np.int16),
-        value=np.full(n, np.nan, np.float32),
-        at=np.full(n, at),
-        context=np.full(n, -1, np.int32),
-        types=types,
-    )
-    whole = joined([*parts, views])
-    order = np.lexsort((whole.seq, np.nan_to_num(whole.at, nan=-np.inf)))
-    return taken(whole, order)

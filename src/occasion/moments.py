@@ -1,0 +1,144 @@
+"""Moments: a request with everything looked up that the parts need, from the log and the clock to vectors and masks."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occasion.context import ContextExtractor
+from occasion.data import Context
+from occasion.live import LiveState, joined, taken
+from occasion.protocols import EventColumns, Moment
+from occasion.rules import Rules
+from occasion.statistics import liking
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["MomentReader", "merged"]
+
+STEP_DECAY, LEAST_DECAY = 0.9, 0.02
+"""A history event counts STEP_DECAY less for each newer one, not less than LEAST_DECAY in all."""
+SEEN_WEIGHT = 1.0
+"""An item counts as seen from this much liking on: a click does, a view does not."""
+REPEATING = 0.02
+"""With a greater share of repeats in the log, items already had may come again."""
+
+
+class MomentReader:
+    """Resolves requests against one store's live state."""
+
+    def __init__(self, live: LiveState, extractor: ContextExtractor) -> None:
+        self.live, self.extractor = live, extractor
+
+    def read(self, context: Context, rules: Rules, slate_id: str) -> tuple[Moment, list[str]]:
+        """Resolve a request: signals, sentence, history, vectors, what is allowed."""
+        at = time.time() if context.at is None else context.at
+        context = replace(context, at=at)
+        user = self.live.store.user_key(context.user, context.session)
+        history = self._history(context, user, at)
+        own = liking(history, self.live.statistics.ratings)
+        recent = self.live.titles(history.item[-3:].tolist())
+        extracted = self.extractor.extract(context, recent)
+        seed = int.from_bytes(hashlib.blake2b(slate_id.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+        moment = Moment(
+            context=context,
+            at=at,
+            signals=extracted.signals,
+            sentence=extracted.sentence,
+            user=-1 if user is None else user,
+            history=history,
+            weights=own * _step_decay(history),
+            context_vector=self._context_vector(extracted.sentence),
+            taste_vector=None,
+            allowed=None,
+            rng=np.random.default_rng(seed),
+        )
+        moment.extra["liking"] = own
+        moment.extra["likeness"] = self.extractor.likeness(history, self.live.contexts, extracted.signals)
+        moment.taste_vector = self._taste_vector(moment)
+        moment.allowed, notes = self._allowed(moment, rules)
+        return moment, notes
+
+    def _history(self, context: Context, user: int | None, at: float) -> EventColumns:
+        """Return past events of the person and of the session, oldest first, then items just looked at."""
+        limit = self.live.settings.history_length
+        parts = [self.live.store.history(user, before=at, limit=limit)] if user is not None else []
+        if context.user is not None and context.session is not None:
+            session = self.live.store.user_key(None, context.session)
+            if session is not None:
+                parts.append(self.live.store.history(session, before=at, limit=limit))
+        recent = self.live.catalogue.keys(context.recent)
+        return merged(parts, recent, at)
+
+    def _context_vector(self, sentence: str) -> Floats | None:
+        if not sentence.strip() or not self.live.catalogue.size:
+            return None
+        vector = self.live.encoder.encode([sentence], role="query")[0]
+        return vector if np.any(vector) else None
+
+    def _taste_vector(self, moment: Moment) -> Floats | None:
+        assert moment.history is not None
+        if not len(moment.history.item) or not self.live.catalogue.size:
+            return None
+        mean = moment.weights @ self.live.vectors(moment.history.item)
+        norm = float(np.linalg.norm(mean))
+        return np.asarray(mean / norm, np.float32) if norm > 1e-6 else None
+
+    def _allowed(self, moment: Moment, rules: Rules) -> tuple[NDArray[np.bool_], list[str]]:
+        """Return which keys (n,) may be recommended, and notes on what the rules took away."""
+        catalogue = self.live.catalogue
+        allowed = catalogue.known.copy()
+        if not allowed.any():
+            return allowed, ["The catalogue is empty: import items first."]
+        allowed &= catalogue.columns.availability(moment.at, len(allowed))
+        if rules.filter is not None:
+            allowed &= catalogue.columns.mask(rules.filter, len(allowed))
+        allowed[catalogue.keys(rules.exclude)] = False
+        history = moment.history
+        assert history is not None
+        items, at = np.unique(history.item, return_inverse=True)
+        own = np.bincount(at, moment.extra["liking"], len(items)) if len(items) else np.zeros(0)
+        allowed[items[own < 0]] = False
+        if self._exclude_seen(rules):
+            allowed[items[own >= SEEN_WEIGHT]] = False
+        return allowed, []
+
+    def _exclude_seen(self, rules: Rules) -> bool:
+        return self.live.statistics.repeat_rate < REPEATING if rules.exclude_seen == "auto" else bool(rules.exclude_seen)
+
+
+def _step_decay(history: EventColumns) -> Floats:
+    """Return 0.9 to the number of newer events; 1 where no time is known, as the order then means nothing."""
+    n = len(history.item)
+    if not np.isfinite(history.at).any():
+        return np.ones(n, np.float32)
+    return np.maximum(STEP_DECAY ** np.arange(n - 1, -1, -1), LEAST_DECAY).astype(np.float32)
+
+
+def merged(parts: Sequence[EventColumns], recent: Sequence[int], at: float) -> EventColumns:
+    """Return histories as one in order of time, with `recent` item keys as views at the end."""
+    types = max((p.types for p in parts), key=len, default=())
+    if "view" not in types:
+        types = (*types, "view")
+    n = len(recent)
+    views = EventColumns(
+        seq=np.full(n, np.iinfo(np.int64).max),
+        user=np.full(n, -1, np.int32),
+        item=np.array(recent, np.int32),
+        type=np.full(n, types.index("view"), np.int16),
+        value=np.full(n, np.nan, np.float32),
+        at=np.full(n, at),
+        context=np.full(n, -1, np.int32),
+        types=types,
+    )
+    whole = joined([*parts, views])
+    order = np.lexsort((whole.seq, np.nan_to_num(whole.at, nan=-np.inf)))
+    return taken(whole, order)
