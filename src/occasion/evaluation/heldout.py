@@ -1,0 +1,65 @@
+"""Held out: a store seen as it was before some of its events, without copying it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.live import taken
+from occasion.protocols import EventColumns, Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["HeldOutStore"]
+
+
+class HeldOutStore:
+    """A store that hides events: some from what is counted, some from what a person did before. All else passes through.
+
+    Give it to a `Recommender` together with ``until=math.inf``, so that what is derived from the full log stays unused.
+
+    Parameters
+    ----------
+    store : Store
+    uncounted : (u,) int64
+        Ascending sequence numbers that `events` leaves out: nothing is learnt from them.
+    unseen : (h,) int64
+        Ascending sequence numbers that `history` leaves out: at no request they have happened.
+    """
+
+    def __init__(self, store: Store, uncounted: NDArray[np.int64], unseen: NDArray[np.int64]) -> None:
+        self._store, self._uncounted, self._unseen = store, uncounted, unseen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def events(self, after: int = 0, batch: int = 100_000) -> Iterator[EventColumns]:
+        """Yield the events that may be counted; see `Store.events`."""
+        for columns in self._store.events(after, batch):
+            left = _without(columns, self._uncounted)
+            if len(left.seq):
+                yield left
+
+    def history(self, user_key: int, before: float | None = None, limit: int = 500) -> EventColumns:
+        """Return a person's past without what is hidden; see `Store.history`."""
+        read = limit
+        while True:
+            columns = self._store.history(user_key, before=before, limit=read)
+            left = _without(columns, self._unseen)
+            if len(left.seq) >= limit or len(columns.seq) < read:
+                return _newest(left, limit)
+            read *= 2
+
+
+def _without(columns: EventColumns, hidden: NDArray[np.int64]) -> EventColumns:
+    if not len(hidden) or not len(columns.seq):
+        return columns
+    at = np.minimum(np.searchsorted(hidden, columns.seq), len(hidden) - 1)
+    return taken(columns, hidden[at] != columns.seq)
+
+
+def _newest(columns: EventColumns, n: int) -> EventColumns:
+    return columns if len(columns.seq) <= n else taken(columns, np.arange(len(columns.seq) - n, len(columns.seq)))
