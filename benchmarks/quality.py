@@ -1,0 +1,71 @@
+"""Learn one frozen task and write predictions for one of its parts.
+
+Usage: python benchmarks/quality.py TASK_DIR --predictions FILE [--part valid|test] [--seed N] [--budget SECONDS] [--without PART]
+The folder's shape and the rules are those of the task maker; the settings come from the data alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from occasion.training import pipeline, rated
+from occasion.training.dataset import Dataset, build_requests
+
+
+def read(task: Path, part: str) -> tuple[dict, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return the description, the items, the events to learn from, and the queries of `part`."""
+    about = json.loads((task / "task.json").read_text())
+    train = pl.read_parquet(task / "train.parquet").with_columns(batch=pl.lit(0))
+    if part == "test":
+        valid = pl.read_parquet(task / "valid.parquet").with_columns(batch=pl.lit(1))
+        train = pl.concat([train, valid.select([c for c in train.columns if c in valid.columns])], how="diagonal_relaxed")
+    return about, pl.read_parquet(task / "items.parquet"), train, pl.read_parquet(task / f"{part}.parquet")
+
+
+def topn(data: Dataset, asked: pl.DataFrame, options: argparse.Namespace) -> pl.DataFrame:
+    """Fit, and return query_id, item_id, rank."""
+    model = pipeline.fit(
+        data, seed=options.seed, budget=options.budget, threads=options.threads, without=tuple(options.without),
+        cache=options.cache, progress=lambda text: print(text, file=sys.stderr, flush=True),
+    )  # fmt: skip
+    print("parts:", ", ".join(model.report["parts"]))
+    full = data.with_events(asked) if data.times != "none" else data
+    queries = full.queries(asked.unique("query_id", keep="first", maintain_order=True))
+    items, _ = model.predict(build_requests(full.events, queries), 100)
+    ids = np.array([*data.items.ids, ""])
+    rows, ranks = np.nonzero(items >= 0)
+    return pl.DataFrame({"query_id": np.array(queries.ids)[rows], "item_id": ids[items[rows, ranks]], "rank": (ranks + 1).astype(np.int32)})
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", type=Path)
+    parser.add_argument("--part", default="valid", choices=["valid", "test"])
+    parser.add_argument("--predictions", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--budget", type=float, default=200.0, help="seconds for learning, about")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--without", nargs="*", default=[])
+    parser.add_argument("--cache", type=Path, help="folder that keeps text vectors between runs")
+    options = parser.parse_args()
+    begun = time.monotonic()
+    about, items, events, asked = read(options.task, options.part)
+    is_rated = about["kind"] == "rated"
+    data = Dataset.from_frames(items, events, exclude_seen=about.get("exclude_seen"), rated=is_rated)
+    frame = rated.predict_frame(data, asked, options) if is_rated else topn(data, asked, options)
+    frame.write_parquet(options.predictions)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{time.monotonic() - begun:.1f} s, {peak:.2f} GB at most")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,290 @@
+"""The sources together: which items are candidates for a request, and what is known about each.
+
+:class:`Bases` holds everything that was counted or trained on one set of events and gives each request's scores over all
+items; candidates are the best of the reciprocal ranks summed over the sources; features are the scores, their ranks among
+the candidates, figures of the item, of the person's own past with it, and of the request.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.training import repeats
+from occasion.training.contextual import Lift, kernel_rows, signal_rows
+from occasion.training.itemitem import Ease, Neighbours, Transitions, decayed_rows
+from occasion.training.popularity import Popularity
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from occasion.training.dataset import Dataset, Events, Requests
+    from occasion.training.sequence import SequenceModel
+    from occasion.training.text import TextVectors
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["PARTS", "Bases", "Candidates"]
+
+PARTS = ("ease", "neighbours", "transitions", "sequence", "text", "popularity", "context", "repeats", "attributes")
+"""Parts that can be left out by name."""
+
+DEPTH = 100
+"""Best items of each source that may become candidates."""
+SMOOTH = 20.0
+"""Constant of the reciprocal ranks."""
+CELLS = 6_000_000
+"""Requests times items scored at once."""
+
+
+@dataclass(kw_only=True)
+class Candidates:
+    """Candidates of B requests: `items` (B, C), `features` (B, C, f), `fused` (B, C) sums of reciprocal ranks."""
+
+    items: NDArray[np.int32]
+    features: Floats
+    fused: Floats
+
+
+@dataclass(kw_only=True)
+class Bases:
+    """What was learnt from one set of events.
+
+    Attributes
+    ----------
+    n_items : int
+    times : {"unix", "position", "none"}
+    exclude_seen : bool
+    parts : list of str
+        Names of the parts in use.
+    """
+
+    n_items: int
+    times: str
+    exclude_seen: bool
+    parts: list[str]
+    popularity: Popularity
+    ease: Ease | None = None
+    neighbours: Neighbours | None = None
+    transitions: Transitions | None = None
+    sequence: SequenceModel | None = None
+    text: TextVectors | None = None
+    lift: Lift | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    numbers: Floats
+    number_names: list[str] = field(default_factory=list)
+    signal_names: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def fit(cls, data: Dataset, events: Events, *, text: TextVectors | None, sequence: SequenceModel | None, without: set[str]) -> Bases:
+        """Count and solve everything but the sequence model, which is handed in."""
+        n, users = len(data.items), len(data.users)
+        timed = data.times != "none"
+        use = {p for p in PARTS if p not in without}
+        bases = cls(
+            n_items=n, times=data.times, exclude_seen=data.exclude_seen, parts=[], numbers=data.items.numbers,
+            number_names=data.items.number_names, popularity=Popularity.fit(events, n, data.times),
+        )  # fmt: skip
+        builders = {
+            "ease": (True, lambda: Ease.fit(events, users, n)),
+            "neighbours": (True, lambda: Neighbours.fit(events, users, n)),
+            "transitions": (timed, lambda: Transitions.fit(events, n)),
+            "sequence": (sequence is not None, lambda: sequence),
+            "text": (text is not None, lambda: text),
+            "lift": (bool(data.signals.names) and "context" in use, lambda: Lift.fit(events, n, data.signals.sizes)),
+        }
+        for name, (wanted, build) in builders.items():
+            if wanted and name in use | {"lift"}:
+                begun = time.monotonic()
+                setattr(bases, name, build())
+                bases.seconds[name] = time.monotonic() - begun
+                bases.parts.append("context" if name == "lift" else name)
+        if "context" in bases.parts:
+            bases.signal_names = data.signals.names
+        bases.parts += [p for p in ("popularity",) if p in use]
+        if "repeats" in use and not data.exclude_seen:
+            bases.parts.append("repeats")
+        if "attributes" in use and data.items.attributes:
+            bases.parts.append("attributes")
+            order = sorted(data.items.attributes, key=lambda a: -data.items.attributes[a].nnz)
+            bases.attributes = {a: data.items.attributes[a] for a in order[:6]}
+        return bases
+
+    def scores(self, requests: Requests) -> tuple[dict[str, Floats], set[str]]:
+        """Return scores (B, items) by source, and which of them put forward candidates."""
+        timed = self.times != "none"
+        out: dict[str, Floats] = {}
+        forward: set[str] = set()
+
+        def add(name: str, value: Floats, *, candidates: bool = True) -> None:
+            out[name] = value
+            if candidates:
+                forward.add(name)
+
+        if self.ease:
+            add("ease_1", self.ease.score(requests, 1.0))
+            if timed:
+                add("ease_0.8", self.ease.score(requests, 0.8))
+                add("ease_0.4", self.ease.score(requests, 0.4, last=5), candidates=False)
+        if self.neighbours:
+            add("near", self.neighbours.score(requests, 0.8 if timed else 1.0))
+            if timed:
+                add("near_0.95", self.neighbours.score(requests, 0.95), candidates=False)
+        if self.transitions:
+            add("next_0.8", self.transitions.score(requests, 0.8))
+            add("next_0.4", self.transitions.score(requests, 0.4), candidates=False)
+        if self.sequence:
+            add("sequence", self.sequence.score(requests))
+        if self.text:
+            for name, value in self.text.score(requests, (0.8, 0.3) if timed else (1.0,)).items():
+                add(name, value, candidates=not name.endswith("0.3"))
+        if "popularity" in self.parts:
+            for name in self.popularity.names:
+                if name.startswith("share"):
+                    add(f"popular_{name}", np.broadcast_to(self.popularity.column(name), (len(requests), self.n_items)))
+        if "repeats" in self.parts:
+            self._own(requests, add)
+        if self.lift:
+            self._context(requests, add)
+        for name, matrix in self.attributes.items():
+            profile = (decayed_rows(requests, self.n_items, 0.9 if timed else 1.0, last=50) @ matrix).tocsr()
+            add(f"same_{name}", np.asarray((matrix @ profile.T).todense(), np.float32).T, candidates=False)
+        return out, forward
+
+    def _own(self, requests: Requests, add: Any) -> None:
+        rows = decayed_rows(requests, self.n_items, 1.0)
+        add("own", _dense(rows))
+        if self.times == "unix":
+            add("own_now", _dense(_aged_rows(requests, self.n_items, 30.0)))
+        elif self.times == "position":
+            add("own_now", _dense(decayed_rows(requests, self.n_items, 0.9)))
+
+    def _context(self, requests: Requests, add: Any) -> None:
+        lifts = self.lift.score(requests) if self.lift else []
+        total = np.sum(lifts, 0) if lifts else None
+        if total is not None:
+            add("moment", total + self.popularity.column("share"))
+            for name, value in zip(self.signal_names, lifts, strict=True):
+                add(f"lift_{name}", value, candidates=False)
+        if not self.exclude_seen:
+            for name, rows in zip(self.signal_names, signal_rows(requests, self.n_items), strict=True):
+                add(f"own_{name}", _dense(rows), candidates=False)
+            for sharpness in (0.7, 1.5):
+                rows = kernel_rows(requests, self.n_items, sharpness)
+                add(f"own_kernel_{sharpness}", _dense(rows))
+            if total is not None:
+                own = _dense(kernel_rows(requests, self.n_items, 0.7))
+                add("own_moment", np.log(own + 1e-4) + 0.5 * total, candidates=False)
+        if self.ease:
+            rows = kernel_rows(requests, self.n_items, 0.7)
+            add("ease_kernel", self.ease.score_rows(rows), candidates=False)
+
+    def candidates(self, requests: Requests, count: int) -> Candidates:
+        """Return candidates and features; sources are scored in slices that bound the memory."""
+        size = max(1, CELLS // max(self.n_items, 1))
+        parts = [self._slice(requests.part(s, min(s + size, len(requests))), count) for s in range(0, len(requests), size)]
+        if not parts:
+            parts = [self._slice(requests, count)]
+        return Candidates(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in ("items", "features", "fused")})
+
+    def _slice(self, requests: Requests, count: int) -> Candidates:
+        scores, forward = self.scores(requests)
+        fused = self._fuse(requests, [scores[n] for n in scores if n in forward])
+        count = min(count, self.n_items)
+        items = np.argpartition(-fused, count - 1, axis=1)[:, :count].astype(np.int32)
+        chosen = np.take_along_axis(fused, items, 1)
+        order = np.argsort(-chosen, axis=1, kind="stable")
+        items, chosen = np.take_along_axis(items, order, 1), np.take_along_axis(chosen, order, 1)
+        columns, names = [chosen], ["fused"]
+        for name, value in scores.items():
+            picked = np.take_along_axis(value, items, 1)
+            columns.append(picked)
+            names.append(name)
+            if name in forward and not name.startswith("popular"):
+                columns.append(_ranks(picked))
+                names.append(f"rank_{name}")
+        more, more_names = self._figures(requests, items)
+        self.names = names + more_names
+        return Candidates(items=items, features=np.concatenate([np.stack(columns, -1), more], -1), fused=chosen)
+
+    def _fuse(self, requests: Requests, values: list[Floats]) -> Floats:
+        """Sum 1 / (SMOOTH + rank) over the sources' best items; seen items last where they may not return."""
+        seen = (requests.row, requests.item) if self.exclude_seen else None
+        fused = np.zeros((len(requests), self.n_items), np.float32)
+        depth = min(DEPTH, self.n_items)
+        weight = 1 / (SMOOTH + np.arange(depth, dtype=np.float32))
+        for value in values:
+            if value.strides[0] == 0:
+                top = np.argsort(-value[0], kind="stable")[:depth]
+                fused[:, top] += weight[None] * 0.5
+                continue
+            if seen:
+                value = value.copy()
+                value[seen] = -np.inf
+            top = np.argpartition(-value, depth - 1, axis=1)[:, :depth]
+            best = np.take_along_axis(value, top, 1)
+            order = np.argsort(-best, axis=1, kind="stable")
+            top, best = np.take_along_axis(top, order, 1), np.take_along_axis(best, order, 1)
+            # A source that says nothing (all equal) puts nothing forward.
+            said = np.where((best > best[:, -1:]) & np.isfinite(best), weight[None], 0)
+            np.put_along_axis(fused, top, np.take_along_axis(fused, top, 1) + said, 1)
+        fused += 1e-6 * self.popularity.column("share")[None] / 20
+        if seen:
+            fused[seen] = -1
+        return fused
+
+    def _figures(self, requests: Requests, items: NDArray[np.int32]) -> tuple[Floats, list[str]]:
+        table = self.popularity.table
+        shape = items.shape
+        columns = [table[items], self.numbers[items]]
+        names = [f"item_{n}" for n in self.popularity.names] + [f"item_{n}" for n in self.number_names]
+        if self.number_names:
+            columns.append(np.abs(self.numbers[items] - self._usual(requests)[:, None, :]))
+            names += [f"unlike_{n}" for n in self.number_names]
+        if "repeats" in self.parts:
+            columns.append(repeats.own_figures(requests, items, self.n_items, self.times))
+            names += repeats.NAMES
+        ask = [np.diff(requests.ptr).astype(np.float32)[:, None], requests.numbers]
+        names += ["history"] + [f"number_{k}" for k in range(requests.numbers.shape[1])]
+        for j, name in enumerate(self.signal_names):
+            if name.startswith("clock"):
+                ask.append(requests.signals[:, j : j + 1].astype(np.float32))
+                names.append(name)
+        asked = np.concatenate(ask, 1)
+        columns.append(np.broadcast_to(asked[:, None, :], (*shape, asked.shape[1])))
+        return np.concatenate(columns, -1).astype(np.float32), names
+
+    def _usual(self, requests: Requests) -> Floats:
+        """Mean of each item number over the history (B, m)."""
+        rows = decayed_rows(requests, self.n_items, 0.9 if self.times != "none" else 1.0, last=50)
+        known = np.isfinite(self.numbers)
+        total = rows @ np.where(known, self.numbers, 0)
+        weight = rows @ known.astype(np.float32)
+        return np.where(weight > 0, total / np.maximum(weight, 1e-9), np.nan).astype(np.float32)
+
+
+def _dense(rows: Any) -> Floats:
+    return np.asarray(rows.todense(), np.float32)
+
+
+def _aged_rows(requests: Requests, n_items: int, half_life: float) -> Any:
+    """Return a CSR (B, items) of own events with weight 0.5**(days / half_life)."""
+    from scipy import sparse
+
+    age = np.maximum(requests.time[requests.row] - requests.when, 0) / 86400.0
+    weight = (0.5 ** (age / half_life)).astype(np.float32)
+    matrix = sparse.csr_matrix((weight, requests.item, requests.ptr), copy=True, shape=(len(requests), n_items))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _ranks(values: Floats) -> Floats:
+    """Return places within each row, 0 for the highest; equal values in order of the candidates."""
+    order = np.argsort(-values, axis=1, kind="stable")
+    ranks = np.empty(values.shape, np.float32)
+    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(values.shape[1], dtype=np.float32), values.shape), 1)
+    return ranks

@@ -1,0 +1,176 @@
+"""Item-to-item models: EASE in closed form, cosine neighbourhoods, and what follows what.
+
+EASE: B = I - P / diag(P) with P = (X'X + lambda I)^-1 [Steck 2019, "Embarrassingly shallow autoencoders for sparse data"].
+All score a history by the sum over its items of weight times row; weights fall with the age of the event.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from occasion.training.dataset import Events, Requests
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["Ease", "Neighbours", "Transitions", "decayed_rows"]
+
+
+def decayed_rows(requests: Requests, n_items: int, decay: float, *, last: int | None = None, normalise: bool = True) -> Any:
+    """Return a CSR (B, items): weight decay**steps of each history item, rows scaled to sum 1.
+
+    `last` keeps the newest events only; an item met again counts again.
+    """
+    from scipy import sparse
+
+    back = requests.back
+    weight = np.power(decay, np.minimum(back, 300)).astype(np.float32)
+    if last is not None:
+        weight[back >= last] = 0
+    matrix = sparse.csr_matrix((weight, requests.item, requests.ptr), copy=True, shape=(len(requests), n_items))
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    if normalise:
+        total = np.asarray(matrix.sum(1)).ravel()
+        matrix = sparse.diags((1 / np.maximum(total, 1e-9)).astype(np.float32)).dot(matrix).tocsr()
+    return matrix.astype(np.float32)
+
+
+def interactions(events: Events, n_users: int, n_items: int) -> Any:
+    """Return a binary CSR (users, items)."""
+    from scipy import sparse
+
+    x = sparse.csr_matrix((np.ones(len(events), np.float32), (events.user, events.item)), shape=(n_users, n_items))
+    x.data[:] = 1
+    return x
+
+
+class Ease:
+    """EASE over the most frequent items.
+
+    Attributes
+    ----------
+    kept : (m,) int32
+        Item keys that have weights.
+    weights : (m, m) float32
+        Zero diagonal.
+    """
+
+    def __init__(self, kept: NDArray[np.int32], weights: Floats, n_items: int) -> None:
+        self.kept, self.weights, self.n_items = kept, weights, n_items
+
+    @classmethod
+    def fit(cls, events: Events, n_users: int, n_items: int, penalty: float | None = None, limit: int = 8000) -> Ease:
+        """Fit on the `limit` most frequent items; `penalty` None sets it by the number of events an item has."""
+        x = interactions(events, n_users, n_items)
+        count = np.bincount(x.indices, minlength=n_items)
+        kept = np.sort(np.argsort(-count, kind="stable")[: min(limit, int((count > 0).sum()))]).astype(np.int32)
+        x = x[:, kept]
+        if penalty is None:
+            penalty = float(np.clip(10 * np.sqrt(count[kept].mean() if len(kept) else 1), 20, 300))
+        gram = np.asarray((x.T @ x).todense(), np.float32)
+        gram[np.diag_indices_from(gram)] += penalty
+        inverse = _inverse(gram)
+        weights = inverse / -np.diag(inverse)[None, :]
+        np.fill_diagonal(weights, 0)
+        return cls(kept, weights.astype(np.float32), n_items)
+
+    def score(self, requests: Requests, decay: float, last: int | None = None) -> Floats:
+        """Return scores (B, items) of histories with weight decay**steps."""
+        return self.score_rows(decayed_rows(requests, self.n_items, decay, last=last))
+
+    def score_rows(self, rows: Any) -> Floats:
+        """Return scores (B, items) of weighted histories, a CSR (B, items)."""
+        inner = np.asarray(rows[:, self.kept] @ self.weights, np.float32)
+        if len(self.kept) == self.n_items:
+            return inner
+        out = np.zeros((rows.shape[0], self.n_items), np.float32)
+        out[:, self.kept] = inner
+        return out
+
+
+def _inverse(gram: Floats) -> Floats:
+    """Return the inverse of a positive definite matrix through its Cholesky factor, in place."""
+    from scipy.linalg import lapack
+
+    if not len(gram):
+        return gram
+    factor, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
+    if failed:
+        return np.linalg.inv(gram)
+    inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
+    lower = np.tril(inverse)
+    return np.asarray(lower + np.tril(lower, -1).T, np.float32)
+
+
+class Neighbours:
+    """Cosine of users' columns weighted by inverse user frequency, the strongest `k` of each item kept: works on any number of items."""
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix = matrix
+
+    @classmethod
+    def fit(cls, events: Events, n_users: int, n_items: int, k: int = 200, shrink: float = 10.0) -> Neighbours:
+        """Fit from binary interactions; users with very many items count little."""
+        from scipy import sparse
+
+        x = interactions(events, n_users, n_items)
+        size = np.asarray(x.sum(1)).ravel()
+        x = sparse.diags(np.log(1 + n_items / np.maximum(size, 1)).astype(np.float32)).dot(x).tocsr()
+        norm = np.sqrt(np.asarray(x.multiply(x).sum(0)).ravel()) + 1e-9
+        columns = x.T.tocsr()
+        parts = []
+        for start in range(0, n_items, 1000):
+            block = (columns[start : start + 1000] @ x).tocsr()
+            parts.append(_strongest(block, norm, start, k, shrink))
+        return cls(sparse.vstack(parts).tocsr().astype(np.float32))
+
+    def score(self, requests: Requests, decay: float, last: int | None = None) -> Floats:
+        """Return scores (B, items)."""
+        rows = decayed_rows(requests, self.matrix.shape[0], decay, last=last)
+        return np.asarray((rows @ self.matrix).todense(), np.float32)
+
+
+def _strongest(block: Any, norm: NDArray[Any], start: int, k: int, shrink: float) -> Any:
+    from scipy import sparse
+
+    rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+    data = block.data / (norm[start + rows] * norm[block.indices] + shrink)
+    data[block.indices == start + rows] = 0
+    order = np.lexsort((-data, rows))
+    place = np.arange(len(order)) - block.indptr[rows[order]]
+    keep = order[(place < k) & (data[order] > 0)]
+    return sparse.csr_matrix((data[keep], (rows[keep], block.indices[keep])), shape=block.shape)
+
+
+class Transitions:
+    """How often one item follows another within `window` steps of one person, weight decay**(steps - 1), by row shares.
+
+    Shares are smoothed: n(a -> b) / (n(a) + smooth), so that what was seen once does not win.
+    """
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix = matrix
+
+    @classmethod
+    def fit(cls, events: Events, n_items: int, window: int = 5, decay: float = 0.7, smooth: float = 3.0) -> Transitions:
+        """Count pairs of events sorted by (user, time); events of one moment do not follow each other."""
+        from scipy import sparse
+
+        total = sparse.csr_matrix((n_items, n_items), dtype=np.float32)
+        for step in range(1, window + 1):
+            a, b = slice(None, -step), slice(step, None)
+            same = (events.user[a] == events.user[b]) & ~(events.time[a] == events.time[b]) & (events.item[a] != events.item[b])
+            weight = np.full(int(same.sum()), decay ** (step - 1), np.float32)
+            total = total + sparse.csr_matrix((weight, (events.item[a][same], events.item[b][same])), shape=total.shape)
+        rows = np.asarray(total.sum(1)).ravel()
+        return cls(sparse.diags((1 / (rows + smooth)).astype(np.float32)).dot(total).tocsr().astype(np.float32))
+
+    def score(self, requests: Requests, decay: float, last: int = 5) -> Floats:
+        """Return scores (B, items)."""
+        rows = decayed_rows(requests, self.matrix.shape[0], decay, last=last)
+        return np.asarray((rows @ self.matrix).todense(), np.float32)
