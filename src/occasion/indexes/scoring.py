@@ -1,0 +1,81 @@
+"""What every index does in one way: check what comes in, score exactly, put in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occasion.errors import VectorIndexError
+from occasion.protocols import CandidateScores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Keys = NDArray[np.int32]
+
+__all__ = ["best", "checked", "checked_query", "inner", "is_allowed"]
+
+
+def inner(rows: NDArray[np.floating], vector: Floats) -> Floats:
+    """Return the inner products (n,) of rows (n, dim) with one vector (dim,).
+
+    Each is summed by itself, so equal rows get equal scores wherever they lie, which a matrix product does not promise.
+    """
+    return np.asarray(np.vecdot(np.asarray(rows, np.float32), vector), np.float32)
+
+
+def best(keys: Keys, scores: Floats, k: int) -> CandidateScores:
+    """Return the k best, best first; equal scores by key."""
+    order = np.lexsort((keys, -scores))[:k]
+    return CandidateScores(keys[order].astype(np.int32), scores[order].astype(np.float32))
+
+
+def is_allowed(keys: Keys, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which keys (n,) a mask over keys allows; keys beyond its end are not."""
+    if not len(keys) or int(keys.max()) < len(allowed):
+        return allowed[keys]
+    inside = keys < len(allowed)
+    out = np.zeros(len(keys), np.bool_)
+    out[inside] = allowed[keys[inside]]
+    return out
+
+
+def checked(keys: Keys, vectors: Floats, dim: int) -> tuple[Keys, Floats]:
+    """Return keys (n,) and vectors (n, dim) as int32 and float32, of several rows of one key the last.
+
+    Raises
+    ------
+    VectorIndexError
+        For other shapes, negative keys, or values that are not finite.
+    """
+    keys, vectors = np.asarray(keys), np.asarray(vectors, np.float32)
+    if vectors.shape != (len(keys), dim):
+        raise VectorIndexError(f"vectors are of shape {vectors.shape}, {(len(keys), dim)} was due. Cure: use one encoder for all.")
+    if len(keys) and int(keys.min()) < 0:
+        raise VectorIndexError(f"key {int(keys.min())} is negative. Cure: keys count from 0.")
+    if not np.isfinite(vectors).all():
+        bad = int(keys[~np.isfinite(vectors).all(axis=1)][0])
+        raise VectorIndexError(f"the vector of key {bad} holds values that are not finite. Cure: encode it anew.")
+    last = len(keys) - 1 - np.unique(keys[::-1], return_index=True)[1]
+    if len(last) < len(keys):
+        last.sort()
+        keys, vectors = keys[last], vectors[last]
+    return keys.astype(np.int32), vectors
+
+
+def checked_query(vector: Floats, dim: int) -> Floats:
+    """Return a query vector (dim,) as float32.
+
+    Raises
+    ------
+    VectorIndexError
+        For another shape, or values that are not finite.
+    """
+    vector = np.ascontiguousarray(vector, np.float32)
+    if vector.shape != (dim,):
+        raise VectorIndexError(f"the query is of shape {vector.shape}, {(dim,)} was due. Cure: use the encoder of the items.")
+    if not np.isfinite(vector).all():
+        raise VectorIndexError("the query holds values that are not finite. Cure: check the encoder.")
+    return vector

