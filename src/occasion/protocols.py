@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CandidateScores",
+    "Coded",
     "ContextProvider",
     "Encoder",
+    "EventBatch",
     "EventColumns",
     "Index",
     "Moment",
@@ -74,6 +76,44 @@ class EventColumns:
     types: tuple[str, ...]
 
 
+class Coded(NamedTuple):
+    """A column of few distinct values: row i holds ``values[codes[i]]``; a code (n,) of -1 means none."""
+
+    values: Sequence[Any]
+    codes: Keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventBatch:
+    """Events on their way into a store as columns of n rows: what `Store.append_columns` takes.
+
+    Everything must be as `Event` would have accepted it; nothing is checked again. Distinct values are listed once, so
+    that a store looks each of them up once.
+
+    Attributes
+    ----------
+    id : sequence of str, (n,)
+    user, session : Coded of str
+        At least one of the two in each row.
+    item, type : Coded of str
+        Never none.
+    slate : Coded of str
+    context : Coded of (text, signals) pairs
+    value, at : float64 (n,)
+        NaN where unknown.
+    """
+
+    id: Sequence[str]
+    user: Coded
+    session: Coded
+    item: Coded
+    type: Coded
+    slate: Coded
+    context: Coded
+    value: NDArray[np.float64]
+    at: NDArray[np.float64]
+
+
 @runtime_checkable
 class Store(Protocol):
     """The only durable state. What a write has returned from survives a crash; writing the same thing twice is harmless."""
@@ -107,6 +147,9 @@ class Store(Protocol):
 
     def append(self, events: Sequence[Event]) -> int:
         """Append events durably in one transaction; return how many were new (by event id)."""
+
+    def append_columns(self, batch: EventBatch) -> int:
+        """Do as `append` does, for many events at once as columns: the fast way in for files."""
 
     def history(self, user_key: int, before: float | None = None, limit: int = 500) -> EventColumns:
         """Return the newest `limit` events of a user with ``at < before`` (or unknown time), in order of (at, seq)."""

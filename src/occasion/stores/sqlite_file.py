@@ -1,0 +1,224 @@
+"""One SQLite file: opening it, its migrations, one connection a thread, errors in plain words."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from occasion.errors import StoreError
+
+__all__ = ["APPLICATION_ID", "SqliteFile", "migrations"]
+
+APPLICATION_ID = 0x0CCA5104
+"""Marks a SQLite file as a store of Occasion."""
+BUSY_SECONDS = 30.0
+"""How long a write waits for another process's write."""
+MIN_SQLITE = (3, 37)
+"""The first release with STRICT tables."""
+
+_CURES = {
+    sqlite3.SQLITE_FULL: "the disk is full. Cure: free some space and try again",
+    sqlite3.SQLITE_READONLY: "it may not be written. Cure: make the file and its folder writable, or choose another folder",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened. Cure: check that the path is a file in a folder that exists and is writable",
+    sqlite3.SQLITE_PERM: "it may not be opened. Cure: check the permissions of the file and its folder",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged. Cure: restore a backup, or save what is readable with `sqlite3 FILE .recover`",
+    sqlite3.SQLITE_NOTADB: "the file is not a database. Cure: name another file, or move this one away",
+    sqlite3.SQLITE_BUSY: f"another process kept it locked for {BUSY_SECONDS:.0f} s. Cure: wait for it to end and try again",
+    sqlite3.SQLITE_IOERR: "reading or writing the file failed. Cure: check free space, quotas and the health of the disk",
+}
+
+
+def migrations() -> dict[int, str]:
+    """Return the migrations by number, in order: each brings a store from the number before to its own."""
+    found = {
+        int(f.name.split("_")[0]): f.read_text("utf-8")
+        for f in files(__package__).joinpath("migrations").iterdir()
+        if f.name.endswith(".sql")
+    }
+    return dict(sorted(found.items()))
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+class _Connection:
+    """Closes its SQLite connection when the thread that owned it is gone."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self.raw = raw
+
+    def close(self) -> None:
+        self.raw.close()
+
+    __del__ = close
+
+
+class SqliteFile:
+    """A SQLite file that is a store of Occasion: WAL mode, synchronous=FULL, migrated to the newest schema.
+
+    Reads go through one connection a thread; writes go one at a time through one connection, and wait for the writes of
+    other processes. Open it after forking, not before.
+
+    Parameters
+    ----------
+    path : Path
+        Created with its folder where it does not exist.
+
+    Raises
+    ------
+    StoreError
+        The file cannot be opened, is damaged, is no store, or was written by a newer version of Occasion.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._threads = threading.local()
+        self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._guard = threading.Lock()
+        self.write_lock = threading.RLock()
+        self._closed = False
+        self._writer: sqlite3.Connection | None = None
+        with self.errors("open"):
+            self._prepare()
+
+    # -- opening --------------------------------------------------------------------------------------------------------
+    def _prepare(self) -> None:
+        if sqlite3.sqlite_version_info < MIN_SQLITE:
+            raise StoreError(f"Python's SQLite is {sqlite3.sqlite_version}, the store needs 3.37. Cure: a newer Python.")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self._version() == max(migrations()):
+            return
+        # Two processes may meet here: the first one migrates, the second finds nothing left to do.
+        with FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS):
+            self._migrate()
+
+    def _version(self) -> int:
+        """Return the schema's number, 0 for an empty file; refuse whatever is no store, without writing to it."""
+        if not self.path.exists():
+            return 0
+        with contextlib.closing(self._connect()) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if application != APPLICATION_ID and (tables or application or version):
+            raise StoreError(f"{self.path} is a database of another program. Cure: name another file; this one was left as it was.")
+        if version > max(migrations()):
+            raise StoreError(
+                f"{self.path} has schema {version}, this version of Occasion knows up to {max(migrations())}. "
+                "Cure: upgrade Occasion; the file was left as it was."
+            )
+        return int(version)
+
+    def _migrate(self) -> None:
+        have = self._version()
+        with contextlib.closing(self._connect()) as connection:
+            # WAL first: the mode cannot be changed inside a transaction.
+            connection.execute("PRAGMA journal_mode = WAL")
+            for number, script in migrations().items():
+                if number > have:
+                    self._apply(connection, number, script)
+
+    @staticmethod
+    def _apply(connection: sqlite3.Connection, number: int, script: str) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in _statements(script):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        # Index pages are hit at random: the fewer checkpoints, the fewer times each is written.
+        connection.execute("PRAGMA wal_autocheckpoint = 8000")
+        return connection
+
+    # -- use ------------------------------------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def errors(self, deed: str) -> Iterator[None]:
+        """Turn what SQLite and the file system raise into a `StoreError` in plain words."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            cure = _CURES.get(code, f"{error}. Cure: see `occasion doctor`")
+            raise StoreError(f"cannot {deed} the store {self.path}: {cure}. What was acknowledged before is kept.") from error
+        except Timeout as error:
+            raise StoreError(f"cannot {deed} the store {self.path}: {_CURES[sqlite3.SQLITE_BUSY]}.") from error
+        except OSError as error:
+            raise StoreError(
+                f"cannot {deed} the store {self.path}: {error.strerror or error}. Cure: make its folder writable."
+            ) from error
+
+    def reader(self) -> sqlite3.Connection:
+        """Return this thread's connection for reading. Fetch all rows at once: an open statement pins an old state."""
+        own: _Connection | None = getattr(self._threads, "connection", None)
+        if own is None or self._closed:
+            own = self._keep(self._connect_open())
+            self._threads.connection = own
+        return own.raw
+
+    def _connect_open(self) -> sqlite3.Connection:
+        if self._closed:
+            raise StoreError(f"the store {self.path} is closed. Cure: open it again with open_store().")
+        if not self.path.exists():
+            raise StoreError(f"the store {self.path} is gone: the file was moved or deleted while in use. Cure: put it back.")
+        return self._connect()
+
+    def _keep(self, raw: sqlite3.Connection) -> _Connection:
+        connection = _Connection(raw)
+        with self._guard:
+            self._open.add(connection)
+        return connection
+
+    def read(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Return all rows of a query."""
+        with self.errors("read"):
+            return self.reader().execute(sql, parameters).fetchall()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Open a write transaction: committed and on the disk when the block ends, undone when it raises."""
+        with self.write_lock, self.errors("write to"):
+            if self._writer is None or self._closed:
+                self._writer = self._connect_open()
+                self._writer.execute("PRAGMA cache_size = -65536")
+            connection = self._writer
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close all connections; idempotent. Waits for a write that is under way."""
+        with self.write_lock, self._guard:
+            self._closed = True
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            for connection in list(self._open):
+                connection.close()
+            self._open = weakref.WeakSet()
