@@ -73,3 +73,8 @@ class Catalogue:
     def keys(self, ids: Iterable[str]) -> list[int]:
         """Return the keys of those ids that are known, in order."""
         return [k for k in map(self._keys.get, ids) if k is not None]
+
+    def first(self, item_id: str, field: str) -> str | None:
+        """Return the first value of an item's field as text, None where it has none; RuleError for an unknown field."""
+        key = self._keys.get(item_id)
+        return None if key is None else self.columns.first(key, field)

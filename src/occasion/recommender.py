@@ -265,7 +265,7 @@ class Recommender:
         wanted = len(keys) if rules.caps else min(len(keys), k + len(rules.pins))
         chosen, propensity = policy.choose(scores, wanted, rng=moment.rng, similarity=self._similarity(keys))
         ids = [self.live.catalogue.id(int(keys[c])) for c in chosen]
-        order = arrange(ids, k, rules, self.live.catalogue)
+        order = arrange(ids, k, rules, self.live.catalogue.first)
         chosen, propensity = chosen[order], propensity[order]
         if (len(keys) > 0 and len(chosen) < k) or (not len(keys) and not notes):
             allowed = int(moment.allowed.sum()) if moment.allowed is not None else 0

@@ -1,0 +1,7 @@
+"""Rules: what may be recommended, and where it stands: filters, caps, pins, boosts, exclusions."""
+
+from occasion.rules.columns import Columns
+from occasion.rules.filters import Filter, parse_filter
+from occasion.rules.slate_rules import Boost, Cap, Rules, arrange
+
+__all__ = ["Boost", "Cap", "Columns", "Filter", "Rules", "arrange", "parse_filter"]
