@@ -120,7 +120,7 @@ def _step_decay(history: EventColumns) -> Floats:
     n = len(history.item)
     if not np.isfinite(history.at).any():
         return np.ones(n, np.float32)
-    return np.maximum(STEP_DECAY ** np.arange(n - 1, -1, -1), LEAST_DECAY).astype(np.float32)
+    return np.asarray(np.maximum(STEP_DECAY ** np.arange(n - 1, -1, -1), LEAST_DECAY), np.float32)
 
 
 def merged(parts: Sequence[EventColumns], recent: Sequence[int], at: float) -> EventColumns:

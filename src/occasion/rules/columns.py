@@ -162,14 +162,15 @@ class Columns:
 
     def _evaluate(self, wanted: Filter, n: int) -> Mask:
         if wanted.op == "and":
-            return np.logical_and.reduce([self._evaluate(p, n) for p in wanted.parts])
+            return np.all([self._evaluate(p, n) for p in wanted.parts], axis=0)
         if wanted.op == "or":
-            return np.logical_or.reduce([self._evaluate(p, n) for p in wanted.parts])
+            return np.any([self._evaluate(p, n) for p in wanted.parts], axis=0)
         if wanted.op == "not":
             return ~self._evaluate(wanted.parts[0], n)
         field = self._fields[wanted.field]
         if wanted.op == "exists":
-            return field.mask(n, lambda _: True) == wanted.value
+            found = field.mask(n, lambda _: True)
+            return found if wanted.value else ~found
         if wanted.op == "ne":
             return ~field.mask(n, _test("eq", wanted.value))
         return field.mask(n, _test(wanted.op, wanted.value))

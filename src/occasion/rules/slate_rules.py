@@ -102,7 +102,7 @@ def arrange(ids: Sequence[str], k: int, rules: Rules, value: Callable[[str, str]
     for _, position in pinned:
         _fits(ids[position], rules, counts, value)
     taken = {position for _, position in pinned}
-    free = []
+    free: list[int] = []
     for position, item in enumerate(ids):
         if len(free) + len(pinned) >= k:
             break
