@@ -162,9 +162,9 @@ class Columns:
 
     def _evaluate(self, wanted: Filter, n: int) -> Mask:
         if wanted.op == "and":
-            return np.all([self._evaluate(p, n) for p in wanted.parts], axis=0)
+            return np.asarray(np.all([self._evaluate(p, n) for p in wanted.parts], axis=0), bool)
         if wanted.op == "or":
-            return np.any([self._evaluate(p, n) for p in wanted.parts], axis=0)
+            return np.asarray(np.any([self._evaluate(p, n) for p in wanted.parts], axis=0), bool)
         if wanted.op == "not":
             return ~self._evaluate(wanted.parts[0], n)
         field = self._fields[wanted.field]

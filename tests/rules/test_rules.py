@@ -1,0 +1,151 @@
+"""Filters against a plain reading of each item, the two forms against each other, and slate rules as properties."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from occasion.data import Item
+from occasion.errors import RuleError
+from occasion.rules import Boost, Cap, Columns, Rules, arrange, parse_filter
+
+ITEMS = [
+    Item(
+        id="a/1",
+        text={"title": "Red Phone"},
+        attributes={"brand": "Acme", "tags": ("new", "sale")},
+        price=10.0,
+        categories=("tech",),
+    ),
+    Item(id="b", text={"title": "Green tea"}, attributes={"brand": "Leaf", "organic": True, "year": 2020}, price=5.0),
+    Item(id="c", text={"title": "手机 case"}, attributes={"brand": "acme", "year": "2021"}, available_until=100.0),
+    Item(id="d"),
+]
+
+
+def columns():
+    out = Columns()
+    for key, item in enumerate(ITEMS):
+        out.set(key, item)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('brand = "Acme"', "ac"),
+        ("brand in (Leaf, Other)", "b"),
+        ("price < 10", "b"),
+        ("price >= 10", "a"),
+        ("price between 5 and 10", "ab"),
+        ('title contains "phone"', "a"),
+        ("title contains 手机", "c"),
+        ("tags has sale", "a"),
+        ("categories has tech", "a"),
+        ("organic = true", "b"),
+        ("year > 2020", "c"),
+        ("year = 2021", "c"),
+        ("brand exists", "abc"),
+        ("not brand exists", "d"),
+        ("brand != acme", "bd"),
+        ("brand = acme and (price = 10 or title contains case) and not tags has old", "ac"),
+        ('id = "a/1"', "a"),
+        ("brand = x or brand = leaf", "b"),
+    ],
+)
+def test_the_text_form_means_what_it_says(text, expected):
+    mask = columns().mask(parse_filter(text), 4)
+    assert "".join("abcd"[n] for n in np.flatnonzero(mask)) == expected
+
+
+def test_both_forms_make_the_same_filter():
+    mapping = {
+        "and": [{"field": "brand", "in": ["A", "B"]}, {"not": {"field": "price", "gt": 20}}, {"field": "title", "contains": "x"}]
+    }
+    assert parse_filter(mapping) == parse_filter('brand in (A, B) and not price > 20 and title contains "x"')
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "brand", "brand =", "= 5", "brand in Acme", "brand in (a", "price < cheap", "a = 1 b = 2", "(a = 1", "and", "", "a ~ 1", 'a = "x',
+        "not " * 50 + "a = 1", "(" * 50 + "a = 1", "a = 1 " + "or a = 1 " * 300, {}, {"and": []}, {"field": "a"}, {"field": "a", "like": 1},
+        {"field": "price", "lt": "x"}, {"field": "a", "in": "abc"}, {"field": "a", "between": [1]}, {"and": [1]}, {"field": "a", "eq": None},
+        {"or": [{"field": "a", "eq": 1}], "x": 1},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_refused_in_words(bad):
+    with pytest.raises(RuleError):
+        parse_filter(bad)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_or_refused(text):
+    try:
+        parse_filter(text)
+    except RuleError as error:
+        assert str(error)
+
+
+def test_an_unknown_field_names_its_neighbours():
+    with pytest.raises(RuleError, match="brand"):
+        columns().mask(parse_filter("brnad = Acme"), 4)
+
+
+def test_changed_and_removed_items_change_the_mask():
+    c = columns()
+    wanted = parse_filter("brand = acme")
+    assert c.mask(wanted, 4).tolist() == [True, False, True, False]
+    c.remove(0)
+    c.set(3, Item(id="d", attributes={"brand": "ACME"}))
+    assert c.mask(wanted, 6).tolist() == [False, False, True, True, False, False]
+
+
+def test_availability_is_from_inclusive_until_exclusive():
+    c = columns()
+    c.set(0, Item(id="a/1", available_from=50.0))
+    assert c.availability(50.0, 5).tolist() == [True] * 5
+    assert c.availability(49.0, 4).tolist() == [False, True, True, True]
+    assert c.availability(100.0, 4).tolist() == [True, True, False, True]
+
+
+ids = st.lists(st.sampled_from("abcdefghij"), unique=True, max_size=10)
+
+
+@settings(max_examples=100)
+@given(ids, st.integers(1, 8), st.dictionaries(st.sampled_from("abcdefghijk"), st.integers(1, 9), max_size=3), st.integers(1, 3))
+def test_arranged_lists_obey_every_rule(found, k, pins, most):
+    pins = {item: place for item, place in pins.items() if list(pins.values()).count(place) == 1}
+    rules = Rules(pins=pins, caps=(Cap("parity", most),))
+
+    def parity(item, field):
+        return str(ord(item) % 2)
+
+    order = [found[n] for n in arrange(found, k, rules, parity)]
+    assert len(order) <= k
+    assert len(set(order)) == len(order)
+    pinned = [item for item in found if item in pins and pins[item] <= k]
+    assert set(pinned) <= set(order)
+    free = [item for item in order if item not in pinned]
+    assert free == [item for item in found if item in free], "the order of the others stays"
+    for value in "01":
+        mine = [i for i in order if parity(i, "") == value]
+        assert len(mine) <= max(most, sum(parity(i, "") == value for i in pinned))
+    for item in pinned:
+        assert order.index(item) == pins[item] - 1 or order.index(item) >= len(order) - len(pinned)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Rules(exclude_seen="maybe"),
+        lambda: Rules(pins={"a": 0}),
+        lambda: Rules(pins={"a": 1, "b": 1}),
+        lambda: Rules(caps=(Cap("x", 0),)),
+        lambda: Rules(boosts=(Boost(parse_filter("a = 1"), -1),)),
+        lambda: Rules(filter="broken ="),
+    ],
+)
+def test_bad_rules_are_refused(make):
+    with pytest.raises(RuleError):
+        make()
