@@ -22,9 +22,9 @@ FEWEST, MOST = 250, 900
 LEAST = 40
 """A kind of product is taken if all households of the source bought it this often."""
 DEPARTMENTS = {
-    "GROCERY": "groceries", "DRUG GM": "drugstore and household", "COSMETICS": "drugstore and household", "PRODUCE": "fruit and vegetables",
-    "NUTRITION": "organic and natural food", "DELI": "delicatessen", "SALAD BAR": "delicatessen", "MEAT-PCKGD": "meat", "MEAT": "meat",
-    "PASTRY": "bakery", "FLORAL": "flowers", "SEAFOOD-PCKGD": "fish and seafood", "SEAFOOD": "fish and seafood",
+    "GROCERY": "groceries", "DRUG GM": "drugstore and household", "COSMETICS": "drugstore and household", "PASTRY": "bakery",
+    "PRODUCE": "fruit and vegetables", "NUTRITION": "organic and natural food", "DELI": "delicatessen", "SALAD BAR": "delicatessen",
+    "MEAT-PCKGD": "meat", "MEAT": "meat", "FLORAL": "flowers", "SEAFOOD-PCKGD": "fish and seafood", "SEAFOOD": "fish and seafood",
 }  # fmt: skip
 """Departments that are taken, in words. Fuel, coupons, tickets, tobacco and the like are left out."""
 OUT = Path(__file__).parent.parent / "src" / "occasion" / "demo" / "data"

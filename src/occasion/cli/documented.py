@@ -1,0 +1,18 @@
+"""Documented: a command whose docstring ends with examples, shown as they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+__all__ = ["Documented"]
+
+
+class Documented(click.Command):
+    """A command that does not re-wrap the part of its help that begins with ``Examples:``."""
+
+    def __init__(self, name: str | None, *, help: str | None = None, **kwargs: Any) -> None:
+        # A paragraph that begins with a backspace is what click leaves alone.
+        shown = help.replace("\nExamples:\n", "\n\b\nExamples:\n") if help else help
+        super().__init__(name, help=shown, **kwargs)

@@ -1,0 +1,144 @@
+"""Commands about settings: init and config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from occasion.cli.documented import Documented
+from occasion.cli.invocation import common_options, current
+
+if TYPE_CHECKING:
+    from occasion.settings import Settings
+
+__all__ = ["config", "init"]
+
+SECRETS = ("OPENAI_API_KEY",)
+"""Secrets are read from the environment alone and never shown."""
+
+
+@click.command(cls=Documented)
+@click.option("--force", is_flag=True, help="Replace an occasion.toml that is there.")
+@common_options
+def init(force: bool) -> None:
+    """Write an occasion.toml with every setting, its default and what it does, and make the home.
+
+    Examples
+    --------
+      occasion init
+      occasion init --home shop
+    """
+    from occasion.errors import SettingsError
+
+    invocation = current()
+    path = Path("occasion.toml")
+    if path.exists() and not force:
+        raise SettingsError(f"{path.resolve()} exists. Cure: edit it, or --force replaces it.")
+    # --home goes into the file, so that later commands find it without being told.
+    settings = invocation.settings()
+    try:
+        path.write_text(_template(settings if invocation.home else None), "utf-8")
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{error.filename} cannot be written: {error.strerror}. Cure: another folder.") from None
+    if invocation.json:
+        invocation.emit({"settings": str(path.resolve()), "home": str(settings.home.resolve())})
+    else:
+        click.echo(f"wrote {path}; the home is {settings.home}")
+
+
+def _descriptions() -> dict[str, str]:
+    """Return each setting's description from the docstring of Settings, the one place where it is written."""
+    import re
+
+    from occasion.settings import Settings
+
+    out: dict[str, str] = {}
+    names: list[str] = []
+    for line in (Settings.__doc__ or "").splitlines():
+        head = re.fullmatch(r" {4}(\w+(?:, \w+)*) : .*", line)
+        if head:
+            names = head[1].split(", ")
+        elif names and line.startswith(" " * 8):
+            for name in names:
+                out[name] = f"{out.get(name, '')} {line.strip()}".strip().replace("``", "")
+    return out
+
+
+def _template(settings: Settings | None) -> str:
+    from occasion.settings import Settings
+
+    told = _descriptions()
+    lines = ["# Settings of Occasion. A line that is commented out shows the default.", ""]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        if told.get(name):
+            lines.append(f"# {told[name]}")
+        value = default if isinstance(default, (int, float)) and not isinstance(default, bool) else f'"{default}"'
+        if settings is not None and name == "home":
+            lines += [f"home = '{settings.home}'", ""]
+        else:
+            lines += [f"# {name} = {value}", ""]
+    return "\n".join(lines)
+
+
+@click.command(cls=Documented)
+@common_options
+def config() -> None:
+    """Show the effective settings and where each comes from; secrets are never shown.
+
+    Examples
+    --------
+      occasion config
+      OCCASION_ENCODER=minilm occasion config --json
+    """
+    invocation = current()
+    settings = invocation.settings()
+    rows = [
+        {"name": name, "value": _value(name, getattr(settings, name)), "source": _source(name, invocation.home)}
+        for name in type(settings).model_fields
+    ]
+    rows += [_secret(name) for name in SECRETS]
+    if invocation.json:
+        invocation.emit({"settings": rows})
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for name in ("name", "value", "source"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row.values()))
+    invocation.console().print(table)
+
+
+def _value(name: str, value: Any) -> Any:
+    from occasion.cli.parameters import without_password
+
+    if isinstance(value, Path):
+        return str(value)
+    return without_password(value) if name.endswith("url") else value
+
+
+def _source(name: str, home: Path | None) -> str:
+    """Say which of argument, environment, file or default a setting comes from, in this order."""
+    import os
+    import tomllib
+
+    if name == "home" and home is not None:
+        return "--home"
+    if f"OCCASION_{name.upper()}" in {key.upper() for key in os.environ}:
+        return f"environment OCCASION_{name.upper()}"
+    path = Path("occasion.toml")
+    if path.is_file() and name in tomllib.loads(path.read_text("utf-8")):
+        return "occasion.toml"
+    return "default"
+
+
+def _secret(name: str) -> dict[str, str]:
+    import os
+
+    return {"name": name, "value": "set, hidden" if os.environ.get(name) else "not set", "source": "environment"}
