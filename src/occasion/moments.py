@@ -107,6 +107,8 @@ class MomentReader:
         items, at = np.unique(history.item, return_inverse=True)
         own = np.bincount(at, moment.extra["liking"], len(items)) if len(items) else np.zeros(0)
         allowed[items[own < 0]] = False
+        if rules.exclude_seen:
+            allowed[catalogue.keys(moment.context.recent)] = False
         if self._exclude_seen(rules):
             allowed[items[own >= SEEN_WEIGHT]] = False
         return allowed, []

@@ -261,8 +261,8 @@ class Recommender:
         notes: list[str],
     ) -> Slate:
         scores = np.sum(list(parts.values()), axis=0).astype(np.float32) if parts else np.zeros(0, np.float32)
-        # Caps may pass over some of the first choices, so the policy chooses more than k where there are caps.
-        wanted = len(keys) if rules.caps else min(len(keys), k + len(rules.pins))
+        # Caps pass over some of the first choices and pins come from anywhere: then the policy orders all candidates.
+        wanted = len(keys) if rules.caps or rules.pins else k
         chosen, propensity = policy.choose(scores, wanted, rng=moment.rng, similarity=self._similarity(keys))
         ids = [self.live.catalogue.id(int(keys[c])) for c in chosen]
         order = arrange(ids, k, rules, self.live.catalogue.first)
