@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from occasion.context import UNTIMED
 from occasion.errors import DataError
 from occasion.protocols import EventColumns
 from occasion.statistics import liking, rating_range
@@ -26,8 +27,8 @@ __all__ = ["Moments", "Split", "split_by_order", "split_by_time", "split_log"]
 
 WINDOW = 1800.0
 """Seconds."""
-POSITIONS = 1e7
-"""Times that all lie below this (April 1970) are positions in a sequence and no times."""
+POSITIONS = float(UNTIMED)
+"""Times that all lie below this (1973) are positions in a sequence and no times."""
 LONGEST = 20
 """Events of a moment at most, where only a shared context tells moments apart."""
 TIMED = 0.5

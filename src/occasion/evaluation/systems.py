@@ -5,21 +5,24 @@ All see the same moment, the same history, the same items and the same rules on 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from occasion.data import Context
+from occasion.errors import DataError
 from occasion.protocols import CandidateScores, Moment
-from occasion.rankers.blend import BlendRanker
+from occasion.rankers import make_ranker
 from occasion.recommender import Recommender
 from occasion.rules import Rules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BASELINES", "OCCASION", "MeasuredRecommender"]
+    Keys = NDArray[np.int32]
+
+__all__ = ["BASELINES", "OCCASION", "Systems"]
 
 OCCASION = "occasion"
 BASELINES = ("popular", "popular-now", "co-occurrence", "text-only")
@@ -27,38 +30,62 @@ BASELINES = ("popular", "popular-now", "co-occurrence", "text-only")
 TEXT_SOURCES = ("semantic", "taste", "words", "lookalike")
 
 
-class MeasuredRecommender(Recommender):
-    """A recommender that also answers as each baseline does, from the same counts, vectors and texts."""
+class Systems:
+    """A recommender, and baselines that answer from its counts, vectors and texts.
 
-    _order: NDArray[np.int32] | None = None
-    """Keys by undecayed count; the counts do not change during an evaluation."""
+    Parameters
+    ----------
+    recommender : Recommender
+        Refreshed; what it counts must not change any more.
+    baselines : sequence of str
+        From `BASELINES`.
+    diversity : float, optional
+        Of the recommender's answers; None: its settings'.
 
-    def rankings(
-        self, context: Context, k: int, baselines: tuple[str, ...], *, diversity: float | None, seed: str
-    ) -> tuple[dict[str, NDArray[np.int32]], Moment]:
-        """Return the keys (<= k,) that each system answers with, best first, and the moment they answered to."""
-        slate = self.recommend(context, k, diversity=diversity, slate_id=seed, keep=False)
-        moment, _ = self._moment(context, Rules(), seed)
-        answers = {OCCASION: np.array(self.live.catalogue.keys(slate.items), np.int32)}
-        answers |= {name: self._baseline(name, moment, k) for name in baselines}
-        return answers, moment
+    Raises
+    ------
+    DataError
+        For an unknown baseline.
+    """
 
-    def _baseline(self, name: str, moment: Moment, k: int) -> NDArray[np.int32]:
-        assert self.sources is not None
+    def __init__(self, recommender: Recommender, baselines: Sequence[str] = BASELINES, *, diversity: float | None = None) -> None:
+        for name in baselines:
+            if name not in BASELINES:
+                raise DataError(f"there is no baseline {name!r}. Cure: some of {', '.join(BASELINES)}.")
+        self.recommender, self.baselines, self.diversity = recommender, tuple(dict.fromkeys(baselines)), diversity
+        counts = recommender.live.statistics.count
+        self._order = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())].astype(np.int32)
+        sources = recommender.sources or {}
+        self._texts = {name: sources[name] for name in TEXT_SOURCES if name in sources}
+        groups = {name: source.group for name, source in self._texts.items()}
+        self._blend = make_ranker("blend", statistics=recommender.live.statistics, groups=groups)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The systems, the recommender first."""
+        return (OCCASION, *self.baselines)
+
+    def answer(self, context: Context, k: int, seed: str) -> tuple[dict[str, Keys], Moment]:
+        """Return the keys (<= k,) each system answers with, best first, and the moment they answered to."""
+        slate = self.recommender.recommend(context, k, diversity=self.diversity, slate_id=seed, keep=False)
+        moment, _ = self.recommender.reader.read(context, Rules(), seed)
+        answers = {OCCASION: np.array(self.recommender.live.catalogue.keys(slate.items), np.int32)}
+        return answers | {name: self._baseline(name, moment, k) for name in self.baselines}, moment
+
+    def _baseline(self, name: str, moment: Moment, k: int) -> Keys:
+        assert self.recommender.sources is not None
         if name == "popular":
-            return self._most(moment, k)
+            return self._popular(moment, k)
         if name == "popular-now":
-            return self._filled(moment, self.sources["popular"].candidates(moment, k), k)
+            return self._filled(moment, self.recommender.sources["popular"].candidates(moment, k), k)
         if name == "co-occurrence":
-            return self._filled(moment, self.sources["together"].candidates(moment, k), k)
+            return self._filled(moment, self.recommender.sources["together"].candidates(moment, k), k)
         return self._text_only(moment, k)
 
-    def _most(self, moment: Moment, k: int) -> NDArray[np.int32]:
+    def _popular(self, moment: Moment, k: int) -> Keys:
         """Return the allowed keys with the greatest undecayed counts."""
-        if self._order is None:
-            counts = self.live.statistics.count
-            self._order = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())].astype(np.int32)
-        allowed = moment.allowed if moment.allowed is not None else self.live.catalogue.known
+        allowed = moment.allowed if moment.allowed is not None else self.recommender.live.catalogue.known
+        best = self._order[:0]
         for size in (20 * k, len(self._order)):
             best = self._order[:size]
             best = best[best < len(allowed)]
@@ -67,21 +94,20 @@ class MeasuredRecommender(Recommender):
                 break
         return best
 
-    def _filled(self, moment: Moment, found: CandidateScores, k: int) -> NDArray[np.int32]:
+    def _filled(self, moment: Moment, found: CandidateScores, k: int) -> Keys:
         """Return the keys found, and after them the most popular: nobody would leave places empty."""
-        rest = self._most(moment, 2 * k)
+        if len(found.keys) >= k:
+            return found.keys[:k].astype(np.int32)
+        rest = self._popular(moment, k + len(found.keys))
         return np.concatenate([found.keys, rest[~np.isin(rest, found.keys)]])[:k].astype(np.int32)
 
-    def _text_only(self, moment: Moment, k: int) -> NDArray[np.int32]:
+    def _text_only(self, moment: Moment, k: int) -> Keys:
         """Return the best of the text sources alone, blended by the same rule."""
-        assert self.sources is not None
-        sources = {name: self.sources[name] for name in TEXT_SOURCES}
-        keys = np.unique(np.concatenate([s.candidates(moment, self.settings.candidates).keys for s in sources.values()]))
-        keys = keys.astype(np.int32)
-        if not len(keys):
-            return self._most(moment, k)
-        groups: Mapping[str, str] = {name: s.group for name, s in sources.items()}
-        ranker = BlendRanker(statistics=self.live.statistics, groups=groups)
-        total = np.sum(list(ranker.rank(moment, keys, {n: s.score(moment, keys) for n, s in sources.items()}).values()), axis=0)
+        wanted = self.recommender.settings.candidates
+        keys = np.unique(np.concatenate([s.candidates(moment, wanted).keys for s in self._texts.values()])).astype(np.int32)
+        scores = {name: source.score(moment, keys) for name, source in self._texts.items()}
+        total = np.zeros(len(keys), np.float32)
+        for part in self._blend.rank(moment, keys, scores).values():
+            total += part
         best = np.argsort(-total, kind="stable")[:k]
         return self._filled(moment, CandidateScores(keys[best], total[best]), k)

@@ -1,0 +1,195 @@
+"""Offline: what would have been recommended, against what people then did, on a user's own store.
+
+The protocol: cut the log (`occasion.evaluation.split`), count only what lies before the cut, ask the recommender at each
+moment after it with the person's history up to that moment, rank all items of the catalogue, cold ones included, and compare
+with what the person chose. Every system sees the same moments. No item is sampled, ever.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from occasion.errors import DataError
+from occasion.evaluation.figures import Measures
+from occasion.evaluation.groups import Grouping
+from occasion.evaluation.heldout import HeldOutStore
+from occasion.evaluation.queries import Answers, ask
+from occasion.evaluation.report import METRICS, Report
+from occasion.evaluation.split import WINDOW, Moments, Split, split_log
+from occasion.evaluation.systems import BASELINES, OCCASION, Systems
+from occasion.live import StageProgress, joined
+from occasion.protocols import Encoder, EventColumns, Store
+from occasion.recommender import Recommender
+from occasion.settings import Settings, load_settings
+from occasion.stores import open_store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["evaluate", "held_out_recommender"]
+
+
+def evaluate(
+    settings: Settings | None = None,
+    *,
+    store: Store | None = None,
+    encoder: Encoder | None = None,
+    share: float = 0.1,
+    until: float | None = None,
+    k: int = 10,
+    max_queries: int = 2000,
+    seed: int = 0,
+    baselines: Sequence[str] = BASELINES,
+    slices: Sequence[str] | None = None,
+    least: int = 30,
+    window: float = WINDOW,
+    diversity: float | None = None,
+    draws: int = 1000,
+    now: float | None = None,
+    progress: StageProgress | None = None,
+) -> Report:
+    """Measure the recommender on a store's own log, next to baselines. Writes nothing but cached item vectors.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Default: `load_settings()`.
+    store, encoder : optional
+        Ready parts; default: what the settings name.
+    share : float
+        Share of the events that lie after the cut in time, in (0, 1).
+    until : float, optional
+        The cut itself, unix seconds: only events before it are counted. Takes the place of `share`.
+    k : int
+        Length of the lists, 1 to 1000.
+    max_queries : int
+        Moments foretold at most, >= 1; of more, a sample is drawn.
+    seed : int
+        Of the sample and of the bootstrap, >= 0.
+    baselines : sequence of str
+        See `occasion.evaluation.systems.BASELINES`.
+    slices : sequence of str, optional
+        Signals to slice by, and ``history`` for the events known at the request. Default: all; ``()``: none.
+    least : int
+        Queries a slice needs to be shown, >= 1.
+    window : float
+        Seconds that a moment lasts at most, >= 0.
+    diversity : float, optional
+        Of the recommender's lists; default: the settings', as when it serves.
+    draws : int
+        Bootstrap draws, >= 100.
+    now : float, optional
+        Time of requests whose event has none, unix seconds. Default: this moment.
+    progress : callable, optional
+        Called with (stage, done, total); stages ``events``, ``encode``, ``queries``.
+
+    Raises
+    ------
+    DataError
+        For an option out of range, or a log from which nothing can be foretold.
+    """
+    begun = time.monotonic()
+    _check(k=k, max_queries=max_queries, seed=seed, least=least, draws=draws)
+    settings = settings or load_settings()
+    opened = open_store(settings.resolved_store_url) if store is None else None
+    whole = cast(Store, store or opened)
+    try:
+        columns = _log(whole)
+        split = split_log(columns, share=share, until=until, window=window)
+        recommender = held_out_recommender(settings, whole, split, encoder=encoder, progress=progress)
+        moments, notes = _sample(split, recommender, max_queries, seed)
+        systems = Systems(recommender, baselines, diversity=diversity)
+        told = None if progress is None else lambda done, total: progress("queries", done, total)
+        at = time.time() if now is None else now
+        answers = ask(systems, whole, split, moments, columns, k=k, now=at, progress=told)
+        measures = Measures(answers, recommender.live, k=k, draws=draws, seed=seed)
+    finally:
+        if opened is not None:
+            opened.close()
+    grouping = Grouping(measures, systems.baselines, least)
+    return Report(
+        protocol=_protocol(split, answers, recommender, {"k": k, "seed": seed, "window": window, "diversity": diversity}),
+        systems={name: {metric: measures.figure(name, metric) for metric in METRICS} for name in systems.names},
+        best_baseline=grouping.best,
+        differences={name: measures.differences(OCCASION, name) for name in systems.baselines},
+        strata=grouping.strata(answers),
+        slices=grouping.slices(answers, slices),
+        notes=(*split.notes, *notes),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _check(*, k: int, max_queries: int, seed: int, least: int, draws: int) -> None:
+    ranges = {"k": (k, 1, 1000), "max_queries": (max_queries, 1, 10**7), "seed": (seed, 0, 2**32 - 1)}
+    ranges |= {"least": (least, 1, 10**7), "draws": (draws, 100, 10**6)}
+    for name, (value, low, high) in ranges.items():
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise DataError(f"{name} is {value!r}. Cure: a whole number from {low} to {high}.")
+
+
+def _log(store: Store) -> EventColumns:
+    batches = list(store.events())
+    if not batches:
+        raise DataError("there are no events to evaluate on. Cure: import an event log first.")
+    return joined(batches)
+
+
+def held_out_recommender(
+    settings: Settings,
+    store: Store,
+    split: Split,
+    *,
+    encoder: Encoder | None = None,
+    progress: StageProgress | None = None,
+) -> Recommender:
+    """Return a refreshed recommender that counts only what the split leaves; a history is seen up to each request.
+
+    In a split by order the held-out events are hidden from the histories, too: they have not happened at any request.
+    """
+    unseen = split.held_out if split.mode == "order" else np.zeros(0, np.int64)
+    view = cast(Store, HeldOutStore(store, split.held_out, unseen))
+    # A cut, even one in the far future, keeps the counts over the whole log out of it and its own counts off the disk.
+    recommender = Recommender(settings, store=view, encoder=encoder, until=math.inf, progress=progress)
+    recommender.refresh()
+    return recommender
+
+
+def _sample(split: Split, recommender: Recommender, most: int, seed: int) -> tuple[Moments, list[str]]:
+    """Return the moments to ask for, in order of arrival, and notes on those left out."""
+    notes = []
+    moments = split.moments.among(recommender.live.catalogue.known)
+    lost = len(split.moments) - len(moments)
+    if lost:
+        notes.append(f"{lost} moments are left out: no item chosen in them is in the catalogue.")
+    if not len(moments):
+        raise DataError("no item chosen after the cut is in the catalogue. Cure: import the items first.")
+    which: NDArray[np.int64] = np.arange(len(moments))
+    if len(moments) > most:
+        which = np.random.default_rng(seed).choice(which, most, replace=False)
+        notes.append(f"{most} of {len(moments)} moments, drawn at random with seed {seed}.")
+    return moments.take(which[np.argsort(moments.seq[which])]), notes
+
+
+def _protocol(split: Split, answers: Answers, recommender: Recommender, options: dict[str, Any]) -> dict[str, Any]:
+    if options["diversity"] is None:
+        options["diversity"] = recommender.settings.diversity
+    return {
+        "mode": split.mode,
+        "cut": split.cut,
+        "cut_date": None if split.cut is None else datetime.fromtimestamp(split.cut, UTC).isoformat(timespec="seconds"),
+        "queries": len(answers.users),
+        "users": len(np.unique(answers.users)),
+        "answers": sum(map(len, answers.relevant)),
+        "events_counted": split.counted,
+        "events_held_out": len(split.held_out),
+        "items": recommender.live.catalogue.size,
+        "repeats": round(recommender.live.statistics.repeat_rate, 4),
+        "version": f"{recommender.ranker.version}/{recommender.encoder.version}",
+        **options,
+    }
