@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -283,13 +283,15 @@ class Recommender:
             policy=policy.name,
         )
 
-    def _similarity(self, keys: Keys) -> Any:
-        vectors: list[Floats] = []
+    def _similarity(self, keys: Keys) -> Callable[[int, NDArray[np.int64]], Floats]:
+        """Return a function of (one position, positions) to cosines; the vectors of the positions are fetched once."""
+        pool: dict[int, tuple[NDArray[np.int64], Floats]] = {}
 
         def similarity(one: int, others: NDArray[np.int64]) -> Floats:
-            if not vectors:
-                vectors.append(self.live.vectors(keys))
-            return np.asarray(vectors[0][others] @ vectors[0][one], np.float32)
+            if id(others) not in pool:
+                pool[id(others)] = (others, self.live.vectors(keys[others]))
+            vector = self.live.vectors(keys[[one]])[0]
+            return np.asarray(pool[id(others)][1] @ vector, np.float32)
 
         return similarity
 
