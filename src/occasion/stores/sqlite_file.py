@@ -24,6 +24,14 @@ BUSY_SECONDS = 30.0
 MIN_SQLITE = (3, 37)
 """The first release with STRICT tables."""
 
+_PRAGMAS = (
+    "synchronous = FULL",
+    "fullfsync = ON",
+    "temp_store = MEMORY",
+    # Index pages are hit at random: the fewer checkpoints, the fewer times each is written.
+    "wal_autocheckpoint = 8000",
+)
+
 _CURES = {
     sqlite3.SQLITE_FULL: "the disk is full. Cure: free some space and try again",
     sqlite3.SQLITE_READONLY: "it may not be written. Cure: make the file and its folder writable, or choose another folder",
@@ -145,11 +153,12 @@ class SqliteFile:
         connection = sqlite3.connect(
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
         )
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA fullfsync = ON")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        # Index pages are hit at random: the fewer checkpoints, the fewer times each is written.
-        connection.execute("PRAGMA wal_autocheckpoint = 8000")
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     # -- use ------------------------------------------------------------------------------------------------------------
