@@ -10,9 +10,9 @@ __all__ = ["Documented"]
 
 
 class Documented(click.Command):
-    """A command that does not re-wrap the part of its help that begins with ``Examples:``."""
+    """A command that does not re-wrap the Examples section of its docstring."""
 
     def __init__(self, name: str | None, *, help: str | None = None, **kwargs: Any) -> None:
         # A paragraph that begins with a backspace is what click leaves alone.
-        shown = help.replace("\nExamples:\n", "\n\b\nExamples:\n") if help else help
+        shown = help.replace("\nExamples\n--------\n", "\n\b\nExamples:\n") if help else help
         super().__init__(name, help=shown, **kwargs)
