@@ -1,6 +1,6 @@
 """What every index must do. A test module inherits `IndexContract` and gives a fixture ``make``: dim -> empty index.
 
-`TOLERANCE` is how far a score may be from that of the float32 vectors (half floats: 1e-3 for unit vectors).
+`tolerance` is how far a score may be from that of the float32 vectors (half floats: 1e-3 for unit vectors).
 """
 
 import numpy as np
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from occasion.errors import VectorIndexError
 from occasion.protocols import Index
 
-TOLERANCE = 1e-3
 # One contract runs in several classes, so examples are not kept: those of one class say nothing about another.
 SETTINGS = {
     "deadline": None,
@@ -48,6 +47,7 @@ OPERATIONS = st.lists(
 
 class IndexContract:
     dim = 5
+    tolerance = 1e-3
 
     def test_is_an_index(self, make):
         assert isinstance(make(self.dim), Index)
@@ -77,16 +77,15 @@ class IndexContract:
         assert len(index) == len(truth)
         asked = np.arange(-1, 35, dtype=np.int32)
         expected = np.array([truth.get(int(key), np.zeros(self.dim)) for key in asked])
-        assert index.vectors(asked) == pytest.approx(expected, abs=TOLERANCE)
+        assert index.vectors(asked) == pytest.approx(expected, abs=self.tolerance)
         query = unit_rows(1, self.dim, seed)[0]
-        assert index.score(query, asked) == pytest.approx(expected @ query, abs=TOLERANCE)
+        assert index.score(query, asked) == pytest.approx(expected @ query, abs=self.tolerance)
         allowed = np.array(data.draw(st.lists(st.booleans(), min_size=20, max_size=31)), np.bool_)
         for mask in (None, allowed):
             able = {key: float(v @ query) for key, v in truth.items() if mask is None or (key < len(mask) and mask[key])}
             self.check(index.search(query, k, mask), able, k, index, query)
 
-    @staticmethod
-    def check(found, able, k, index, query):
+    def check(self, found, able, k, index, query):
         assert len(found.keys) == len(found.scores) == min(k, len(able))
         assert found.keys.dtype == np.int32
         assert found.scores.dtype == np.float32
@@ -94,7 +93,7 @@ class IndexContract:
         assert set(found.keys.tolist()) <= set(able)
         assert np.all(np.diff(found.scores) <= 0)
         best = sorted(able.values(), reverse=True)[: len(found.keys)]
-        assert found.scores == pytest.approx(np.array(best, np.float32), abs=TOLERANCE)
+        assert found.scores == pytest.approx(np.array(best, np.float32), abs=self.tolerance)
         assert np.array_equal(found.scores, index.score(query, found.keys))
 
     def test_equal_scores_come_by_key(self, make):
@@ -111,14 +110,14 @@ class IndexContract:
         index.add(keys_of(7), rows[:1])
         index.add(keys_of(7), rows[1:])
         assert len(index) == 1
-        assert index.vectors(keys_of(7))[0] == pytest.approx(rows[1], abs=TOLERANCE)
+        assert index.vectors(keys_of(7))[0] == pytest.approx(rows[1], abs=self.tolerance)
         assert index.search(rows[1], 5).keys.tolist() == [7]
 
     def test_of_a_key_twice_in_one_batch_the_last_counts(self, make):
         index, rows = make(self.dim), unit_rows(3, self.dim)
         index.add(keys_of(4, 9, 4), rows)
         assert len(index) == 2
-        assert index.vectors(keys_of(4))[0] == pytest.approx(rows[2], abs=TOLERANCE)
+        assert index.vectors(keys_of(4))[0] == pytest.approx(rows[2], abs=self.tolerance)
 
     def test_zero_vectors_score_zero_and_are_found(self, make):
         index = make(self.dim)
@@ -126,7 +125,7 @@ class IndexContract:
         index.add(keys_of(0, 1, 2, 3), np.stack([row, 0 * row, -row, 0 * row]))
         found = index.search(row, 4)
         assert found.keys.tolist() == [0, 1, 3, 2]
-        assert found.scores == pytest.approx([1, 0, 0, -1], abs=TOLERANCE)
+        assert found.scores == pytest.approx([1, 0, 0, -1], abs=self.tolerance)
         assert index.search(row, 2, np.array([False, True, True, True])).keys.tolist() == [1, 3]
         index.remove(keys_of(1))
         index.add(keys_of(3), row[None])

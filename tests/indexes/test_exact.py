@@ -14,16 +14,16 @@ class TestExactIndex(IndexContract):
 class TestExactIndexOfHalfFloats(IndexContract):
     @pytest.fixture
     def make(self):
-        return lambda dim: ExactIndex(dim, dtype="float16")
+        return lambda dim: ExactIndex(dim, precision="float16")
 
 
 @pytest.mark.parametrize("share", [None, 0.9, 0.1, 0.01])
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
 def test_finds_the_very_best(share, dtype):
     n, dim, k = 20_000, 24, 10
     rows = clustered(n, dim, 100)
     keys = np.random.default_rng(1).permutation(2 * n)[:n].astype(np.int32)
-    index = ExactIndex(dim, dtype=dtype)
+    index = ExactIndex(dim, precision=dtype)
     index.add(keys, rows)
     allowed = None if share is None else np.random.default_rng(2).random(2 * n) < share
     held = index.vectors(keys)

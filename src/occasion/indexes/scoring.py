@@ -1,4 +1,4 @@
-"""What every index does in one way: check what comes in, score exactly, put in order."""
+"""What every index does in one way: check what comes in, put in order what goes out."""
 
 from __future__ import annotations
 
@@ -15,15 +15,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Keys = NDArray[np.int32]
 
-__all__ = ["best", "checked", "checked_query", "inner", "is_allowed"]
-
-
-def inner(rows: NDArray[np.floating], vector: Floats) -> Floats:
-    """Return the inner products (n,) of rows (n, dim) with one vector (dim,).
-
-    Each is summed by itself, so equal rows get equal scores wherever they lie, which a matrix product does not promise.
-    """
-    return np.asarray(np.vecdot(np.asarray(rows, np.float32), vector), np.float32)
+__all__ = ["best", "checked", "checked_query", "is_allowed"]
 
 
 def best(keys: Keys, scores: Floats, k: int) -> CandidateScores:

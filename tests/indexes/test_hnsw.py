@@ -1,0 +1,275 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from index_contract import OPERATIONS, SETTINGS, IndexContract, clustered, unit_rows
+
+from occasion.errors import VectorIndexError
+from occasion.indexes import build_index, make_index, open_index, save_index
+from occasion.indexes.exact import ExactIndex
+from occasion.indexes.hnsw import HnswIndex
+
+
+class TestHnswIndex(IndexContract):
+    @pytest.fixture
+    def make(self):
+        return HnswIndex
+
+
+class TestHnswIndexOfWholeNumbers(IndexContract):
+    tolerance = 0.01
+
+    @pytest.fixture
+    def make(self):
+        return lambda dim: HnswIndex(dim, precision="int8")
+
+
+class TestHnswIndexThroughTheGraph(IndexContract):
+    """The same with the exact way shut, as far as the graph can answer at all."""
+
+    @pytest.fixture
+    def make(self, monkeypatch):
+        monkeypatch.setattr("occasion.indexes.hnsw.COST_SCORED", 50.0)
+        return HnswIndex
+
+
+def recall_at_10(index, exact, queries):
+    return np.mean([len(set(index.search(q, 10).keys) & set(exact.search(q, 10).keys)) / 10 for q in queries])
+
+
+@pytest.fixture(scope="module")
+def titles():
+    """Vectors of real product titles where there are some beside the repository."""
+    from occasion.encoders import load_encoder
+
+    shared = Path(os.environ.get("OCCASION_SHARED", Path(__file__).parents[2] / ".." / "shared"))
+    path = shared / "bench/tasks/groceries/items.parquet"
+    if not path.exists():
+        pytest.skip(f"no product titles at {path}")
+    import polars as pl
+
+    texts = pl.read_parquet(path)["title"].drop_nulls().unique(maintain_order=True).head(6000).to_list()
+    sentences = [
+        "dinner for two with red wine",
+        "breakfast on sunday morning",
+        "cold drinks for a hot day",
+        "barbecue",
+        "the baby is ill",
+    ]
+    vectors = load_encoder().encode([*texts, *sentences])
+    return vectors[:-5], np.concatenate([vectors[-5:], vectors[:6000:100]])
+
+
+def test_recall_on_real_titles(titles):
+    vectors, queries = titles
+    keys = np.arange(len(vectors), dtype=np.int32)
+    for precision in ("float16", "int8"):
+        index, exact = HnswIndex(512, precision=precision), ExactIndex(512)
+        index.add(keys, vectors)
+        exact.add(keys, vectors)
+        assert recall_at_10(index, exact, queries) >= 0.95
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    vectors = clustered(12_000, 64, 200)
+    index, exact = HnswIndex(64), ExactIndex(64)
+    for at in (index, exact):
+        at.add(np.arange(len(vectors), dtype=np.int32), vectors)
+    return index, exact, clustered(12_000, 64, 200)[::97]
+
+
+def test_recall_on_clusters(cluster):
+    index, exact, queries = cluster
+    assert recall_at_10(index, exact, queries) >= 0.95
+
+
+@pytest.mark.parametrize("share", [0.8, 0.3, 0.05, 0.001])
+def test_recall_with_a_mask(cluster, share):
+    index, exact, queries = cluster
+    allowed = np.random.default_rng(0).random(12_000) < share
+    found = [(index.search(q, 10, allowed).keys, exact.search(q, 10, allowed).keys) for q in queries]
+    assert np.mean([len(set(a) & set(b)) / max(len(b), 1) for a, b in found]) >= 0.95
+
+
+def test_a_mask_that_shuts_out_the_whole_neighbourhood(cluster):
+    index, exact, queries = cluster
+    for query in queries[:10]:
+        allowed = np.ones(12_000, np.bool_)
+        allowed[exact.search(query, 4000).keys] = False
+        found, best = index.search(query, 50, allowed), exact.search(query, 50, allowed)
+        assert len(set(found.keys) & set(best.keys)) >= 45
+
+
+def test_recall_after_half_is_replaced_and_a_third_removed():
+    vectors, rng = clustered(8000, 32, 100), np.random.default_rng(2)
+    index, exact = HnswIndex(32), ExactIndex(32)
+    for at in (index, exact):
+        at.add(np.arange(8000, dtype=np.int32), vectors)
+        at.add(np.arange(0, 8000, 2, dtype=np.int32), np.ascontiguousarray(vectors[::-2]))
+        at.remove(np.arange(0, 8000, 3, dtype=np.int32))
+    queries = vectors[rng.integers(0, 8000, 50)]
+    assert len(index) == len(exact) == 8000 - 2667
+    assert recall_at_10(index, exact, queries) >= 0.95
+
+
+@settings(max_examples=40, **SETTINGS)
+@given(operations=OPERATIONS, seed=st.integers(0, 1000), k=st.integers(1, 12))
+def test_equal_vectors_share_a_node_and_are_all_found(operations, seed, k):
+    pool, rng = np.concatenate([unit_rows(3, 6), np.zeros((1, 6), np.float32)]), np.random.default_rng(seed)
+    index, truth = HnswIndex(6), {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("occasion.indexes.hnsw.COST_SCORED", 1e6)
+        for what, keys in operations:
+            if what == "add":
+                which = rng.integers(0, 4, len(keys))
+                index.add(np.array(keys, np.int32), pool[which])
+                truth.update(zip(keys, which.tolist(), strict=True))
+            else:
+                index.remove(np.array(keys, np.int32))
+                truth = {key: w for key, w in truth.items() if key not in keys}
+            assert len(index) == len(truth)
+            assert index.nodes <= len(truth)
+        allowed = rng.random(31) < 0.7
+        for mask in (None, allowed):
+            for query in pool[:3]:
+                order = sorted((-round(float(pool[w] @ query), 2), key) for key, w in truth.items() if mask is None or mask[key])
+                assert index.search(query, k, mask).keys.tolist() == [key for _, key in order[:k]]
+
+
+def test_copies_added_at_once_or_later_take_one_node():
+    index, rows = HnswIndex(16), unit_rows(3, 16)
+    index.add(np.arange(300, dtype=np.int32), np.tile(rows, (100, 1)))
+    assert index.nodes == 3
+    index.add(np.arange(300, 600, dtype=np.int32), np.tile(rows, (100, 1)))
+    assert (index.nodes, len(index)) == (3, 600)
+    index.remove(np.arange(0, 599, dtype=np.int32))
+    assert (index.nodes, len(index)) == (1, 1)
+    assert index.search(rows[2], 5).keys.tolist() == [599]
+
+
+def test_many_equal_vectors_do_not_cut_the_graph():
+    vectors = np.concatenate([np.repeat(unit_rows(20, 16), 200, axis=0), clustered(4000, 16, 50, seed=9)])
+    index, exact = HnswIndex(16), ExactIndex(16)
+    for at in (index, exact):
+        at.add(np.arange(8000, dtype=np.int32), vectors)
+    for query in vectors[::211]:
+        found, best = index.search(query, 10), exact.search(query, 10)
+        assert found.scores[-1] >= best.scores[-1] - 2e-3
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8", "float32"])
+def test_saved_and_opened_is_the_same(tmp_path, precision):
+    vectors = clustered(5000, 24, 50)
+    vectors[17] = 0
+    index = HnswIndex(24, precision=precision, connectivity=12, expansion=80)
+    index.add(np.arange(5000, dtype=np.int32) * 2, vectors)
+    index.remove(np.array([4, 10, 20], np.int32))
+    index.save(tmp_path)
+    again = HnswIndex.open(tmp_path)
+    assert (len(again), again.unsaved, again.kept_in) == (4997, 0, tmp_path)
+    for query in vectors[100:120]:
+        one, other = index.search(query, 10), again.search(query, 10)
+        assert one.keys.tolist() == other.keys.tolist()
+        assert np.array_equal(one.scores, other.scores)
+    for at in (index, again):
+        at.add(np.array([4, 6, 34], np.int32), unit_rows(3, 24, 5))
+        at.remove(np.array([8], np.int32))
+    assert again.search(unit_rows(3, 24, 5)[0], 1).keys.tolist() == [4]
+    assert len(again) == len(index) == 4997
+    again.save(tmp_path)
+    assert len(HnswIndex.open(tmp_path)) == 4997
+
+
+def test_a_new_state_replaces_the_old_and_leaves_other_files_alone(tmp_path):
+    (tmp_path / "head.json").write_text("mine")
+    index = HnswIndex(8)
+    index.add(np.arange(50, dtype=np.int32), unit_rows(50, 8))
+    index.save(tmp_path)
+    first = {p.name for p in tmp_path.iterdir()}
+    index.save(tmp_path)
+    second = {p.name for p in tmp_path.iterdir()}
+    assert len(first) == len(second)
+    assert first & second == {"head.json", "manifest.json", "lock"}
+    assert (tmp_path / "head.json").read_text() == "mine"
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+ARRAYS = ("matrix", "keys", "scale", "first", "hashes", "hints")
+DAMAGES = {
+    "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "empty": lambda path: path.write_bytes(b""),
+    "flipped": flipped,
+    "garbage": lambda path: path.write_bytes(b"\x00\xff" * 500),
+    "missing": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["graph.usearch", "matrix.npy", "keys.npy", "scale.npy", "first.npy", "hashes.npy", "hints.npy", "manifest.json"]
+)
+@pytest.mark.parametrize("damage", list(DAMAGES))
+def test_a_damaged_file_is_one_clear_error_and_can_be_rebuilt(tmp_path, name, damage):
+    vectors, keys = unit_rows(300, 8), np.arange(300, dtype=np.int32)
+    index = build_index(keys, vectors, exact_limit=10)
+    assert save_index(index, tmp_path)
+    (path,) = [p for p in tmp_path.iterdir() if p.name.endswith(name)]
+    DAMAGES[damage](path)
+    with pytest.raises(VectorIndexError, match="Cure"):
+        open_index(tmp_path, 8)
+    assert save_index(build_index(keys, vectors, exact_limit=10), tmp_path)
+    assert len(open_index(tmp_path, 8)) == 300
+
+
+@pytest.mark.parametrize("manifest", ["[]", "{}", '{"about": {}, "files": {}}', '{"about": {"kind": "flat"}, "files": {}}', "null"])
+def test_a_strange_manifest_is_one_clear_error(tmp_path, manifest):
+    (tmp_path / "manifest.json").write_text(manifest)
+    with pytest.raises(VectorIndexError, match="Cure"):
+        open_index(tmp_path, 8)
+
+
+def test_no_folder_and_another_length(tmp_path):
+    with pytest.raises(VectorIndexError, match="missing"):
+        open_index(tmp_path / "none", 8)
+    assert not (tmp_path / "none").exists()
+    save_index(build_index(np.arange(30, dtype=np.int32), unit_rows(30, 8), exact_limit=1), tmp_path)
+    with pytest.raises(VectorIndexError, match="8 dimensions, 9 were due"):
+        open_index(tmp_path, 9)
+
+
+def test_the_kind_suits_the_number_of_items():
+    assert isinstance(make_index(8, 100, exact_limit=100), ExactIndex)
+    assert isinstance(make_index(8, 101, exact_limit=100), HnswIndex)
+    half, whole = make_index(64, 1000, exact_limit=0), make_index(64, 1_000_000, exact_limit=0)
+    rows, key = unit_rows(1, 64), np.zeros(1, np.int32)
+    for index in (half, whole):
+        index.add(key, rows)
+    assert 0 < np.abs(half.vectors(key) - rows).max() < np.abs(whole.vectors(key) - rows).max() < 2e-3
+
+
+def test_an_index_is_kept_when_that_pays(tmp_path):
+    exact = build_index(np.arange(30, dtype=np.int32), unit_rows(30, 8))
+    assert not save_index(exact, tmp_path)
+    index = build_index(np.arange(30, dtype=np.int32), unit_rows(30, 8), exact_limit=1)
+    assert save_index(index, tmp_path)
+    index.add(np.arange(31, dtype=np.int32), unit_rows(31, 8))
+    assert not save_index(index, tmp_path)
+    index.add(np.arange(1500, dtype=np.int32), unit_rows(1500, 8))
+    assert save_index(index, tmp_path)
+    assert save_index(index, tmp_path / "elsewhere")
+    assert len(open_index(tmp_path, 8)) == 1500
+    assert not save_index(open_index(tmp_path, 8), tmp_path)
+
+
+def test_a_file_in_the_way_is_one_clear_error(tmp_path):
+    (tmp_path / "index").write_text("no folder")
+    with pytest.raises(VectorIndexError, match="Cure"):
+        build_index(np.arange(30, dtype=np.int32), unit_rows(30, 8), exact_limit=1).save(tmp_path / "index")
