@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -97,10 +99,12 @@ def _text(value: Scalar) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+_NUMBER = re.compile(r"(below |from )?(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\b")
+
+
 def _natural(label: str) -> tuple[int, float, str]:
-    """Sort numbers by value, before texts."""
-    head = label.split("-")[0].split(" ")[0]
-    try:
-        return (0, float(head), label)
-    except ValueError:
+    """Sort numbers and ranges by where they begin, before texts."""
+    found = _NUMBER.match(label)
+    if found is None:
         return (1, 0.0, label)
+    return (0, -math.inf if found[1] == "below " else float(found[2]), label)

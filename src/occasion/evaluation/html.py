@@ -99,9 +99,9 @@ def _groups(report: Report, name: str, groups: Mapping[str, Group]) -> Iterator[
     yield f"<h2>{escape(report.title('ndcg'))} by {escape(name)}</h2>"
     rows = []
     for value, group in groups.items():
-        least = difference_cell(group.difference) if group.difference else ""
-        rows.append([value, str(group.queries), str(group.users), *(cell(group.ndcg[s]) for s in systems), least])
-    yield _table([name, "queries", "users", *systems, "less best baseline"], rows)
+        less = [difference_cell(group.difference)] if group.difference else []
+        rows.append([value, str(group.queries), str(group.users), *(cell(group.ndcg[s]) for s in systems), *less])
+    yield _table([name, "queries", "users", *systems, *(["less best baseline"] if report.best_baseline else [])], rows)
 
 
 def _protocol(report: Report) -> Iterator[str]:

@@ -43,8 +43,6 @@ class Answers:
         cold item: no event of any answer is counted; new user: none of the person is; else warm.
     signals : mapping of signal to tuple of value or None
         Given and derived ones, and `HISTORY`.
-    version : str
-        What answered.
     """
 
     users: Keys
@@ -73,6 +71,8 @@ def ask(
         Over the store with the split's events held out.
     store : Store
         The whole one; only the contexts of the moments are read from it.
+    moments : Moments
+        In order of arrival.
     columns : EventColumns
         The whole log.
     now : float

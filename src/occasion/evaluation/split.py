@@ -37,7 +37,7 @@ TIMED = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
-    """Moments to be foretold, in order of user and time.
+    """Moments to be foretold, in order of arrival.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ def split_log(columns: EventColumns, *, share: float = 0.1, until: float | None 
     DataError
         Where nothing is left to count or to foretell, or `until` is asked of a log without times.
     """
-    _check(share, window)
+    _check(share, window, until)
     if not len(columns.seq):
         raise DataError("there are no events to evaluate on. Cure: import an event log first.")
     if _timed(columns):
@@ -128,7 +128,9 @@ def split_log(columns: EventColumns, *, share: float = 0.1, until: float | None 
     return split_by_order(columns)
 
 
-def _check(share: float, window: float) -> None:
+def _check(share: float, window: float, until: float | None) -> None:
+    if until is not None and not np.isfinite(until):
+        raise DataError(f"the cut is {until!r}, which is not a time. Cure: unix seconds.")
     if not 0 < share < 1:
         raise DataError(f"the share held out is {share!r}. Cure: a number between 0 and 1, for example 0.1.")
     if not window >= 0:
@@ -245,6 +247,7 @@ def _last_moment(columns: EventColumns, rows: NDArray[np.int64], good: NDArray[n
 
 
 def _moments(columns: EventColumns, groups: list[list[int]]) -> Moments:
+    groups = sorted(groups, key=lambda group: int(columns.seq[group[0]]))
     first = np.array([g[0] for g in groups], np.int64)
     return Moments(
         seq=columns.seq[first],
