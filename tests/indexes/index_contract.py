@@ -1,6 +1,6 @@
 """What every index must do. A test module inherits `IndexContract` and gives a fixture ``make``: dim -> empty index.
 
-`tolerance` is how far a score may be from that of the float32 vectors (half floats: 1e-3 for unit vectors).
+`tolerance` is how far a score may be from that of the float32 vectors (int8: 1e-2 for unit vectors of few dimensions).
 """
 
 import numpy as np

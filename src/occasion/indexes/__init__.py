@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["build_index", "make_index", "open_index", "save_index"]
 
-HALF_LIMIT = 300_000
-"""Up to this many items an HNSW index keeps vectors as half floats, above it as 8-bit numbers: 1 M x 512 in 1.3 GB."""
+FLOAT_LIMIT = 200_000
+"""Up to this many items an HNSW index keeps vectors as floats, above it as 8-bit numbers: 1 M x 512 in 1.3 GB."""
 RESAVE_SHARE = 0.02
 """An index is kept anew when more than this share of its keys has changed, or 1,000 keys."""
 
@@ -29,7 +29,7 @@ def make_index(dim: int, items: int, *, exact_limit: int = 20_000, threads: int 
         return ExactIndex(dim)
     from occasion.indexes.hnsw import HnswIndex
 
-    return HnswIndex(dim, precision="float16" if items <= HALF_LIMIT else "int8", threads=threads)
+    return HnswIndex(dim, precision="float32" if items <= FLOAT_LIMIT else "int8", threads=threads)
 
 
 def build_index(
