@@ -22,7 +22,7 @@ from occasion.evaluation.systems import OCCASION, Systems
 from occasion.live import joined
 from occasion.protocols import EventColumns, Store
 from occasion.recommender import Recommender
-from occasion.settings import Settings
+from occasion.settings import Settings, load_settings
 
 MakeShop = Callable[..., Store]
 
@@ -103,15 +103,17 @@ def test_counts_kept_from_the_whole_log_are_not_used_and_stay_as_they_were(open_
     events = shop_events(people=15, visits=80)
     store = open_shop(events)
     fresh = report_on(store, settings, max_queries=40)
-    with Recommender(settings, store=store, encoder=HashedWords()) as serving:
+    served = load_settings(home=settings.home.with_name("served"))
+    with Recommender(served, store=store, encoder=HashedWords()) as serving:
         serving.refresh()
-    kept = settings.home / "derived" / "statistics.npz"
+    kept = served.home / "derived" / "statistics.npz"
     before = kept.read_bytes()
-    assert report_on(store, settings, max_queries=40).to_dict()["systems"] == fresh.to_dict()["systems"]
+    assert report_on(store, served, max_queries=40).to_dict()["systems"] == fresh.to_dict()["systems"]
     assert kept.read_bytes() == before
-    with Recommender(settings, store=store, encoder=HashedWords()) as serving:
-        serving.refresh()
-        assert serving.live.statistics.events == len(events)
+    for home in (served, settings):
+        with Recommender(home, store=store, encoder=HashedWords()) as serving:
+            serving.refresh()
+            assert serving.live.statistics.events == len(events)
 
 
 # -- figures that can be checked by hand ----------------------------------------------------------------------------------
