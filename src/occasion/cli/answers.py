@@ -12,7 +12,7 @@ from occasion.cli.invocation import Invocation, common_options, current
 if TYPE_CHECKING:
     from occasion.data import Context, Slate
     from occasion.recommender import Recommender
-    from occasion.rules import Rules
+    from occasion.rules import Boost, Rules
 
 __all__ = ["recommend", "similar"]
 
@@ -44,30 +44,39 @@ def _rules(
     seen: str = "auto",
 ) -> Rules:
     from occasion.cli.parameters import named_values
-    from occasion.errors import RuleError
-    from occasion.rules import Boost, Cap, Rules, parse_filter
+    from occasion.rules import Cap, Rules
 
-    boosts = []
-    for given in boost:
-        factor, found, text = given.partition(":")
-        try:
-            boosts.append(Boost(parse_filter(text), float(factor)))
-        except ValueError:
-            if found and text.strip():
-                raise
-            raise RuleError(f"--boost is {given!r}. Cure: FACTOR:FILTER, for example '1.5:brand = Acme'.") from None
-    pins: Any = {}
-    for given in pin:
-        item, _, place = given.rpartition("=")
-        pins |= {item: int(place)} if item and place.isdigit() else named_values([given], "--pin")
     return Rules(
         filter=filter_text,  # type: ignore[arg-type]  # Rules takes the text form
         exclude=exclude,
-        pins=pins,
-        boosts=tuple(boosts),
-        caps=tuple(Cap(name, most) for name, most in named_values(cap, "--cap").items()),  # type: ignore[arg-type]  # Cap checks
+        pins=dict(_pin(given) for given in pin),
+        boosts=tuple(_boost(given) for given in boost),
+        caps=tuple(Cap(name, most) for name, most in named_values(cap, "--cap", "brand=2").items()),  # type: ignore[arg-type]  # Cap checks
         exclude_seen={"auto": "auto", "leave-out": True, "allow": False}[seen],  # type: ignore[arg-type]
     )
+
+
+def _pin(given: str) -> tuple[str, int]:
+    """Read ID=PLACE; the last = counts, as ids may hold any character."""
+    from occasion.errors import RuleError
+
+    item, _, place = given.rpartition("=")
+    if not item or not place.isdecimal():
+        raise RuleError(f"--pin is {given!r}. Cure: ID=PLACE, for example --pin phone=1.")
+    return item, int(place)
+
+
+def _boost(given: str) -> Boost:
+    """Read FACTOR:FILTER."""
+    from occasion.errors import RuleError
+    from occasion.rules import Boost, parse_filter
+
+    factor, _, text = given.partition(":")
+    try:
+        number = float(factor)
+    except ValueError:
+        raise RuleError(f"--boost is {given!r}. Cure: FACTOR:FILTER, for example '1.5:brand = Acme'.") from None
+    return Boost(parse_filter(text), number)
 
 
 def _fields(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import Any
 
 import click
@@ -14,5 +15,5 @@ class Documented(click.Command):
 
     def __init__(self, name: str | None, *, help: str | None = None, **kwargs: Any) -> None:
         # A paragraph that begins with a backspace is what click leaves alone.
-        shown = help.replace("\nExamples\n--------\n", "\n\b\nExamples:\n") if help else help
+        shown = cleandoc(help).replace("\nExamples\n--------\n", "\n\b\nExamples:\n") if help else help
         super().__init__(name, help=shown, **kwargs)

@@ -27,19 +27,19 @@ def scalar(text: str) -> Scalar:
     return value if isinstance(value, (str, bool, int, float)) else text
 
 
-def named_values(pairs: Sequence[str], option: str) -> dict[str, Scalar]:
+def named_values(pairs: Sequence[str], option: str, example: str = "weather=rain") -> dict[str, Scalar]:
     """Return ``name=value`` pairs as a mapping; a name given twice takes its last value.
 
     Raises
     ------
     DataError
-        For a pair without a name or without ``=``, naming the option.
+        For a pair without a name or without ``=``, naming the option and the example.
     """
     out: dict[str, Scalar] = {}
     for pair in pairs:
         name, found, value = pair.partition("=")
         if not found or not name.strip():
-            raise DataError(f"{option} is {pair!r}. Cure: name=value, for example {option} weather=rain.")
+            raise DataError(f"{option} is {pair!r}. Cure: for example {option} {example}.")
         out[name.strip()] = scalar(value.strip())
     return out
 

@@ -1,0 +1,186 @@
+"""recommend and similar, run as a person runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_shop import GOODS, T0, Done, occasion
+
+AT = str(T0 + 86_400)
+
+
+def answer(done: Done) -> dict[str, Any]:
+    assert done.code == 0, done.err
+    found: dict[str, Any] = json.loads(done.out)
+    return found
+
+
+def ids(document: dict[str, Any]) -> list[str]:
+    return [row["item"] for row in document["items"]]
+
+
+def test_words_find_what_they_mean(ready: Path) -> None:
+    found = answer(
+        occasion("recommend", "--text", "I have a cough and a sore throat", "--json", "--no-keep", "--k", "2", home=ready)
+    )
+    assert set(ids(found)) == {"syrup", "tea"}
+
+
+def test_json_is_one_document_whose_parts_add_up(ready: Path) -> None:
+    done = occasion("recommend", "--user", "bob", "--text", "friends come over", "--at", AT, "--json", "--no-keep", home=ready)
+    found = answer(done)
+    assert done.err == ""
+    for row in found["items"]:
+        assert sum(row["parts"].values()) == pytest.approx(row["score"], abs=1e-6)
+        assert row["reason"]
+    assert found["context"]["user"] == "bob"
+    assert found["context"]["at"] == float(AT)
+
+
+def test_table_shows_titles_fields_parts_and_reasons(ready: Path) -> None:
+    done = occasion("recommend", "--text", "pancakes", "-k", "3", "--explain", "--item-fields", "price,categories", home=ready)
+    assert done.code == 0
+    assert "Pancake mix for breakfast" in done.out
+    assert "3.5" in done.out
+    assert "moment" in done.out
+    assert "because" in done.out
+    assert "understood as: pancakes" in done.err
+    assert "slate " in done.err
+
+
+def test_quiet_says_nothing_but_the_answer(ready: Path) -> None:
+    assert occasion("recommend", "--no-keep", "-q", home=ready).err == ""
+
+
+def test_answers_are_stored_unless_not_kept(shop: Path) -> None:
+    def stored() -> int:
+        return int(answer(occasion("info", "--json", home=shop))["counts"]["slates"])
+
+    occasion("recommend", "--no-keep", home=shop)
+    assert stored() == 0
+    occasion("recommend", home=shop)
+    assert stored() == 1
+
+
+def test_filter_cap_pin_and_exclude_hold(ready: Path) -> None:
+    options = (
+        "--filter",
+        "price < 10 and not categories = pharmacy",
+        "--exclude",
+        "tea",
+        "--pin",
+        "salsa=1",
+        "--json",
+        "--no-keep",
+    )
+    found = answer(occasion("recommend", *options, "--cap", "categories=1", "--seen", "allow", home=ready))
+    assert ids(found)[0] == "salsa"
+    assert all(GOODS[i][2] < 10 and GOODS[i][1] != "pharmacy" and i != "tea" for i in ids(found))
+    assert len({GOODS[i][1] for i in ids(found)}) == len(ids(found))
+
+
+def test_a_filter_that_leaves_too_little_says_so(ready: Path) -> None:
+    found = answer(occasion("recommend", "--filter", "price > 400", "--json", "--no-keep", home=ready))
+    assert ids(found) == ["phone"]
+    assert found["notes"]
+
+
+def test_boost_moves_up(ready: Path) -> None:
+    plain = answer(occasion("recommend", "--json", "--no-keep", "--diversity", "0", home=ready))
+    lowest = ids(plain)[-1]
+    raised = answer(occasion("recommend", "--json", "--no-keep", "--diversity", "0", "--boost", f'50:id = "{lowest}"', home=ready))
+    assert ids(raised).index(lowest) < ids(plain).index(lowest)
+
+
+def test_what_if_shows_both_lists_and_what_moved(ready: Path) -> None:
+    options = ("recommend", "--text", "I am ill", "--what-if", "text=travelling in the mountains", "-k", "4")
+    found = answer(occasion(*options, "--json", home=ready))
+    before, after = ids(found["before"]), ids(found["after"])
+    assert "tent" in after[:2]
+    for place, item in enumerate(after):
+        assert found["moved"][item] == (before.index(item) - place if item in before else None)
+    shown = occasion(*options, home=ready)
+    assert "as asked" in shown.out
+    assert "moved" in shown.out
+
+
+def test_times_in_words(ready: Path) -> None:
+    found = answer(
+        occasion("recommend", "--at", "2026-11-27T19:30", "--time-zone", "Asia/Shanghai", "--json", "--no-keep", home=ready)
+    )
+    assert found["context"]["at"] == 1_795_779_000.0
+    assert "Friday evening" in found["sentence"]
+
+
+def test_chinese(ready: Path) -> None:
+    found = answer(
+        occasion("recommend", "--text", "我感冒了，一直咳嗽", "--locale", "zh", "-k", "2", "--json", "--no-keep", home=ready)
+    )
+    assert "syrup" in ids(found)
+    assert any("一" <= c <= "鿿" for c in found["items"][0]["reason"])
+
+
+def test_similar(ready: Path) -> None:
+    found = answer(occasion("similar", "phone", "-k", "3", "--json", home=ready))
+    assert "tablet" in ids(found)
+    assert "phone" not in ids(found)
+    odd = answer(occasion("similar", "a/b 🙂", "-k", "1", "--json", home=ready))
+    assert len(ids(odd)) == 1
+
+
+@pytest.mark.parametrize("k", [1, 10_000])
+def test_k_at_its_limits(ready: Path, k: int) -> None:
+    found = answer(occasion("recommend", "-k", str(k), "--json", "--no-keep", home=ready))
+    assert len(found["items"]) == min(k, len(GOODS))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("-k", "0"), 2, "0"),
+        (("-k", "10001"), 2, "10001"),
+        (("-k", "many"), 2, "'many'"),
+        (("--filter", "prise < 3"), 2, "price"),
+        (("--filter", "price <"), 2, "price <"),
+        (("--signal", "weather"), 2, "--signal weather=rain"),
+        (("--what-if", "=rain"), 2, "--what-if"),
+        (("--at", "yesterday"), 2, "'yesterday'"),
+        (("--at", "1795779000000"), 2, "milliseconds"),
+        (("--user", " "), 2, "user"),
+        (("--diversity", "2"), 2, "diversity"),
+        (("--explore", "-1"), 2, "-1"),
+        (("--boost", "brand = Acme"), 2, "FACTOR:FILTER"),
+        (("--boost", "1.5:nothing = 3"), 2, "nothing"),
+        (("--pin", "phone=first"), 2, "--pin"),
+        (("--cap", "categories=0"), 2, "categories"),
+        (("--time-zone", "Mars/Base"), 2, "Mars/Base"),
+        (("--locale", "fr"), 2, "fr"),
+    ],
+)
+def test_wrong_values_are_one_clear_error(ready: Path, arguments: tuple[str, ...], code: int, told: str) -> None:
+    done = occasion("recommend", "--no-keep", *arguments, home=ready)
+    assert done.code == code, done.err
+    assert done.out == ""
+    assert told in done.err
+    assert "Traceback" not in done.err
+
+
+def test_an_unknown_item_is_not_found(ready: Path) -> None:
+    done = occasion("similar", "nothing", home=ready)
+    assert (done.code, done.out) == (3, "")
+    assert "'nothing'" in done.err
+
+
+def test_an_empty_home_answers_with_a_note(tmp_path: Path) -> None:
+    done = occasion("recommend", "--user", "7", "--json", home=tmp_path / "empty")
+    found = answer(done)
+    assert found["items"] == []
+    assert "import" in " ".join(found["notes"])
+
+
+def test_unknown_people_get_answers(ready: Path) -> None:
+    found = answer(occasion("recommend", "--user", "nobody/knows 🙂", "--json", "--no-keep", "-k", "3", home=ready))
+    assert len(found["items"]) == 3

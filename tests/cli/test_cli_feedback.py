@@ -1,0 +1,160 @@
+"""feedback, index, info, config, init."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from cli_shop import OCCASION, occasion
+
+from occasion.settings import Settings
+from occasion.stores import open_store
+
+
+def events(home: Path) -> list[tuple[str | None, str, str]]:
+    store = open_store(f"sqlite:///{home / 'occasion.db'}")
+    found = [(e.user, e.item, e.type) for e in store.read_events()]
+    store.close()
+    return found
+
+
+def test_a_dislike_changes_the_very_next_answer(shop: Path) -> None:
+    def first() -> str:
+        done = occasion("recommend", "--user", "new", "--text", "something to travel with", "--json", "--no-keep", home=shop)
+        return str(json.loads(done.out)["items"][0]["item"])
+
+    before = first()
+    assert occasion("feedback", before, "--user", "new", "--type", "dislike", home=shop).code == 0
+    assert first() != before
+
+
+def test_the_same_event_twice_is_stored_once(shop: Path) -> None:
+    command = ("feedback", "a/b 🙂", "--user", "x/1", "--type", "rating", "--value", "4.5", "--at", "2026-01-01T10:00", "--json")
+    assert json.loads(occasion(*command, home=shop).out) == {"new": 1, "rejected": 0}
+    assert json.loads(occasion(*command, home=shop).out) == {"new": 0, "rejected": 0}
+    assert ("x/1", "a/b 🙂", "rating") in events(shop)
+
+
+def test_many_events_from_lines_keep_the_good_and_tell_of_the_bad(shop: Path) -> None:
+    lines = [
+        {"item": "chips", "user": "u1", "type": "view", "at": "2026-01-01T10:00:00+01:00", "signals": {"weather": "rain"}},
+        "no json",
+        {"item": "chips"},
+        {"item": 3, "user": "u1"},
+        {"item": "tea", "user": "u2", "colour": "red"},
+        [1, 2],
+        {"item": "tea", "user": "u2", "value": None, "id": "e1"},
+    ]
+    text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines) + "\n\n"
+    before = len(events(shop))
+    done = occasion("feedback", "--stdin", "--json", home=shop, stdin=text)
+    assert done.code == 6
+    assert json.loads(done.out) == {"new": 2, "rejected": 5}
+    assert [f"line {n} rejected" in done.err for n in range(1, 8)] == [False, True, True, True, True, True, False]
+    assert "'colour'" in done.err
+    assert len(events(shop)) == before + 2
+    assert occasion("feedback", "--stdin", "--json", home=shop, stdin="").code == 0
+
+
+def test_an_item_not_yet_described_is_kept_and_told(shop: Path) -> None:
+    done = occasion("feedback", "brand-new", "--session", "s1", home=shop)
+    assert done.code == 0
+    assert "'brand-new'" in done.err
+    assert (None, "brand-new", "click") in events(shop)
+
+
+def test_wrong_events_are_refused(ready: Path) -> None:
+    before = events(ready)
+    for arguments, told in [
+        ((), "ITEM"),
+        (("tea", "--stdin"), "ITEM"),
+        (("tea",), "user or a session"),
+        (("tea", "--user", "u", "--value", "nan"), "nan"),
+        (("tea", "--user", "u", "--at", "soon"), "'soon'"),
+        (("", "--user", "u"), "item"),
+        (("x" * 600, "--user", "u"), "512"),
+    ]:
+        done = occasion("feedback", *arguments, home=ready)
+        assert done.code == 2, arguments
+        assert told in done.err
+    assert events(ready) == before
+
+
+def test_two_processes_store_at_once(shop: Path) -> None:
+    lines = ["".join(json.dumps({"item": "tea", "user": f"u{p}", "id": f"{p}-{n}"}) + "\n" for n in range(300)) for p in range(3)]
+    command = [str(OCCASION), "feedback", "--stdin", "--home", str(shop), "--json"]
+    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in lines]
+    for process, text in zip(running, lines, strict=True):
+        assert process.stdin is not None
+        process.stdin.write(text)
+        process.stdin.close()
+    for process in running:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.read())["new"] == 300
+        assert process.wait(60) == 0
+    assert sum(item == "tea" for _, item, _ in events(shop)) == 900
+
+
+def test_index_says_what_is_ready_and_can_start_anew(shop: Path) -> None:
+    first = json.loads(occasion("index", "--json", home=shop).out)
+    again = json.loads(occasion("index", "--force", "--json", home=shop).out)
+    assert first["items"] == again["items"] == 10
+    assert first["events"] == 7
+    assert first["dim"] == again["dim"] > 0
+
+
+def test_damaged_derived_files_are_rebuilt(shop: Path) -> None:
+    for path in (shop / "derived").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"damaged" * 10)
+    done = occasion("index", "--force", "--json", home=shop)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["items"] == 10
+
+
+def test_info(ready: Path) -> None:
+    found = json.loads(occasion("info", "--json", home=ready).out)
+    assert found["counts"]["items"] == 10
+    assert found["home"] == str(ready.resolve())
+    assert "items" in occasion("info", home=ready).out
+
+
+def test_info_tells_how_to_begin(tmp_path: Path) -> None:
+    done = occasion("info", home=tmp_path / "new")
+    assert done.code == 0
+    assert "occasion import" in done.err
+
+
+def test_config_tells_where_settings_come_from_and_hides_secrets(tmp_path: Path) -> None:
+    env = {"OCCASION_CANDIDATES": "50", "OPENAI_API_KEY": "sk-very-secret", "OCCASION_STORE_URL": "sqlite://me:hush@host/x"}
+    done = occasion("config", "--json", home=tmp_path, env=env)
+    rows = {row["name"]: row for row in json.loads(done.out)["settings"]}
+    assert set(Settings.model_fields) <= set(rows)
+    assert rows["candidates"] == {"name": "candidates", "value": 50, "source": "environment OCCASION_CANDIDATES"}
+    assert rows["home"]["source"] == "--home"
+    assert rows["diversity"]["source"] == "default"
+    assert rows["OPENAI_API_KEY"]["value"] == "set, hidden"
+    assert "secret" not in done.out
+    assert "hush" not in done.out
+
+
+def test_init_writes_settings_that_are_read(tmp_path: Path) -> None:
+    def here(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([str(OCCASION), *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert here("init", "--home", "my shop").returncode == 0
+    written = (tmp_path / "occasion.toml").read_text("utf-8")
+    assert all(f"# {name} = " in written or f"{name} = " in written for name in Settings.model_fields)
+    rows = {row["name"]: row for row in json.loads(here("config", "--json").stdout)["settings"]}
+    assert (rows["home"]["value"], rows["home"]["source"]) == ("my shop", "occasion.toml")
+    refused = here("init")
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+    uncommented = written.replace("# diversity = ", "diversity = ").replace("# encoder = ", "encoder = ")
+    (tmp_path / "occasion.toml").write_text(uncommented, "utf-8")
+    assert here("config").returncode == 0
+    (tmp_path / "occasion.toml").write_text("colour = 'red'\n", "utf-8")
+    wrong = here("config")
+    assert wrong.returncode == 2
+    assert "colour" in wrong.stderr
