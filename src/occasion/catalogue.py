@@ -25,6 +25,7 @@ class Catalogue:
         self.columns = Columns()
         self._ids: list[str] = []
         self._known = np.zeros(0, bool)
+        self._size = 0
         self._keys: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -39,7 +40,7 @@ class Catalogue:
     @property
     def size(self) -> int:
         """Number of items that may be recommended."""
-        return int(self.known.sum())
+        return self._size
 
     def apply(self, stored: Iterable[StoredItem]) -> None:
         """Take over new, changed and deleted items."""
@@ -47,6 +48,7 @@ class Catalogue:
             self._room(entry.key + 1)
             self._ids[entry.key] = entry.id
             self._keys[entry.id] = entry.key
+            self._size += (entry.item is not None) - int(self._known[entry.key])
             self._known[entry.key] = entry.item is not None
             if entry.item is None:
                 self.columns.remove(entry.key)

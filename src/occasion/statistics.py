@@ -190,8 +190,11 @@ class Statistics:
         """Positive evidence of each item, an event one half-life before `reference` counting half."""
         self.signals: dict[str, SignalTable] = {}
         self.neighbours = _empty_neighbours()
+        self.mass = 0.0
+        """Sum of `count`."""
         self._late: dict[int, dict[int, float]] = defaultdict(dict)
         self._top: Keys | None = None
+        self._outstanding: dict[tuple[str, int], Keys] = {}
 
     # -- building ---------------------------------------------------------------------------------------------------
     def build(self, columns: EventColumns, items: int, signals: SignalCodes | None = None) -> None:
@@ -213,7 +216,9 @@ class Statistics:
             for name, codes in (signals or {}).items()
             if len(codes[1]) <= MAX_VALUES
         }
+        self.mass = float(self.count.sum())
         self._late.clear()
+        self._outstanding.clear()
         self._top = None
 
     def _sequences(self, columns: EventColumns, good: NDArray[np.bool_], size: int) -> None:
@@ -265,6 +270,7 @@ class Statistics:
 
     def _count(self, key: int, weight: float, at: float) -> None:
         self.count[key] += weight
+        self.mass += weight
         if math.isnan(at):
             self.now[key] += weight
         else:
@@ -327,7 +333,7 @@ class Statistics:
         """
         total = np.zeros(len(keys), np.float32)
         used = 0
-        everything = max(1.0, float(self.count.sum()))
+        everything = max(1.0, self.mass)
         inside = keys < len(self.count)
         share = np.where(inside, self.count[np.where(inside, keys, 0)] if len(self.count) else 0, 0) / everything
         for name, value in signals.items():
@@ -340,20 +346,30 @@ class Statistics:
         return total / np.float32(math.sqrt(used)) if used else total
 
     def under(self, signals: Mapping[str, Scalar], k: int) -> Keys:
-        """Return up to k keys that stand out under any of these signals (unordered, distinct)."""
-        found: list[Keys] = []
-        everything = max(1.0, float(self.count.sum()))
-        for name, value in signals.items():
-            table = self.signals.get(name)
-            if table is None or isinstance(value, float) or value not in table.codes:
-                continue
-            code = table.codes[value]
+        """Return keys that stand out under any of these signals (unordered, distinct), about 2 k in all.
+
+        Each signal value gives its share of them: those with the greatest ``c ln((c + m) / (e + m))``, named as in `lift`.
+        """
+        used = [
+            (name, table, table.codes[value])
+            for name, value in signals.items()
+            if not isinstance(value, float) and (table := self.signals.get(name)) is not None and value in table.codes
+        ]
+        if not used:
+            return np.zeros(0, np.int32)
+        share = max(1, 2 * k // len(used))
+        found = [self._standing_out(name, table, code)[:share] for name, table, code in used]
+        found += [np.fromiter(table.recent[code], np.int32) for _, table, code in used if code in table.recent]
+        return np.unique(np.concatenate(found)).astype(np.int32)
+
+    def _standing_out(self, name: str, table: SignalTable, code: int) -> Keys:
+        """Return the keys that stand out under one value, best first; worked out once, as single events change little."""
+        if (name, code) not in self._outstanding:
             keys, counts = table.keys[code], table.counts[code]
-            expected = self.count[keys] * (table.totals[code] / everything)
+            expected = self.count[keys] * (table.totals[code] / max(1.0, self.mass))
             gain = counts * np.log((counts + LIFT_PRIOR) / (expected + LIFT_PRIOR))
-            found.append(keys[_best(gain, k)])
-            found.append(np.fromiter(table.recent.get(code, {}), np.int32))
-        return np.unique(np.concatenate(found))[: 4 * k].astype(np.int32) if found else np.zeros(0, np.int32)
+            self._outstanding[name, code] = keys[_best(gain, TOP // 4)]
+        return self._outstanding[name, code]
 
     # -- keeping ----------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
@@ -397,6 +413,7 @@ class Statistics:
         out.cursor, out.events, out.repeats, out.reference = head["cursor"], head["events"], head["repeats"], head["reference"]
         out.ratings = tuple(head["ratings"]) if head["ratings"] else None
         out.count, out.now = arrays["count"], arrays["now"]
+        out.mass = float(out.count.sum())
         out.neighbours = Neighbours(arrays["starts"], arrays["keys"], arrays["scores"])
         for n, table in enumerate(head["signals"]):
             ends = np.cumsum(arrays[f"size{n}"])[:-1]
