@@ -107,6 +107,7 @@ class MomentReader:
         items, at = np.unique(history.item, return_inverse=True)
         own = np.bincount(at, moment.extra["liking"], len(items)) if len(items) else np.zeros(0)
         allowed[items[own < 0]] = False
+        allowed[_refused(history.item, moment.extra["liking"])] = False
         if rules.exclude_seen:
             allowed[catalogue.keys(moment.context.recent)] = False
         if self._exclude_seen(rules):
@@ -115,6 +116,13 @@ class MomentReader:
 
     def _exclude_seen(self, rules: Rules) -> bool:
         return self.live.statistics.repeat_rate < REPEATING if rules.exclude_seen == "auto" else bool(rules.exclude_seen)
+
+
+def _refused(items: NDArray[np.int32], liking_of: Floats) -> NDArray[np.int32]:
+    """Return the items whose newest telling event is a clear dislike: no number of older likes outweighs a last "no"."""
+    telling = np.abs(liking_of) >= SEEN_WEIGHT
+    newest = dict(zip(items[telling].tolist(), liking_of[telling].tolist(), strict=True))
+    return np.array([key for key, value in newest.items() if value < 0], np.int32)
 
 
 def _step_decay(history: EventColumns) -> Floats:

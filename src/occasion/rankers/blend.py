@@ -7,8 +7,8 @@ count c, ``b = N / (N + 500)`` for a log of N events, and r the share of events 
 ====================  ==============================================  =====================================
 source                weight                                          what it means
 ====================  ==============================================  =====================================
-semantic              1.0 with own words, else 0.3 (1 - u)            the language model carries the unknown
-words                 0.6 with own words                              exact words matter on product texts
+semantic              1.6 with own words, else 0.3 (1 - u)            the language model carries the unknown
+words                 0.8 with own words                              exact words matter on product texts
 moment                0.4 b                                           what others do under these signals
 taste                 0.4 u (1 - e/2)                                 history by text, most for new items
 lookalike             0.6 u (1 - e/2)                                 the same by words
@@ -18,7 +18,9 @@ popular               0.5 (1 - u/2) b                                 less as th
 explore               0.02                                            breaks ties towards the unknown
 ====================  ==============================================  =====================================
 
-All are smooth in the evidence: no threshold, no cliff. The weights were set by hand on the validation parts of several
+Where there are own words, the weights of history, others and popularity are halved: who says what they want is not answered
+with what they always do. All are smooth in the evidence: no threshold, no cliff.
+The weights were set by hand on the validation parts of several
 data sets and are not fitted to any.
 """
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 __all__ = ["BlendRanker"]
+
+_BEHAVIOUR = frozenset({"history", "others", "popularity"})
 
 FLOOR = {"moment": 1.0, "semantic": 0.1, "taste": 0.1}
 """Least divisor of a source: scores far below it are noise and must not be blown up."""
@@ -74,8 +78,8 @@ class BlendRanker:
         one = np.ones(len(keys), np.float32)
         spoken = bool(moment.context.text.strip())
         table = {
-            "semantic": one * (1.0 if spoken else 0.3 * (1 - u)),
-            "words": one * (0.6 if spoken else 0.0),
+            "semantic": one * (1.6 if spoken else 0.3 * (1 - u)),
+            "words": one * (0.8 if spoken else 0.0),
             "moment": one * 0.4 * b,
             "taste": 0.4 * u * (1 - e / 2),
             "lookalike": 0.6 * u * (1 - e / 2),
@@ -84,6 +88,8 @@ class BlendRanker:
             "popular": one * 0.5 * (1 - u / 2) * b,
             "explore": one * 0.02,
         }
+        if spoken:
+            table = {name: w / 2 if self.groups[name] in _BEHAVIOUR else w for name, w in table.items()}
         return {name: (w * self.factors.get(name, 1.0)).astype(np.float32) for name, w in table.items()}
 
     def rank(self, moment: Moment, keys: NDArray[np.int32], scores: Mapping[str, Floats]) -> dict[str, Floats]:
