@@ -25,6 +25,10 @@ POSTINGS = 4000
 """Items kept a term, the weightiest: bounds the cost of a query with frequent words, at any catalogue size."""
 QUERY_TERMS = 40
 """Terms of a query that count, the weightiest."""
+BUDGET = 12_000
+"""Postings read a search, those of the weightiest terms first; what they find is scored by all terms."""
+SPARE = 3
+"""Items scored by all terms, for each one wanted."""
 LATE = 1000
 """Added items after which the arrays are rebuilt."""
 
@@ -161,35 +165,36 @@ class TextIndex:
         """Return at most k keys by cosine with a query, best first, only positive scores."""
         if not query or not self._ready():
             return CandidateScores(np.zeros(0, np.int32), np.zeros(0, np.float32))
-        keys, scores = self._match(query)
         fresh = np.fromiter(self._fresh, np.int32, len(self._fresh))
-        keys = np.concatenate([keys, fresh])
-        scores = np.concatenate([scores, self._score_fresh(query, fresh)])
-        fits = scores > 0
-        if allowed is not None:
-            fits &= (keys < len(allowed)) & allowed[np.minimum(keys, len(allowed) - 1)]
-        keys, scores = keys[fits], scores[fits]
-        if len(keys) > 4 * k:
-            some = np.argpartition(-scores, k)[:k]
-            keys, scores = keys[some], scores[some]
+        keys = np.concatenate([self._match(query, SPARE * k, allowed), fresh[_within(fresh, allowed)]])
+        scores = self.score(query, keys)
+        keys, scores = keys[scores > 0], scores[scores > 0]
         order = np.lexsort((keys, -scores))[:k]
         return CandidateScores(keys[order].astype(np.int32), scores[order].astype(np.float32))
 
-    def _match(self, query: dict[int, float]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Add up the postings of the query's terms, without keys that went since."""
+    def _match(self, query: dict[int, float], k: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int32]:
+        """Return about k allowed keys, distinct and no fresh ones, that the postings of the weightiest terms speak for."""
         if self._rows is None:
-            return np.zeros(0, np.int32), np.zeros(0, np.float32)
+            return np.zeros(0, np.int32)
         starts, keys, weights = self._columns
-        known = [(slice(int(starts[t]), int(starts[t + 1])), w) for t, w in query.items() if t < len(starts) - 1]
-        if not known:
-            return np.zeros(0, np.int32), np.zeros(0, np.float32)
-        found = np.concatenate([keys[p] for p, _ in known])
-        gain = np.concatenate([weights[p] * np.float32(w) for p, w in known])
-        distinct, at = np.unique(found, return_inverse=True)
-        scores = np.bincount(at, gain, len(distinct)).astype(np.float32)
+        parts, factors, left = [], [], BUDGET
+        for term, weight in sorted(query.items(), key=lambda e: -e[1]):
+            if term < len(starts) - 1 and weight > 0 and left > 0:
+                part = slice(int(starts[term]), min(int(starts[term + 1]), int(starts[term]) + left))
+                parts.append(part)
+                factors.append(weight)
+                left -= part.stop - part.start
+        if not parts:
+            return np.zeros(0, np.int32)
+        found = np.concatenate([keys[p] for p in parts])
+        gain = np.concatenate([weights[p] * np.float32(f) for p, f in zip(parts, factors, strict=True)])
+        # Zeros of which few are touched cost next to nothing, whatever the number of items.
+        total = np.zeros(self._rows.shape[0], np.float32)
+        np.add.at(total, found, gain)
+        fits = _within(found, allowed)
         if self._gone:
-            scores[np.isin(distinct, np.fromiter(self._gone, np.int32, len(self._gone)))] = 0
-        return distinct, scores
+            fits &= ~np.isin(found, np.fromiter(self._gone, np.int32, len(self._gone)))
+        return _highest(found[fits], total, k)
 
     def _score_fresh(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
         texts = (self._fresh.get(k, {}) for k in keys.tolist())
@@ -219,3 +224,23 @@ def _unit(query: dict[int, float], limit: int = QUERY_TERMS) -> dict[int, float]
     best = sorted(query.items(), key=lambda e: (-abs(e[1]), e[0]))[:limit]
     norm = math.sqrt(sum(w * w for _, w in best))
     return {term: w / norm for term, w in best if w} if norm else {}
+
+
+def _within(keys: NDArray[np.int32], allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    if allowed is None:
+        return np.ones(len(keys), np.bool_)
+    if not len(allowed):
+        return np.zeros(len(keys), np.bool_)
+    return (keys < len(allowed)) & allowed[np.minimum(keys, len(allowed) - 1)]
+
+
+def _highest(keys: NDArray[np.int32], values: NDArray[np.float32], k: int) -> NDArray[np.int32]:
+    """Return distinct keys with the greatest values, at least k where there are; `keys` may hold some several times."""
+    own = values[keys]
+    size = 4 * k
+    while size < len(keys):
+        best = np.unique(keys[own >= np.partition(own, len(own) - size)[len(own) - size]])
+        if len(best) >= k:
+            return best
+        size *= 4
+    return np.unique(keys)
