@@ -53,7 +53,7 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     write(items, "items")
     write(homes.sort("user_id"), "users")
-    write(events.select("user_id", "item_id", pl.lit("purchase").alias("type"), "at", "store"), "events")
+    write(events.select("user_id", "item_id", pl.lit("purchase").alias("type"), "at", pl.col("store").alias("ctx_store")), "events")
 
 
 def labels() -> tuple[dict[str, str], dict[tuple[str, str], str]]:

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from cli_shop import GOODS, T0, Done, occasion
 
+from occasion.cli import cli
+from occasion.cli.failures import guarded
+
 AT = str(T0 + 86_400)
 
 
@@ -112,7 +115,7 @@ def test_times_in_words(ready: Path) -> None:
         occasion("recommend", "--at", "2026-11-27T19:30", "--time-zone", "Asia/Shanghai", "--json", "--no-keep", home=ready)
     )
     assert found["context"]["at"] == 1_795_779_000.0
-    assert "Friday evening" in found["sentence"]
+    assert "friday evening" in found["sentence"].lower()
 
 
 def test_chinese(ready: Path) -> None:
@@ -138,32 +141,35 @@ def test_k_at_its_limits(ready: Path, k: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "told"),
     [
-        (("-k", "0"), 2, "0"),
-        (("-k", "10001"), 2, "10001"),
-        (("-k", "many"), 2, "'many'"),
-        (("--filter", "prise < 3"), 2, "price"),
-        (("--filter", "price <"), 2, "price <"),
-        (("--signal", "weather"), 2, "--signal weather=rain"),
-        (("--what-if", "=rain"), 2, "--what-if"),
-        (("--at", "yesterday"), 2, "'yesterday'"),
-        (("--at", "1795779000000"), 2, "milliseconds"),
-        (("--user", " "), 2, "user"),
-        (("--diversity", "2"), 2, "diversity"),
-        (("--explore", "-1"), 2, "-1"),
-        (("--boost", "brand = Acme"), 2, "FACTOR:FILTER"),
-        (("--boost", "1.5:nothing = 3"), 2, "nothing"),
-        (("--pin", "phone=first"), 2, "--pin"),
-        (("--cap", "categories=0"), 2, "categories"),
-        (("--time-zone", "Mars/Base"), 2, "Mars/Base"),
-        (("--locale", "fr"), 2, "fr"),
+        (("-k", "many"), "'many'"),
+        (("--filter", "price <"), "price <"),
+        (("--signal", "weather"), "--signal weather=rain"),
+        (("--what-if", "=rain"), "--what-if"),
+        (("--at", "yesterday"), "'yesterday'"),
+        (("--at", "1795779000000"), "milliseconds"),
+        (("--user", " "), "user"),
+        (("--boost", "brand = Acme"), "FACTOR:FILTER"),
+        (("--boost", "-1:brand = Acme"), "-1"),
+        (("--pin", "phone=first"), "ID=PLACE"),
+        (("--cap", "categories=0"), "categories"),
+        (("--time-zone", "Mars/Base"), "Mars/Base"),
+        (("--locale", "fr"), "fr"),
     ],
 )
-def test_wrong_values_are_one_clear_error(ready: Path, arguments: tuple[str, ...], code: int, told: str) -> None:
+def test_wrong_values_are_one_clear_error(ready: Path, arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert guarded(cli, ["recommend", "--no-keep", "--home", str(ready), *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert told in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("arguments", "told"), [(("-k", "0"), "0"), (("--filter", "prise < 3"), "price"), (("--explore", "7"), "7")])
+def test_what_only_the_recommender_can_refuse(ready: Path, arguments: tuple[str, ...], told: str) -> None:
     done = occasion("recommend", "--no-keep", *arguments, home=ready)
-    assert done.code == code, done.err
-    assert done.out == ""
+    assert (done.code, done.out) == (2, "")
     assert told in done.err
     assert "Traceback" not in done.err
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cli_shop import OCCASION, occasion
@@ -81,18 +82,15 @@ def test_wrong_events_are_refused(ready: Path) -> None:
     assert events(ready) == before
 
 
-def test_two_processes_store_at_once(shop: Path) -> None:
-    lines = ["".join(json.dumps({"item": "tea", "user": f"u{p}", "id": f"{p}-{n}"}) + "\n" for n in range(300)) for p in range(3)]
-    command = [str(OCCASION), "feedback", "--stdin", "--home", str(shop), "--json"]
-    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in lines]
-    for process, text in zip(running, lines, strict=True):
-        assert process.stdin is not None
-        process.stdin.write(text)
-        process.stdin.close()
-    for process in running:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.read())["new"] == 300
-        assert process.wait(60) == 0
+def test_three_processes_store_at_once(shop: Path) -> None:
+    def one(person: int) -> int:
+        lines = "".join(json.dumps({"item": "tea", "user": f"u{person}", "id": f"{person}-{n}"}) + "\n" for n in range(300))
+        done = occasion("feedback", "--stdin", "--json", home=shop, stdin=lines)
+        assert done.code == 0, done.err
+        return int(json.loads(done.out)["new"])
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(one, range(3))) == [300, 300, 300]
     assert sum(item == "tea" for _, item, _ in events(shop)) == 900
 
 

@@ -95,12 +95,17 @@ class Showing:
             yield recommender
 
     def _load(self, recommender: Recommender) -> None:
+        from rich.text import Text
+
         from occasion.demo.loading import load
 
-        self._heading("1  Data in", "A year of groceries of 120 households; where they come from: occasion/demo/data/SOURCE.md")
+        self._heading("1  Data in", "A year of groceries of 120 households (origin and terms: occasion/demo/data/SOURCE.md)")
         begun = time.monotonic()
-        counts = load(recommender.store)
-        loaded = time.monotonic()
+        summary = load(recommender.store)
+        for plan in summary.plans:
+            told = ", ".join(f"{use.column} → {use.role}" for use in plan.columns)
+            self.console.print(Text(f"{Path(plan.file).name}: {told}", style="dim"))
+        counts, loaded = recommender.store.counts(), time.monotonic()
         recommender.refresh()
         self.console.print(
             f"{counts['items']:,} items, {counts['users']} users, {counts['events']:,} events imported in {loaded - begun:.1f} s; "

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-from occasion.data import Event, Item, User
+from typing import TYPE_CHECKING
+
+from occasion.data import Item
 from occasion.demo.dataset import tables
 from occasion.demo.scenes import Textbook
 from occasion.errors import DataError
 from occasion.protocols import Store
+
+if TYPE_CHECKING:
+    from occasion.importing import ImportSummary
 
 __all__ = ["load", "load_textbook"]
 
 MARK = "demo"
 
 
-def load(store: Store) -> dict[str, int]:
-    """Import the demo's data; return what the store then holds. Doing it twice changes nothing.
+def load(store: Store) -> ImportSummary:
+    """Import the demo's data; return what it found. Doing it twice changes nothing.
 
     Raises
     ------
     DataError
         Where the store holds other data.
     """
-    import polars as pl
+    from occasion.importing import import_files
 
     if store.get_state(MARK) is None and any(store.counts()[name] for name in ("items", "events")):
         raise DataError("this home holds other data. Cure: another --home, or none for a temporary one.")
     store.put_state(MARK, "groceries")
-    frames = {name: pl.read_parquet(path) for name, path in tables().items()}
-    store.put_items(
-        Item(id=i, text={"title": title}, categories=(department, category), price=price)
-        for i, title, department, category, price in frames["items"].iter_rows()
-    )
-    store.put_users(
-        User(id=u, attributes={"age": age, "household": household, "children": children})
-        for u, age, household, children in frames["users"].iter_rows()
-    )
-    events = frames["events"].iter_rows()
-    store.append([Event(user=u, item=i, type=t, at=float(at), signals={"store": s}) for u, i, t, at, s in events])
-    return store.counts()
+    files = list(tables().values())
+    summary = import_files(store, files)
+    assert not summary.rejections, summary.sentence()
+    return summary
 
 
 def load_textbook(store: Store, example: Textbook) -> None:
