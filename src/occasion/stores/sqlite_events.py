@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,8 +25,6 @@ PAGE = 10_000
 """Events read at once where values are made of them."""
 MAX_TYPES = 32_000
 """Distinct event types: their keys are 16-bit numbers."""
-
-_HASH = re.compile(r"[0-9a-f]{32}")
 
 # SQLite has no NaN: infinity, which no value or time can be, stands for unknown on the way out.
 _COLUMNS = "seq, person, item, type, ifnull(value, 9e999), ifnull(at, 9e999), ifnull(context, -1)"
@@ -56,7 +53,10 @@ ORDER BY event.seq LIMIT ?
 
 
 def _stored_id(event_id: str) -> str | bytes:
-    return bytes.fromhex(event_id) if len(event_id) == 32 and _HASH.fullmatch(event_id) else event_id
+    if len(event_id) == 32 and event_id.isalnum() and event_id.lower() == event_id:
+        with contextlib.suppress(ValueError):
+            return bytes.fromhex(event_id)
+    return event_id
 
 
 def _given_id(stored: str | bytes) -> str:
