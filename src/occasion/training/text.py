@@ -50,7 +50,9 @@ def tfidf(texts: list[str], max_words: int = 400, min_count: int = 2) -> Any:
     from scipy import sparse
 
     vocabulary: dict[str, int] = {}
-    ptr, columns, counts = [0], [], []
+    ptr: list[int] = [0]
+    columns: list[int] = []
+    counts: list[float] = []
     for text in texts:
         tally: dict[int, int] = {}
         for word in tokens(text)[:max_words]:
@@ -107,7 +109,7 @@ def centred(vectors: Floats) -> Floats:
     """Return vectors minus their mean over the non-empty rows, at length 1; empty rows stay zero."""
     filled = np.abs(vectors).sum(1) > 0
     out = np.where(filled[:, None], vectors - vectors[filled].mean(0) if filled.any() else vectors, 0)
-    return (out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    return np.asarray(out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9), np.float32)
 
 
 def whitened(vectors: Floats, lexical: Any, dim: int = 192, power: float = 0.5) -> Floats:
@@ -120,7 +122,7 @@ def whitened(vectors: Floats, lexical: Any, dim: int = 192, power: float = 0.5) 
         parts.append(_principal(_svd(lexical, dim), dim, power))
     if not parts:
         return np.zeros((len(vectors), 0), np.float32)
-    return (np.concatenate(parts, 1) / np.sqrt(len(parts))).astype(np.float32)
+    return np.asarray(np.concatenate(parts, 1) / np.sqrt(len(parts)), np.float32)
 
 
 def _svd(matrix: Any, dim: int) -> Floats:
@@ -143,7 +145,7 @@ def _principal(vectors: Floats, dim: int, power: float) -> Floats:
     top = np.argsort(-values)[:dim]
     top = top[values[top] > 1e-9]
     out = x @ (axes[:, top] / values[top] ** (power / 2))
-    return (out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    return np.asarray(out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9), np.float32)
 
 
 class TextVectors:
