@@ -84,4 +84,4 @@ class EncoderContract:
 
     def test_different_texts_differ(self, encoder):
         one, other = encoder.encode(["hot soup on a cold day", "a fast graphics card"])
-        assert one @ other < 0.999
+        assert np.abs(one - other).max() > 1e-3

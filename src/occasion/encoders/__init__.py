@@ -18,6 +18,10 @@ __all__ = ["ENCODERS", "load_encoder"]
 
 ENCODERS = {
     "usem3": ("occasion.encoders.universal:UniversalEncoder", "usem3"),
+    "minilm": ("occasion.encoders.onnx:MiniLMEncoder", "minilm"),
+    "onnx": ("occasion.encoders.onnx:OnnxEncoder", "onnx:<folder>"),
+    "torch": ("occasion.encoders.pytorch:TorchEncoder", "torch:<folder or hub id>"),
+    "openai": ("occasion.encoders.remote:RemoteEncoder", "openai:<model>"),
 }
 """Name to (where it lives, how its spec is written)."""
 
@@ -41,12 +45,13 @@ def load_encoder(spec: str = "usem3", *, settings: Settings | None = None, threa
     MissingExtraError
         Where the encoder needs packages that are not installed.
     """
-    name, _, argument = spec.strip().partition(":")
+    name, _, argument = spec.partition(":")
+    name = name.strip()
     if name not in ENCODERS:
         raise EncoderError(f"there is no encoder {spec!r}. Cure: one of {', '.join(how for _, how in ENCODERS.values())}.")
     settings = settings or load_settings()
     if threads is not None:
         settings = settings.model_copy(update={"encoder_threads": threads})
     module, cls = ENCODERS[name][0].split(":")
-    made: Encoder = getattr(import_module(module), cls).from_spec(argument.strip(), settings)
+    made: Encoder = getattr(import_module(module), cls).from_spec(argument, settings)
     return made
