@@ -46,6 +46,19 @@ def test_full_diversity_takes_the_best_then_the_least_alike():
     assert plain.tolist() == [0, 1]
 
 
+def test_twins_stand_behind_all_others_unless_diversity_is_off():
+    vectors = np.array([[1, 0], [1, 0], [0, 1], [-1, 0]], np.float32)
+    scores = np.array([1.0, 0.99, 0.1, 0.0], np.float32)
+
+    def order(level):
+        policy = make_policy("diverse", diversity=level)
+        chosen, _ = policy.choose(scores, 4, rng=np.random.default_rng(0), similarity=lambda o, s: vectors[s] @ vectors[o])
+        return chosen.tolist()
+
+    assert order(0.05)[-1] == 1
+    assert order(0.0) == [0, 1, 2, 3]
+
+
 def test_more_diversity_makes_lists_less_alike_on_average():
     def alike(level, seed):
         rng = np.random.default_rng(seed)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DiversePolicy"]
 
+TWIN = 0.999
+"""From this cosine on two items say the same to a reader."""
 POOL = 5
 """Diversity chooses among the best POOL * k (at least 50) candidates."""
 
@@ -22,7 +24,8 @@ class DiversePolicy:
     """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998).
 
     Each place takes the candidate with the greatest ``(1 - d) * s - d * max similarity to those chosen``, s the score
-    scaled to [0, 1] over the pool.
+    scaled to [0, 1] over the pool. At any d above 0, an item that says the same as a chosen one (cosine of `TWIN`) stands
+    behind all that do not: nobody wants five times "Potato chips" that differ in their number alone.
 
     Parameters
     ----------
@@ -67,7 +70,7 @@ class DiversePolicy:
         for _ in range(min(k, len(pool))):
             # Before anything is chosen similarity counts nothing; the first place is the best score.
             margin = (1 - self.diversity) * value - (self.diversity * nearest if chosen else 0) + (0 if chosen else value)
-            best = int(np.argmax(np.where(left, margin, -np.inf)))
+            best = int(np.argmax(np.where(left, margin - 4.0 * (nearest >= TWIN), -np.inf)))
             left[best] = False
             chosen.append(best)
             nearest = np.maximum(nearest, similarity(int(pool[best]), pool))
