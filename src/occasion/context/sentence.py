@@ -1,92 +1,152 @@
-"""Sentence: all that is known of a situation as one natural sentence for the language model, English or Chinese.
+"""Sentences: all that is known of a situation in natural language, English or Chinese.
 
-The person's own words stand alone in front: measured on context sentences against item texts, clock and calendar words
-behind them cost matches, as every item is equally far from "It is Tuesday morning". Derived signals therefore speak only
-where there are no own words; signals that the caller gave always do.
+`description` says everything, for people and for generating models. `sentence` is what the encoder reads, and says less. Share
+of 24 situations for which the default encoder puts an item of the right kind first, of 60 items of 12 kinds (one situation is
+.04; plain vectors; with centred ones the order is the same):
+
+=======================================  =======  =======
+text that was encoded                    English  Chinese
+=======================================  =======  =======
+own words                                .88      .92
+own words, one given signal (sentence)   .83      .92
+own words, all given signals             .79      .67
+own words, clock                         .67      .79
+clock, own words                         .67      .71
+all of it (description)                  .58      .58
+signals without words (sentence)         .42      .25
+clock and signals without words          .21      .21
+=======================================  =======  =======
+
+So own words stand first and the clock stays silent beside them; of the signals that the caller gave and the words do not say
+already, one is added: place, else activity, weather, warmth, mood, others. Without words, the clock speaks only where nothing
+else is known. Signals that are not said still count in all learned parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from occasion.context.phrases import PHRASES, SHOWN, Phrases
 from occasion.data import Scalar
 
-__all__ = ["sentence"]
+__all__ = ["description", "sentence"]
 
-_ZH = {
-    "night": "夜里", "morning": "早上", "midday": "中午", "afternoon": "下午", "evening": "晚上",
-    "Monday": "星期一", "Tuesday": "星期二", "Wednesday": "星期三", "Thursday": "星期四", "Friday": "星期五",
-    "Saturday": "星期六", "Sunday": "星期日", "winter": "冬天", "spring": "春天", "summer": "夏天", "autumn": "秋天",
-    "sunny": "晴天", "cloudy": "多云", "rain": "下雨", "snow": "下雪", "fog": "有雾", "storm": "雷雨",
-    "home": "家里", "work": "公司", "alone": "独自一人", "friends": "朋友", "family": "家人", "partner": "伴侣",
-    "happy": "开心", "sad": "难过", "tired": "疲惫",
-}  # fmt: skip
-_TEMPLATES = {
-    "en": {
-        "place": "at {}", "company": "with {}", "device": "on a {}", "mood": "feeling {}", "activity": "{}",
-        "weather": "weather: {}", "holiday": "a public holiday, {}", "temperature": "{} degrees outside",
-    },
-    "zh": {
-        "place": "在{}", "company": "和{}一起", "device": "使用{}", "mood": "心情{}", "activity": "正在{}",
-        "weather": "天气{}", "holiday": "节日：{}", "temperature": "气温{}度",
-    },
-}  # fmt: skip
-_SILENT = {"latitude", "longitude", "weekday", "part_of_day", "season", "weekend", "hour", "month", "holiday_tomorrow"}
-_UNSAID = {"", "unknown", "none", "nan", "null", "-1"}
+BESIDE_WORDS = 1
+"""Signals said beside own words."""
+OTHERS = 8
+"""Signals said of those that have no place of their own."""
+TITLES = 5
+"""Titles said, the latest."""
+_CLOCK = ("weekday", "part_of_day", "season")
+_PEOPLE = ("place", "company", "device", "mood", "activity")
+_AIR = ("weather", "temperature_level")
+_BESIDE = ("place", "activity", "weather", "temperature_level", "mood")
+_OWN_FRAME = frozenset({*_CLOCK, *_PEOPLE, "weather", "temperature_level", "holiday", "holiday_eve"})
+_SILENT = frozenset(
+    {
+        "hour", "month", "weekend", "is_holiday", "latitude", "longitude", "area", "temperature", "time_zone", "last_item",
+        "recent_items",
+    }
+)  # fmt: skip
+"""Signals for counting: said by others, or no words at all."""
 
 
-def _value(value: Scalar, locale: str) -> str:
-    if isinstance(value, bool):
-        return {"en": ("no", "yes"), "zh": ("否", "是")}[locale][value]
-    text = f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ").strip()
-    return _ZH.get(text, text) if locale == "zh" else text
+def _telling(name: str, value: Scalar) -> bool:
+    """Return whether a signal outside the known frames says something in words: no bare numbers, no code numbers."""
+    if name in _OWN_FRAME or name in _SILENT or name.endswith("_level"):
+        return False
+    return isinstance(value, bool) or (isinstance(value, str) and any(sign.isalpha() for sign in value))
 
 
-def _said(name: str, value: Scalar, locale: str) -> str:
-    text = _value(value, locale)
-    if name == "company" and text.lower() in ("alone", "独自一人"):
-        return {"en": "alone", "zh": "独自一人"}[locale]
-    template = _TEMPLATES[locale].get(name)
-    if template is not None:
-        return template.format(text)
-    return f"{name.replace('_', ' ')}{': ' if locale == 'en' else '：'}{text}"
+def _clock(signals: Mapping[str, Scalar], say: Phrases) -> str:
+    return say.day(*(say.value(name, signals[name]) if name in signals else "" for name in _CLOCK))
 
 
-def _clock(signals: Mapping[str, Scalar], locale: str) -> str:
-    words = [_value(signals[n], locale) for n in ("weekday", "part_of_day") if n in signals]
-    season = _value(signals["season"], locale) if "season" in signals else ""
-    if locale == "zh":
-        return season + "的" * bool(season and words) + "".join(words)
-    return " ".join(words) + (f" in {season}" if season and words else season)
+def _holiday(signals: Mapping[str, Scalar], say: Phrases) -> str:
+    if "holiday" in signals:
+        return say.holiday.format(say.value("holiday", signals["holiday"]))
+    return say.eve if signals.get("holiday_eve") is True else ""
 
 
-def sentence(
-    text: str, signals: Mapping[str, Scalar], given: Collection[str] = (), recent: Sequence[str] = (), locale: str = "en"
-) -> str:
-    """Return the situation in one sentence; empty where nothing is known.
+def _weather(signals: Mapping[str, Scalar], say: Phrases) -> str:
+    told = [say.value(name, signals[name]) for name in _AIR if name in signals]
+    return say.weather.format(say.both.join(told)) if told else ""
+
+
+def _others(signals: Mapping[str, Scalar], say: Phrases) -> list[str]:
+    return [say.clause(n, v) for n, v in signals.items() if _telling(n, v)][:OTHERS]
+
+
+def _recent(titles: Sequence[str], say: Phrases) -> str:
+    shown = [" ".join(title.split())[:SHOWN] for title in titles if title.strip()][-TITLES:]
+    return say.recent.format(say.list_comma.join(shown)) if shown else ""
+
+
+def _said(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _joined(parts: Sequence[str], say: Phrases) -> str:
+    told = [part.rstrip(".。 ") for part in parts if part]
+    return say.stop.join(part[0].upper() + part[1:] if n and say.capitals else part for n, part in enumerate(told) if part)
+
+
+def description(text: str, signals: Mapping[str, Scalar], recent: Sequence[str] = (), locale: str = "en") -> str:
+    """Return everything that is known, as sentences: the time, the weather, the person, the rest, what came before, the words.
 
     Parameters
     ----------
     text : str
         The person's own words.
     signals : mapping
-        Given and derived signals.
-    given : collection of str
-        Names of those that the caller gave; where there are own words, only these are said.
+        Given and derived signals, normalised.
     recent : sequence of str
         Titles of the items last chosen, oldest first.
     locale : str
         "en" or "zh".
     """
-    own = " ".join(text.split())
-    stop, comma = (". ", ", ") if locale == "en" else ("。", "，")
-    telling = {n: v for n, v in signals.items() if str(v).strip().lower() not in _UNSAID and n not in _SILENT}
-    parts = [_said(n, v, locale) for n, v in telling.items() if not own or n in given]
+    say = PHRASES[locale]
+    day = say.comma.join(part for part in (_clock(signals, say), _holiday(signals, say)) if part)
+    person = say.comma.join(say.clause(name, signals[name]) for name in _PEOPLE if name in signals)
+    own = _said(text)
+    parts = [say.weather.format(day) if day else "", _weather(signals, say), person, say.comma.join(_others(signals, say))]
+    return _joined([*parts, _recent(recent, say), say.said.format(own) if own else ""], say)
+
+
+def sentence(
+    text: str, signals: Mapping[str, Scalar], given: Collection[str] = (), recent: Sequence[str] = (), locale: str = "en"
+) -> str:
+    """Return what the encoder reads; empty where nothing is known.
+
+    Parameters
+    ----------
+    text : str
+        The person's own words.
+    signals : mapping
+        Given and derived signals, normalised.
+    given : collection of str
+        Names of signals that the caller gave and the words do not say.
+    recent : sequence of str
+        Titles of the items last chosen, oldest first; not said beside own words, as the history has a vector of its own.
+    locale : str
+        "en" or "zh".
+    """
+    say = PHRASES[locale]
+    own = _said(text)
     if own:
-        return stop.join([own.rstrip(".。 ") if parts else own, *([comma.join(parts)] if parts else [])])
-    clock = _clock(signals, locale)
-    lead = comma.join(([clock] if clock else []) + parts)
-    if recent:
-        titles = comma.join(t[:80] for t in recent)
-        lead = stop.join(([lead] if lead else []) + [("Recently chosen: " if locale == "en" else "最近选择了：") + titles])
-    return lead
+        beside = _beside({name: signals[name] for name in signals if name in given}, say)
+        return own if not beside else _joined([own, say.comma.join(beside)], say)
+    person = say.comma.join(say.clause(name, signals[name]) for name in _PEOPLE if name in signals)
+    told = [_holiday(signals, say), _weather(signals, say), person, say.comma.join(_others(signals, say)), _recent(recent, say)]
+    spoken = {name: signals[name] for name in _CLOCK if name in signals and (name in given or not any(told))}
+    return _joined([_clock(spoken, say), *told], say)
+
+
+def _beside(signals: Mapping[str, Scalar], say: Phrases) -> list[str]:
+    """Return how at most `BESIDE_WORDS` signals are said: those of `_BESIDE`, the clock's, those that have no frame."""
+    told: list[str] = []
+    for name in _BESIDE:
+        if name in signals:
+            told.append(_weather({name: signals[name]}, say) if name in _AIR else say.clause(name, signals[name]))
+    clock = _clock(signals, say)
+    return [*told, *([clock] if clock else []), *_others(signals, say)][:BESIDE_WORDS]
