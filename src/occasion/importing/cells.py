@@ -69,7 +69,8 @@ def as_text(cell: Any) -> str:
     if isinstance(cell, (datetime, date, time)):
         return cell.isoformat()
     if isinstance(cell, (list, tuple, dict)):
-        return json.dumps(cell, ensure_ascii=False, separators=(",", ":"), default=str)
+        # Escapes, because a nested text may hold half a character.
+        return json.dumps(cell, separators=(",", ":"), default=str)
     return str(cell)
 
 
