@@ -63,6 +63,16 @@ def _of_day(country: str, day: int) -> tuple[bool, str, bool]:
     return bool(name), name, following
 
 
+@lru_cache(maxsize=2048)
+def _table(country: str, year: int) -> tuple[int, NDArray[np.int32], tuple[str, ...]]:
+    """Return the first day of a year since 1970, (3, days) whether it is a holiday, which, whether the next is; the names."""
+    first = date(year, 1, 1).toordinal()
+    rows = [_of_day(country, first + n) for n in range(366)]
+    names = tuple(dict.fromkeys(name for _, name, _ in rows if name))
+    table = np.array([(today, names.index(name) if name else -1, eve) for today, name, eve in rows], np.int32)
+    return first - _EPOCH, np.ascontiguousarray(table.T), names
+
+
 class CalendarProvider:
     """is_holiday, holiday and holiday_eve by the country of the request, else of the settings.
 
@@ -96,13 +106,15 @@ class CalendarProvider:
         """Return the same of many times (n,) in one place: name to (codes (n,), values)."""
         if not where.country or where.country not in _known_countries():
             return {}
-        days, place = np.unique(local_days(at, where.time_zone), return_inverse=True)
-        rows = [_of_day(where.country, int(day) + _EPOCH) if day != _UNKNOWN else None for day in days]
-        names = {name: n for n, name in enumerate(dict.fromkeys(row[1] for row in rows if row and row[1]))}
-        table = np.array([(-1, -1, -1) if r is None else (r[0], names.get(r[1], -1), r[2]) for r in rows], np.int32)
-        codes = table.reshape(-1, 3)[place]
-        return {
-            "is_holiday": (codes[:, 0], (False, True)),
-            "holiday": (codes[:, 1], tuple(names)),
-            "holiday_eve": (codes[:, 2], (False, True)),
-        }
+        days = local_days(at, where.time_zone)
+        known = days != _UNKNOWN
+        codes = np.full((3, len(at)), -1, np.int32)
+        years = np.where(known, days, 0).astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64)
+        names: dict[str, int] = {}
+        for year in np.unique(years[known]).tolist():
+            rows = np.flatnonzero(known & (years == year))
+            first, table, called = _table(where.country, year + 1970)
+            picked = table[:, days[rows] - first]
+            mine = np.array([*(names.setdefault(name, len(names)) for name in called), -1], np.int32)
+            codes[:, rows] = picked[0], mine[picked[1]], picked[2]
+        return {name: (codes[n], self.values[name] or tuple(names)) for n, name in enumerate(self.values)}

@@ -107,10 +107,9 @@ class ContextCodes:
         """Return the names of signals that a context has."""
         return list(self._columns)
 
-    def column(self, name: str, context: Codes) -> Codes | None:
-        """Return a signal's code for context keys (n,), of which -1 is none; None where no context has the signal."""
-        column = self._columns.get(name)
-        return None if column is None else _taken(column, context)
+    def column(self, name: str, context: Codes) -> Codes:
+        """Return a signal's code, one of `names`, for context keys (n,), of which -1 is none."""
+        return _taken(self._columns[name], context)
 
     def place(self, context: Codes) -> Codes:
         """Return the number of the place (n,) of context keys, -1 for none."""

@@ -6,7 +6,7 @@ What is known of a moment, the surer one first: signals that were given, what th
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -101,8 +101,8 @@ class ContextExtractor:
         self.providers: list[ContextProvider] = [_load(name, settings) for name in names]
         country = settings.country.upper()
         self._usual = Whereabouts(settings.time_zone, country, hemisphere(settings.time_zone, country))
-        values = {n: v for provider in self.providers for n, v in getattr(provider, "values", {}).items()}
-        self._codes = ContextCodes(self._stored, values)
+        self._known = {n: v for provider in self.providers for n, v in getattr(provider, "values", {}).items()}
+        self._codes = ContextCodes(self._stored, self._known)
 
     # -- one request ----------------------------------------------------------------------------------------------------
     def extract(self, context: Context, recent: Sequence[str] = ()) -> ExtractedContext:
@@ -161,17 +161,21 @@ class ContextExtractor:
         contexts : sequence of StoredContext
             Indexed by context key. Hand in the same, growing list each time: what was read once is not read again.
         """
+        codes = self._event_codes(columns, contexts)
+        known = {name: self._codes.vocabulary(name).values for name in codes}
+        return {name: (found, list(known[name])) for name, found in codes.items() if known[name]}
+
+    def _event_codes(
+        self, columns: EventColumns, contexts: Sequence[StoredContext], wanted: Collection[str] | None = None
+    ) -> dict[str, Codes]:
         self._codes.take(contexts)
         out = self._derived(columns)
         for name in self._codes.names():
-            mine = self._codes.column(name, columns.context)
-            if mine is None:
+            if wanted is not None and name not in wanted:
                 continue
-            base = out.get(name)
-            mine = np.where(mine == UNKNOWN, base, mine) if base is not None else mine
-            out[name] = np.maximum(mine, UNKNOWN).astype(np.int32)
-        known = {name: self._codes.vocabulary(name).values for name in out}
-        return {name: (codes, list(known[name])) for name, codes in out.items() if known[name]}
+            mine, base = self._codes.column(name, columns.context), out.get(name)
+            out[name] = np.maximum(mine if base is None else np.where(mine == UNKNOWN, base, mine), np.int32(UNKNOWN))
+        return out
 
     def _derived(self, columns: EventColumns) -> dict[str, Codes]:
         """Return what providers derive from the time and the place of each event."""
@@ -183,7 +187,10 @@ class ContextExtractor:
         place = np.where(place == usual, -1, place)
         out: dict[str, Codes] = {}
         wheres = {-1: self._usual} | {number: where for where, number in self._codes.places.items() if number != usual}
-        for number in np.unique(place).tolist():
+        numbers = np.unique(place).tolist()
+        if len(numbers) == 1:
+            return self._derived_at(timed, wheres[numbers[0]])
+        for number in numbers:
             rows = place == number
             for name, codes in self._derived_at(timed[rows], wheres[number]).items():
                 out.setdefault(name, np.full(len(timed), UNKNOWN, np.int32))[rows] = codes
@@ -195,8 +202,10 @@ class ContextExtractor:
             if hasattr(provider, "codes"):
                 for name, (codes, values) in provider.codes(at, where).items():
                     words = self._codes.vocabulary(name)
-                    table = np.array([*(words.code(value) for value in values), UNKNOWN], np.int32)
-                    out[name] = table[codes]
+                    if values is self._known.get(name):
+                        out[name] = codes
+                    else:
+                        out[name] = np.array([*(words.code(value) for value in values), UNKNOWN], np.int32)[codes]
         return out
 
     def likeness(
@@ -211,7 +220,7 @@ class ContextExtractor:
         agree, both = np.zeros(n, np.float32), np.zeros(n, np.float32)
         if not n or not signals:
             return agree
-        for name, (codes, _) in self.event_signals(history, contexts).items():
+        for name, codes in self._event_codes(history, contexts, signals).items():
             value = signals.get(name)
             if value is None or isinstance(value, float):
                 continue

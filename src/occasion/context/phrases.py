@@ -57,7 +57,7 @@ class Phrases:
         if isinstance(value, bool):
             return self.yes if value else self.no
         text = f"{value:.6g}" if isinstance(value, float) else str(value)
-        return self.words.get((name, text.casefold()), text.replace("_", " ")[:SHOWN])
+        return self.words.get((name, text.casefold()), " ".join(text.replace("_", " ").split())[:SHOWN])
 
     def clause(self, name: str, value: Scalar) -> str:
         """Return how a signal is said."""
@@ -68,7 +68,7 @@ class Phrases:
             return text
         if name in self.forms:
             return self.forms[name].format(text)
-        return f"{name.replace('_', ' ')[:SHOWN]}{self.colon}{text}"
+        return f"{' '.join(name.replace('_', ' ').split())[:SHOWN]}{self.colon}{text}"
 
 
 _WHOLE = frozenset({"place", "company", "device"})
