@@ -1,14 +1,17 @@
-"""Doctor: what is odd in a store's data, how much of it, examples, and what to do."""
+"""Doctor: what is odd in a store's data, how much of it, and what to do about it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from occasion.protocols import EventColumns, Store, StoredItem
+from occasion.data import EVENT_TYPES, Item
+from occasion.protocols import EventColumns, Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,250 +19,422 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "examine"]
 
 EXAMPLES = 5
-BURST, BURST_SECONDS = 100, 60.0
-"""More events of one person than BURST within BURST_SECONDS are no person's doing."""
-SKEW = 0.5
-"""The most used hundredth of items or people making more than this share of events is worth knowing."""
-POSITION = 10**8
+"""Ids shown with a finding."""
+CLOCK_SLACK = 3600.0
+"""Seconds that a clock may be fast before its times lie in the future."""
+EARLIEST = 10**8
+"""Times before this (1973) are positions in a sequence rather than times."""
+BURST_MOMENTS, BURST_SECONDS = 60, 60.0
+"""More than so many different moments of one person within so many seconds are no human being."""
+FLOOD = 500
+"""More events of one person than this at one and the same moment are no human being."""
+DAILY = 5000
+"""More events of one person than this within a day are no human being."""
+FEW = 100
+"""Below this many events, shares mean nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One odd thing.
+    """Something odd.
 
     Attributes
     ----------
-    severity : {"error", "warning", "info"}
-        error: figures and answers will be wrong; warning: they may be worse; info: worth knowing.
     name : str
-        A short fixed name, for machines.
+        Short and fixed, for programs.
+    severity : ``error``, ``warning`` or ``info``
+        Error: recommendations will be wrong. Warning: they could be better. Info: worth knowing.
     message : str
-        What was found, in words.
+        What, and how much of it.
     count : int
-        How many rows, items or people it concerns.
+        How many items, users or events.
     examples : tuple of str
-        Ids of some of them.
+        A few ids.
     cure : str
         What to do.
     """
 
-    severity: Literal["error", "warning", "info"]
     name: str
+    severity: Literal["error", "warning", "info"]
     message: str
     count: int
-    cure: str
     examples: tuple[str, ...] = ()
+    cure: str = ""
+
+
+@dataclass(slots=True)
+class _Data:
+    """What is looked at: items as columns by key, events as columns, contexts."""
+
+    store: Store
+    now: float
+    ids: list[str] = field(default_factory=list)
+    described: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    events: EventColumns = field(default_factory=lambda: _joined([]))
+    textless: list[str] = field(default_factory=list)
+    twins: dict[str, list[str]] = field(default_factory=dict)
+    expired: list[str] = field(default_factory=list)
+    categories: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    signals: dict[str, Counter[object]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def person(self, row: int) -> str:
+        """Return who did the event in a row."""
+        event = next(iter(self.store.read_events(after=int(self.events.seq[row]) - 1)))
+        return event.user or f"session {event.session}"
+
+    def people(self, rows: NDArray[np.int64]) -> tuple[str, ...]:
+        """Return who did the events in some rows, each once."""
+        _, first = np.unique(self.events.user[rows], return_index=True)
+        return tuple(self.person(int(row)) for row in rows[np.sort(first)][:EXAMPLES])
+
+
+def _joined(parts: Sequence[EventColumns]) -> EventColumns:
+    def column(name: str, dtype: type) -> NDArray[Any]:
+        return np.concatenate([getattr(p, name) for p in parts] or [np.zeros(0, dtype)])
+
+    return EventColumns(
+        seq=column("seq", np.int64),
+        user=column("user", np.int32),
+        item=column("item", np.int32),
+        type=column("type", np.int16),
+        value=column("value", np.float32),
+        at=column("at", np.float64),
+        context=column("context", np.int32),
+        types=parts[-1].types if parts else (),
+    )
+
+
+def _gather(store: Store, now: float) -> _Data:
+    data = _Data(store, now)
+    data.events = _joined(list(store.events()))
+    described: dict[int, bool] = {}
+    names: dict[int, str] = {}
+    texts: dict[int, list[str]] = defaultdict(list)
+    for stored in store.items():
+        names[stored.key], described[stored.key] = stored.id, stored.item is not None
+        if stored.item is not None:
+            _look_at(stored.item, data, texts)
+    data.ids = [names.get(key, "") for key in range(max(names, default=-1) + 1)]
+    data.described = np.array([described.get(key, False) for key in range(len(data.ids))], bool)
+    data.twins = {ids[0]: ids for ids in texts.values() if len(ids) > 1}
+    times = np.bincount(data.events.context[data.events.context >= 0]) if len(data.events.seq) else np.zeros(0, int)
+    for context in store.contexts():
+        for name, value in context.signals.items():
+            data.signals[name][value] += int(times[context.key]) if context.key < len(times) else 0
+    return data
+
+
+def _look_at(item: Item, data: _Data, texts: dict[int, list[str]]) -> None:
+    sentence = " ".join(item.text.values()).strip()
+    if sentence:
+        # Items that share text, price and attributes are one thing sold twice; text alone may be a coarse label.
+        texts[hash((sentence, item.categories, item.price, tuple(sorted(item.attributes.items(), key=str))))].append(item.id)
+    else:
+        data.textless.append(item.id)
+    if item.available_until is not None and item.available_until <= data.now:
+        data.expired.append(item.id)
+    for level, category in enumerate(item.categories):
+        data.categories[level][category] += 1
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{100 * part / max(whole, 1):.1f} %"
+
+
+# -- items ----------------------------------------------------------------------------------------------------------------
+def _nothing(data: _Data) -> Iterator[Finding]:
+    if not data.ids and not len(data.events.seq):
+        yield Finding(
+            name="empty",
+            severity="info",
+            message="the store is empty",
+            count=0,
+            cure="bring in items and events: occasion import FILES",
+        )
+
+
+def _undescribed(data: _Data) -> Iterator[Finding]:
+    counts = np.bincount(data.events.item, minlength=len(data.ids))
+    missing = np.flatnonzero((counts > 0) & ~data.described)
+    if not len(missing):
+        return
+    named = int(counts[missing].sum())
+    share = named / len(data.events.seq)
+    most = missing[np.argsort(-counts[missing])]
+    yield Finding(
+        name="undescribed-items",
+        severity="error" if share > 0.2 else "warning" if share > 0.01 else "info",
+        message=f"{len(missing):,} items are named by events only, not described; {_share(named, len(data.events.seq))} of events",
+        count=len(missing),
+        examples=tuple(data.ids[k] for k in most[:EXAMPLES]),
+        cure="import these items too; until then they are never recommended. Check that both files spell ids alike",
+    )
+
+
+def _items(data: _Data) -> Iterator[Finding]:
+    total = int(data.described.sum())
+    if data.textless:
+        yield Finding(
+            name="items-without-text",
+            severity="warning",
+            message=f"{len(data.textless):,} items ({_share(len(data.textless), total)}) have no text that could be read",
+            count=len(data.textless),
+            examples=tuple(data.textless[:EXAMPLES]),
+            cure="import a title or description; map it if it has an unusual name, for example --map text.title=COLUMN",
+        )
+    twins = sum(len(ids) - 1 for ids in data.twins.values())
+    if twins:
+        yield Finding(
+            name="duplicate-items",
+            severity="warning" if twins > total / 10 else "info",
+            message=f"{twins:,} items ({_share(twins, total)}) are equal to another one in text, categories, price and attributes",
+            count=twins,
+            examples=tuple(" = ".join(ids[:3]) for ids in islice(data.twins.values(), EXAMPLES)),
+            cure="give variants a telling text, or merge them, so that one list does not show the same thing twice",
+        )
+    if data.expired:
+        yield Finding(
+            name="expired-items",
+            severity="warning" if len(data.expired) > total / 2 else "info",
+            message=f"{len(data.expired):,} items ({_share(len(data.expired), total)}) are no longer available",
+            count=len(data.expired),
+            examples=tuple(data.expired[:EXAMPLES]),
+            cure="delete them, or correct available_until",
+        )
+
+
+def _cold(data: _Data) -> Iterator[Finding]:
+    total = int(data.described.sum())
+    if not total or not len(data.events.seq):
+        return
+    counts = np.bincount(data.events.item, minlength=len(data.ids))
+    cold = np.flatnonzero(data.described & (counts == 0))
+    if len(cold) > total / 20:
+        yield Finding(
+            name="cold-items",
+            severity="info",
+            message=f"{len(cold):,} items ({_share(len(cold), total)}) have no event yet",
+            count=len(cold),
+            examples=tuple(data.ids[k] for k in cold[:EXAMPLES]),
+            cure="nothing to do: they are recommended by their text. Good texts matter most here",
+        )
+
+
+def _categories(data: _Data) -> Iterator[Finding]:
+    total = int(data.described.sum())
+    for level, values in sorted(data.categories.items()):
+        if len(values) == 1 and values.total() > 1 and values.total() == total:
+            (only,) = values
+            yield Finding(
+                name="one-category",
+                severity="info",
+                message=f"all {total:,} items have the category {only!r} at level {level + 1}",
+                count=total,
+                examples=(only,),
+                cure="leave this level out: it tells no items apart",
+            )
+
+
+# -- times and rates --------------------------------------------------------------------------------------------------------
+def _times(data: _Data) -> Iterator[Finding]:
+    at, total = data.events.at, len(data.events.seq)
+    future = np.flatnonzero(at > data.now + CLOCK_SLACK)
+    if len(future):
+        yield Finding(
+            name="future-times",
+            severity="error",
+            message=f"{len(future):,} events ({_share(len(future), total)}) lie in the future",
+            count=len(future),
+            examples=data.people(future),
+            cure="check the unit and the time zone of the source; a request only sees what happened before it",
+        )
+    unknown = int(np.isnan(at).sum())
+    if unknown:
+        yield Finding(
+            name="no-times",
+            severity="info" if unknown == total else "warning",
+            message=f"{unknown:,} events ({_share(unknown, total)}) have no time",
+            count=unknown,
+            examples=data.people(np.flatnonzero(np.isnan(at))[:1000]),
+            cure="import the time if there is one; without it, order of arrival counts and hour, season and trends are lost",
+        )
+    early = np.flatnonzero(at < EARLIEST)
+    if len(early):
+        yield Finding(
+            name="early-times",
+            severity="warning",
+            message=f"{len(early):,} events ({_share(len(early), total)}) lie before 1973: positions rather than times?",
+            count=len(early),
+            examples=data.people(early[:1000]),
+            cure="if they are times, check their unit; if they are positions, they order events but have no clock",
+        )
+
+
+def _rates(data: _Data) -> Iterator[Finding]:
+    known = np.flatnonzero(~np.isnan(data.events.at))
+    user, at = data.events.user[known], data.events.at[known]
+    order = np.lexsort((at, user))
+    user, at, rows = user[order], at[order], known[order]
+    fast = _too_many(user, at, rows, DAILY, 86_400.0) | _too_many(user, at, rows, FLOOD, 0.0)
+    moment = np.ones(len(user), bool)
+    moment[1:] = (user[1:] != user[:-1]) | (at[1:] != at[:-1])
+    fast |= _too_many(user[moment], at[moment], rows[moment], BURST_MOMENTS, BURST_SECONDS)
+    if not fast:
+        return
+    guilty = np.isin(data.events.user, [int(data.events.user[row]) for row in fast])
+    yield Finding(
+        name="impossible-rates",
+        severity="warning",
+        message=f"{len(fast):,} users act faster than people can; {_share(int(guilty.sum()), len(guilty))} of events are theirs",
+        count=len(fast),
+        examples=tuple(data.person(row) for row in sorted(fast)[:EXAMPLES]),
+        cure="look for robots, shared accounts and test users, and leave their events out",
+    )
+
+
+def _too_many(user: NDArray[np.int32], at: NDArray[np.float64], rows: NDArray[np.int64], number: int, seconds: float) -> set[int]:
+    """Return a row for each user with more than `number` events within `seconds`; events are sorted by user and time."""
+    if len(user) <= number:
+        return set()
+    hit = np.flatnonzero((user[number:] == user[:-number]) & (at[number:] - at[:-number] <= seconds))
+    _, first = np.unique(user[hit], return_index=True)
+    return set(rows[hit[first]].tolist())
+
+
+# -- events -----------------------------------------------------------------------------------------------------------------
+def _repeated(data: _Data) -> Iterator[Finding]:
+    known = np.flatnonzero(~np.isnan(data.events.at))
+    columns = (data.events.type[known], data.events.item[known], data.events.at[known], data.events.user[known])
+    order = np.lexsort(columns)
+    same = np.ones(max(len(known) - 1, 0), bool)
+    for column in columns:
+        same &= column[order][1:] == column[order][:-1]
+    rows = known[order[1:][same]]
+    if len(rows):
+        total = len(data.events.seq)
+        yield Finding(
+            name="duplicate-events",
+            severity="warning" if len(rows) > total / 100 else "info",
+            message=f"{len(rows):,} events ({_share(len(rows), total)}) repeat another one: same user, item, type and time",
+            count=len(rows),
+            examples=data.people(np.sort(rows)),
+            cure="give events ids at their source, so that a second delivery is recognised",
+        )
+
+
+def _liking(data: _Data) -> Iterator[Finding]:
+    if not len(data.events.seq):
+        return
+    weights = np.array([EVENT_TYPES[t].weight if t in EVENT_TYPES else 1.0 for t in data.events.types])
+    if not np.any(weights[data.events.type] > 0):
+        yield Finding(
+            name="no-liking",
+            severity="warning",
+            message="no event says that somebody liked something",
+            count=len(data.events.seq),
+            examples=tuple(data.events.types[:EXAMPLES]),
+            cure="import clicks, purchases or ratings; check how event types are spelled",
+        )
+
+
+def _skew(data: _Data) -> Iterator[Finding]:
+    total = len(data.events.seq)
+    if total < FEW:
+        return
+    for name, keys, most in (("item", data.events.item, data.events.item), ("user", data.events.user, data.events.user)):
+        counts = np.bincount(keys)
+        ranked = np.sort(counts[counts > 0])[::-1]
+        top = max(1, len(ranked) // 100)
+        share, largest = ranked[:top].sum() / total, ranked[0] / total
+        if share < 0.5 and largest < 0.1:
+            continue
+        key = int(np.argmax(counts))
+        who = data.ids[key] if name == "item" else data.person(int(np.flatnonzero(most == key)[0]))
+        yield Finding(
+            name=f"skewed-{name}s",
+            severity="warning" if largest > 0.2 or share > 0.8 else "info",
+            message=f"the top {top:,} of {len(ranked):,} {name}s (1 %) have {_share(ranked[:top].sum(), total)} of all events; "
+            f"the first one alone {_share(ranked[0], total)}",
+            count=top,
+            examples=(who,),
+            cure="check for robots and default items; more diversity and exploration help the others",
+        )
+
+
+def _sparse_users(data: _Data) -> Iterator[Finding]:
+    counts = np.bincount(data.events.user) if len(data.events.seq) else np.zeros(0, int)
+    active = int((counts > 0).sum())
+    single = np.flatnonzero(counts == 1)
+    if active >= FEW and len(single) > active * 0.3:
+        rows = np.flatnonzero(np.isin(data.events.user, single[:EXAMPLES]))
+        yield Finding(
+            name="near-empty-users",
+            severity="info",
+            message=f"{len(single):,} of {active:,} users ({_share(len(single), active)}) have a single event",
+            count=len(single),
+            examples=data.people(rows),
+            cure="nothing to do: context and text carry them. Check that one person has one id across visits",
+        )
+
+
+# -- signals ----------------------------------------------------------------------------------------------------------------
+def _signals(data: _Data) -> Iterator[Finding]:
+    with_context = int((data.events.context >= 0).sum())
+    if with_context < FEW:
+        return
+    for name, values in sorted(data.signals.items()):
+        if len(values) == 1 and values.total() == with_context:
+            (only,) = values
+            yield Finding(
+                name="constant-signal",
+                severity="info",
+                message=f"the signal {name!r} is always {only!r}",
+                count=values.total(),
+                examples=(name,),
+                cure="leave it out: what never changes tells nothing",
+            )
+        words = sum(isinstance(v, str) for v in values)
+        if words > FEW and words > values.total() / 2:
+            yield Finding(
+                name="unique-signal",
+                severity="warning",
+                message=f"the signal {name!r} has {words:,} different values in {values.total():,} events",
+                count=words,
+                examples=tuple(map(str, islice(values, EXAMPLES))),
+                cure="an id or a number of a request is no signal: import it as session, or leave it out",
+            )
+
+
+_CHECKS: tuple[Callable[[_Data], Iterator[Finding]], ...] = (
+    _nothing,
+    _undescribed,
+    _times,
+    _rates,
+    _repeated,
+    _liking,
+    _items,
+    _categories,
+    _signals,
+    _skew,
+    _cold,
+    _sparse_users,
+)
 
 
 def examine(store: Store, now: float) -> list[Finding]:
-    """Return everything odd in a store, the worst first; empty where nothing is. `now` is unix seconds.
+    """Return what is odd in a store, the gravest first; empty where nothing is.
 
-    Reads the catalogue and the whole log once: seconds for a million events.
+    Parameters
+    ----------
+    store : Store
+    now : float
+        Unix seconds; what lies after it is in the future.
+
+    Notes
+    -----
+    Reads every item and event once; 1.5 million events take some seconds and about 100 bytes of memory each.
     """
-    items = list(store.items())
-    batches = list(store.events())
-    findings = list(_catalogue(items))
-    if batches:
-        columns = {
-            name: np.concatenate([getattr(b, name) for b in batches]) for name in ("user", "item", "type", "value", "at", "context")
-        }
-        log = EventColumns(seq=np.concatenate([b.seq for b in batches]), types=max((b.types for b in batches), key=len), **columns)
-        names = {entry.key: entry.id for entry in items}
-        findings += [*_times(log, now), *_people(log), *_evidence(log, items, names), *_repeated(log, names), *_signals(log, store)]
-    elif items:
-        findings.append(
-            Finding(
-                severity="info",
-                name="no-events",
-                message="there are no events yet",
-                count=0,
-                cure="Recommend from texts and moments now; import or send events when there are some.",
-            )
-        )
-    order = {"error": 0, "warning": 1, "info": 2}
-    return sorted(findings, key=lambda f: (order[f.severity], -f.count))
-
-
-def _catalogue(items: Sequence[StoredItem]) -> Iterator[Finding]:
-    described = [e for e in items if e.item is not None]
-    if not described:
-        yield Finding(
-            severity="error",
-            name="no-items",
-            message="the catalogue is empty",
-            count=0,
-            cure="Import items: occasion import --kind items FILE.",
-        )
-        return
-    bare = [e.id for e in described if e.item is not None and not e.item.sentence().strip()]
-    if bare:
-        yield Finding(
-            severity="warning",
-            name="items-without-text",
-            message=f"{len(bare)} of {len(described)} items have no text: the language model cannot place them",
-            count=len(bare),
-            examples=tuple(bare[:EXAMPLES]),
-            cure="Import a title or a description for them.",
-        )
-    texts: dict[str, list[str]] = {}
-    for e in described:
-        if e.item is not None and (text := e.item.sentence().casefold()):
-            texts.setdefault(text, []).append(e.id)
-    twins = [ids for ids in texts.values() if len(ids) > 1]
-    if twins:
-        count = sum(len(ids) for ids in twins)
-        yield Finding(
-            severity="info",
-            name="items-with-one-text",
-            message=f"{count} items share their whole text with another item: they look alike to the language model",
-            count=count,
-            examples=tuple(ids[1] for ids in twins[:EXAMPLES]),
-            cure="Merge duplicates, or add what tells them apart (size, brand, colour) to their texts.",
-        )
-    unknown = [e.id for e in items if e.item is None]
-    if unknown:
-        yield Finding(
-            severity="warning",
-            name="items-not-described",
-            message=f"{len(unknown)} item ids of events are not in the catalogue: they cannot be recommended",
-            count=len(unknown),
-            examples=tuple(unknown[:EXAMPLES]),
-            cure="Import these items, or leave it so if they are gone for good.",
-        )
-
-
-def _times(log: EventColumns, now: float) -> Iterator[Finding]:
-    known = np.isfinite(log.at)
-    late = int((log.at[known] > now + 60).sum())
-    if late:
-        yield Finding(
-            severity="error",
-            name="future-times",
-            message=f"{late} events lie in the future: they are invisible until then and distort what is popular now",
-            count=late,
-            cure="Check the unit (seconds, not milliseconds) and the time zone of the source, and import again.",
-        )
-    if not known.all():
-        count = int((~known).sum())
-        yield Finding(
-            severity="info" if count == len(known) else "warning",
-            name="no-times",
-            message=f"{count} of {len(known)} events have no time: order of arrival counts, clock signals do not",
-            count=count,
-            cure="Map the column that holds the time: --map at=COLUMN.",
-        )
-    positions = int((log.at[known] < POSITION).sum())
-    if positions:
-        yield Finding(
-            severity="info",
-            name="positions",
-            message=f"{positions} times lie before 1973 and are taken for positions in a sequence, without a clock",
-            count=positions,
-            cure="If these are real times, give them in unix seconds.",
-        )
-
-
-def _people(log: EventColumns) -> Iterator[Finding]:
-    real = np.isfinite(log.at) & (log.at >= POSITION)
-    user, at = log.user[real], log.at[real]
-    order = np.lexsort((at, user))
-    user, at = user[order], at[order]
-    if len(user) > BURST:
-        fast = (user[BURST:] == user[:-BURST]) & (at[BURST:] - at[:-BURST] < BURST_SECONDS) & (at[BURST:] > at[:-BURST])
-        people = np.unique(user[BURST:][fast])
-        if len(people):
-            yield Finding(
-                severity="warning",
-                name="impossible-rates",
-                message=f"{len(people)} people made over {BURST} events in {BURST_SECONDS:.0f} s: robots, or times of an import",
-                count=len(people),
-                cure="Find out what writes these events; leave robots out of the log.",
-            )
-    counts = np.bincount(log.user)
-    counts = counts[counts > 0]
-    once = int((counts == 1).sum())
-    if len(counts) and once / len(counts) > SKEW:
-        yield Finding(
-            severity="info",
-            name="one-event-people",
-            message=f"{once} of {len(counts)} people have a single event: for them the moment and popularity decide",
-            count=once,
-            cure="Check that user ids are stable; tie visits together with session ids.",
-        )
-    yield from _skew(counts, "people", log)
-
-
-def _skew(counts: NDArray[np.int64], what: str, log: EventColumns) -> Iterator[Finding]:
-    top = np.sort(counts)[::-1][: max(1, len(counts) // 100)]
-    share = top.sum() / max(1, len(log.item))
-    if len(counts) >= 100 and share > SKEW:
-        yield Finding(
-            severity="info",
-            name=f"skew-{what}",
-            message=f"the most active 1 % of {what} make {share:.0%} of all events",
-            count=len(top),
-            cure="Look at coverage and novelty when you evaluate; raise diversity where the list looks the same to everybody.",
-        )
-
-
-def _evidence(log: EventColumns, items: Sequence[StoredItem], names: dict[int, str]) -> Iterator[Finding]:
-    counts = np.bincount(log.item, minlength=max(names, default=0) + 1)
-    described = [e.key for e in items if e.item is not None]
-    cold = [key for key in described if counts[key] == 0]
-    if cold:
-        yield Finding(
-            severity="info",
-            name="cold-items",
-            message=f"{len(cold)} of {len(described)} items have no event: only their texts speak for them",
-            count=len(cold),
-            examples=tuple(names[k] for k in cold[:EXAMPLES]),
-            cure="Good texts matter for them; explore a little (--explore 0.05) so that they get a chance.",
-        )
-    yield from _skew(counts[counts > 0], "items", log)
-
-
-def _repeated(log: EventColumns, names: dict[int, str]) -> Iterator[Finding]:
-    known = np.isfinite(log.at)
-    rows = np.stack([log.user[known], log.item[known], log.type[known], log.at[known].astype(np.int64)])
-    rows = rows[:, np.lexsort(rows)]
-    same = np.all(rows[:, 1:] == rows[:, :-1], axis=0)
-    again = int(same.sum())
-    if again:
-        yield Finding(
-            severity="warning",
-            name="duplicates",
-            message=f"{again} events repeat person, item, type and second of another event",
-            count=again,
-            examples=tuple(dict.fromkeys(names[int(key)] for key in rows[1, 1:][same][:EXAMPLES])),
-            cure="Give events ids of their own, so that the same event sent twice is stored once.",
-        )
-
-
-def _signals(log: EventColumns, store: Store) -> Iterator[Finding]:
-    values: dict[str, set[str]] = {}
-    for context in store.contexts():
-        for name, value in context.signals.items():
-            found = values.setdefault(name, set())
-            if len(found) < 2:
-                found.add(str(value))
-    constant = sorted(name for name, found in values.items() if len(found) == 1)
-    if constant:
-        yield Finding(
-            severity="info",
-            name="constant-signals",
-            message=f"{len(constant)} signals have the same value in all events: nothing can be learnt from them",
-            count=len(constant),
-            examples=tuple(constant[:EXAMPLES]),
-            cure="Leave them out, or check that the source writes them.",
-        )
-    if "rating" in log.types:
-        ratings = log.value[(log.type == log.types.index("rating"))]
-        missing = int(np.isnan(ratings).sum())
-        if missing:
-            yield Finding(
-                severity="warning",
-                name="ratings-without-value",
-                message=f"{missing} ratings have no value and count as liking",
-                count=missing,
-                cure="Map the column of the rating: --map value=COLUMN.",
-            )
+    data = _gather(store, now)
+    found = [finding for check in _CHECKS for finding in check(data)]
+    gravity = {"error": 0, "warning": 1, "info": 2}
+    return sorted(found, key=lambda finding: gravity[finding.severity])
