@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from occasion import textindex
@@ -38,6 +38,8 @@ def test_search_and_score_agree_and_lie_between_zero_and_one(texts, query):
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(words, min_size=1, max_size=8), st.lists(st.tuples(st.integers(0, 9), words), max_size=8), words)
+@example([""], [(0, "green"), (0, "red")], "green")
+@example([""], [(0, "green"), (0, ""), (0, "red")], "green")
 def test_texts_that_come_change_and_go_leave_no_trace_of_the_old(texts, changes, query):
     index = made(texts)
     index.search(index.query(query), 3)

@@ -53,6 +53,7 @@ class TextIndex:
     def __init__(self) -> None:
         self._terms: dict[str, int] = {}
         self._keys, self._term, self._tf = array("i"), array("i"), array("f")
+        self._first = array("b")  # 1 where a text begins
         self._idf = np.zeros(0, np.float32)
         self._newest_idf = 0.0
         self._rows: Any = None
@@ -71,6 +72,8 @@ class TextIndex:
         counts = Counter(tokens(text))
         if self._rows is None:
             self._append(key, counts)
+            # An empty text leaves no mark of its own to stand for what it replaces.
+            (self._gone.discard if counts else self._gone.add)(key)
             return
         self._gone.add(key)
         self._fresh[key], self._fresh_counts[key] = self._weigh(counts), counts
@@ -81,6 +84,7 @@ class TextIndex:
         self._keys.extend([key] * len(counts))
         self._term.extend([self._terms.setdefault(term, len(self._terms)) for term in counts])
         self._tf.extend(counts.values())
+        self._first.extend([n == 0 for n in range(len(counts))])
 
     def _weigh(self, counts: Counter[str]) -> dict[int, float]:
         weights = {}
@@ -103,9 +107,7 @@ class TextIndex:
         """Drop what went from the bulk arrays, keeping only the newest text of a key; arrays are rebuilt at the next query."""
         keys = np.frombuffer(self._keys, np.int32)
         keep = ~np.isin(keys, np.fromiter(self._gone, np.int32))
-        self._keys = array("i", keys[keep].tobytes())
-        self._term = array("i", np.frombuffer(self._term, np.int32)[keep].tobytes())
-        self._tf = array("f", np.frombuffer(self._tf, np.float32)[keep].tobytes())
+        self._keep(keep)
         self._rows, self._gone = None, set()
         for key, counts in self._fresh_counts.items():
             self._append(key, counts)
@@ -120,6 +122,7 @@ class TextIndex:
     def _build(self) -> None:
         from scipy import sparse
 
+        self._forget_replaced()
         key, term = np.array(self._keys, np.int32), np.array(self._term, np.int32)
         size, terms = int(key.max()) + 1, len(self._terms)
         documents = len(np.unique(key))
@@ -136,6 +139,24 @@ class TextIndex:
         kept = order[rank < POSTINGS]
         ends = np.concatenate([[0], np.cumsum(np.minimum(df, POSTINGS))])
         self._columns = (ends, key[kept], weight[kept])
+
+    def _forget_replaced(self) -> None:
+        """Drop all but the newest text of each key from the bulk arrays."""
+        key, first = np.frombuffer(self._keys, np.int32), np.frombuffer(self._first, np.int8)
+        starts = key[first == 1]
+        newest = np.zeros(int(key.max()) + 1, np.int32)
+        newest[starts] = np.arange(1, len(starts) + 1, dtype=np.int32)
+        if np.count_nonzero(newest) == len(starts):
+            return
+        keep = newest[key] == np.cumsum(first, dtype=np.int32)
+        self._keep(keep)
+
+    def _keep(self, rows: NDArray[np.bool_]) -> None:
+        """Keep some of the bulk arrays' (item, term) pairs."""
+        self._keys = array("i", np.array(self._keys, np.int32)[rows].tobytes())
+        self._term = array("i", np.array(self._term, np.int32)[rows].tobytes())
+        self._tf = array("f", np.array(self._tf, np.float32)[rows].tobytes())
+        self._first = array("b", np.array(self._first, np.int8)[rows].tobytes())
 
     def query(self, text: str) -> dict[int, float]:
         """Return a text as unit-length term weights; empty where no term is known."""
@@ -203,20 +224,30 @@ class TextIndex:
 
     def score(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return cosines (n,) of given keys with a query; 0 for keys without text."""
-        out = np.zeros(len(keys), np.float32)
         if not query or not self._ready():
-            return out
-        if self._rows is not None:
-            size, terms = self._rows.shape
-            dense = np.zeros(terms, np.float32)
-            known = [(t, w) for t, w in query.items() if t < terms]
-            dense[[t for t, _ in known]] = [w for _, w in known]
-            inside = keys < size
-            out[inside] = self._rows[keys[inside]] @ dense
+            return np.zeros(len(keys), np.float32)
+        out = self._score_rows(query, keys)
         if self._gone:
             late = np.isin(keys, np.fromiter(self._gone, np.int32, len(self._gone)))
             out[late] = self._score_fresh(query, keys[late])
         return out
+
+    def _score_rows(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return cosines (n,) with what was held when the arrays were built."""
+        if self._rows is None:
+            return np.zeros(len(keys), np.float32)
+        size, terms = self._rows.shape
+        dense = np.zeros(terms, np.float32)
+        known = [(t, w) for t, w in query.items() if t < terms]
+        dense[[t for t, _ in known]] = [w for _, w in known]
+        inside = np.minimum(keys, size - 1)
+        starts = self._rows.indptr[inside]
+        lengths = np.where(keys < size, self._rows.indptr[inside + 1] - starts, 0)
+        # The places of all terms of all keys, one run a key: the same as slicing rows, without the price of a matrix.
+        ends = np.cumsum(lengths)
+        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
+        gain = self._rows.data[places] * dense[self._rows.indices[places]]
+        return np.bincount(np.repeat(np.arange(len(keys)), lengths), gain, len(keys)).astype(np.float32)
 
 
 def _unit(query: dict[int, float], limit: int = QUERY_TERMS) -> dict[int, float]:
