@@ -26,10 +26,10 @@ def make_index(dim: int, items: int, *, exact_limit: int = 20_000, threads: int 
     if items <= exact_limit:
         from occasion.indexes.exact import ExactIndex
 
-        return ExactIndex(dim)
+        return ExactIndex(dim, room=items)
     from occasion.indexes.hnsw import HnswIndex
 
-    return HnswIndex(dim, precision="float32" if items <= FLOAT_LIMIT else "int8", threads=threads)
+    return HnswIndex(dim, precision="float32" if items <= FLOAT_LIMIT else "int8", threads=threads, room=items)
 
 
 def build_index(

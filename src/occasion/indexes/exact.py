@@ -29,11 +29,13 @@ class ExactIndex:
         Length of a vector.
     precision : float32 or int8
         int8 takes a quarter of the memory; an inner product of unit vectors then errs by about 3e-4.
+    room : int
+        Keys to expect; more may come.
     """
 
-    def __init__(self, dim: int, *, precision: Precision = "float32") -> None:
+    def __init__(self, dim: int, *, precision: Precision = "float32", room: int = 0) -> None:
         self.dim = dim
-        self._vectors = VectorMatrix(dim, precision)
+        self._vectors = VectorMatrix(dim, precision, room)
         self._lock = threading.RLock()
 
     def __len__(self) -> int:

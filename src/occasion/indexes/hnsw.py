@@ -58,13 +58,22 @@ class HnswIndex:
         Candidates kept while building and at least while searching (ef), 16 to 1024: more cost time and find more.
     threads : int
         Threads of adding, 1 to 64. A search takes one.
+    room : int
+        Keys to expect; more may come.
     """
 
     def __init__(
-        self, dim: int, *, precision: Precision = "float32", connectivity: int = 16, expansion: int = 128, threads: int = 1
+        self,
+        dim: int,
+        *,
+        precision: Precision = "float32",
+        connectivity: int = 16,
+        expansion: int = 128,
+        threads: int = 1,
+        room: int = 0,
     ) -> None:
         self.dim, self.threads = dim, threads
-        self._vectors = VectorMatrix(dim, precision)
+        self._vectors = VectorMatrix(dim, precision, room)
         self._graph = _new_graph(dim, connectivity, expansion)
         self._twins = Twins()
         self._zeros: set[int] = set()

@@ -36,13 +36,15 @@ class VectorMatrix:
         Length of a vector.
     precision : float32 or int8
         int8 holds each vector as whole numbers from -127 to 127 and one float32 factor.
+    room : int
+        Rows to expect: spares the copying while it grows; memory is taken as it fills.
     """
 
-    def __init__(self, dim: int, precision: Precision = "float32") -> None:
+    def __init__(self, dim: int, precision: Precision = "float32", room: int = 0) -> None:
         self.dim, self.precision = dim, precision
-        self._matrix = np.zeros((0, dim), precision)
-        self._scale = np.zeros(0, np.float32)  # factor of each row, for int8
-        self._keys = np.zeros(0, np.int32)  # row -> key
+        self._matrix = np.zeros((room, dim), precision)
+        self._scale = np.zeros(room, np.float32)  # factor of each row, for int8
+        self._keys = np.zeros(room, np.int32)  # row -> key
         self._rows = np.zeros(0, np.int32)  # key -> row, -1 where unknown
         self._n = 0
 
