@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
+from occasion.cli import cli
+from occasion.cli.failures import guarded
 from occasion.data import Event, Item, User
 from occasion.stores import open_store
 
@@ -50,6 +54,14 @@ def occasion(*arguments: str, home: Path | None = None, stdin: str | None = None
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def inside(*arguments: str, home: Path | None = None) -> Done:
+    """Run the command line in this process: the same but for the start of an interpreter, which costs most of a short command."""
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = guarded(cli, [*arguments, *(["--home", str(home)] if home else [])])
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def fill(home: Path) -> Path:

@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_shop import GOODS, T0, Done, occasion
-
-from occasion.cli import cli
-from occasion.cli.failures import guarded
+from cli_shop import GOODS, T0, Done, inside, occasion
 
 AT = str(T0 + 86_400)
 
@@ -33,7 +30,7 @@ def test_words_find_what_they_mean(ready: Path) -> None:
 
 
 def test_json_is_one_document_whose_parts_add_up(ready: Path) -> None:
-    done = occasion("recommend", "--user", "bob", "--text", "friends come over", "--at", AT, "--json", "--no-keep", home=ready)
+    done = inside("recommend", "--user", "bob", "--text", "friends come over", "--at", AT, "--json", "--no-keep", home=ready)
     found = answer(done)
     assert done.err == ""
     for row in found["items"]:
@@ -44,7 +41,7 @@ def test_json_is_one_document_whose_parts_add_up(ready: Path) -> None:
 
 
 def test_table_shows_titles_fields_parts_and_reasons(ready: Path) -> None:
-    done = occasion("recommend", "--text", "pancakes", "-k", "3", "--explain", "--item-fields", "price,categories", home=ready)
+    done = inside("recommend", "--text", "pancakes", "-k", "3", "--explain", "--item-fields", "price,categories", home=ready)
     assert done.code == 0
     assert "Pancake mix for breakfast" in done.out
     assert "3.5" in done.out
@@ -60,12 +57,13 @@ def test_quiet_says_nothing_but_the_answer(ready: Path) -> None:
 
 def test_answers_are_stored_unless_not_kept(shop: Path) -> None:
     def stored() -> int:
-        return int(answer(occasion("info", "--json", home=shop))["counts"]["slates"])
+        return int(answer(inside("info", "--json", home=shop))["counts"]["slates"])
 
-    occasion("recommend", "--no-keep", home=shop)
-    assert stored() == 0
-    occasion("recommend", home=shop)
-    assert stored() == 1
+    before = stored()
+    inside("recommend", "--no-keep", home=shop)
+    assert stored() == before
+    inside("recommend", home=shop)
+    assert stored() == before + 1
 
 
 def test_filter_cap_pin_and_exclude_hold(ready: Path) -> None:
@@ -79,40 +77,40 @@ def test_filter_cap_pin_and_exclude_hold(ready: Path) -> None:
         "--json",
         "--no-keep",
     )
-    found = answer(occasion("recommend", *options, "--cap", "categories=1", "--seen", "allow", home=ready))
+    found = answer(inside("recommend", *options, "--cap", "categories=1", "--seen", "allow", home=ready))
     assert ids(found)[0] == "salsa"
     assert all(GOODS[i][2] < 10 and GOODS[i][1] != "pharmacy" and i != "tea" for i in ids(found))
     assert len({GOODS[i][1] for i in ids(found)}) == len(ids(found))
 
 
 def test_a_filter_that_leaves_too_little_says_so(ready: Path) -> None:
-    found = answer(occasion("recommend", "--filter", "price > 400", "--json", "--no-keep", home=ready))
+    found = answer(inside("recommend", "--filter", "price > 400", "--json", "--no-keep", home=ready))
     assert ids(found) == ["phone"]
     assert found["notes"]
 
 
 def test_boost_moves_up(ready: Path) -> None:
-    plain = answer(occasion("recommend", "--json", "--no-keep", "--diversity", "0", home=ready))
+    plain = answer(inside("recommend", "--json", "--no-keep", "--diversity", "0", home=ready))
     lowest = ids(plain)[-1]
-    raised = answer(occasion("recommend", "--json", "--no-keep", "--diversity", "0", "--boost", f'50:id = "{lowest}"', home=ready))
+    raised = answer(inside("recommend", "--json", "--no-keep", "--diversity", "0", "--boost", f'50:id = "{lowest}"', home=ready))
     assert ids(raised).index(lowest) < ids(plain).index(lowest)
 
 
 def test_what_if_shows_both_lists_and_what_moved(ready: Path) -> None:
     options = ("recommend", "--text", "I am ill", "--what-if", "text=travelling in the mountains", "-k", "4")
-    found = answer(occasion(*options, "--json", home=ready))
+    found = answer(inside(*options, "--json", home=ready))
     before, after = ids(found["before"]), ids(found["after"])
     assert "tent" in after[:2]
     for place, item in enumerate(after):
         assert found["moved"][item] == (before.index(item) - place if item in before else None)
-    shown = occasion(*options, home=ready)
+    shown = inside(*options, home=ready)
     assert "as asked" in shown.out
     assert "moved" in shown.out
 
 
 def test_times_in_words(ready: Path) -> None:
     found = answer(
-        occasion("recommend", "--at", "2026-11-27T19:30", "--time-zone", "Asia/Shanghai", "--json", "--no-keep", home=ready)
+        inside("recommend", "--at", "2026-11-27T19:30", "--time-zone", "Asia/Shanghai", "--json", "--no-keep", home=ready)
     )
     assert found["context"]["at"] == 1_795_779_000.0
     assert "friday evening" in found["sentence"].lower()
@@ -120,23 +118,23 @@ def test_times_in_words(ready: Path) -> None:
 
 def test_chinese(ready: Path) -> None:
     found = answer(
-        occasion("recommend", "--text", "我感冒了，一直咳嗽", "--locale", "zh", "-k", "2", "--json", "--no-keep", home=ready)
+        inside("recommend", "--text", "我感冒了，一直咳嗽", "--locale", "zh", "-k", "2", "--json", "--no-keep", home=ready)
     )
     assert "syrup" in ids(found)
     assert any("一" <= c <= "鿿" for c in found["items"][0]["reason"])
 
 
 def test_similar(ready: Path) -> None:
-    found = answer(occasion("similar", "phone", "-k", "3", "--json", home=ready))
+    found = answer(inside("similar", "phone", "-k", "3", "--json", home=ready))
     assert "tablet" in ids(found)
     assert "phone" not in ids(found)
-    odd = answer(occasion("similar", "a/b 🙂", "-k", "1", "--json", home=ready))
+    odd = answer(inside("similar", "a/b 🙂", "-k", "1", "--json", home=ready))
     assert len(ids(odd)) == 1
 
 
 @pytest.mark.parametrize("k", [1, 10_000])
 def test_k_at_its_limits(ready: Path, k: int) -> None:
-    found = answer(occasion("recommend", "-k", str(k), "--json", "--no-keep", home=ready))
+    found = answer(inside("recommend", "-k", str(k), "--json", "--no-keep", home=ready))
     assert len(found["items"]) == min(k, len(GOODS))
 
 
@@ -158,17 +156,20 @@ def test_k_at_its_limits(ready: Path, k: int) -> None:
         (("--locale", "fr"), "fr"),
     ],
 )
-def test_wrong_values_are_one_clear_error(ready: Path, arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert guarded(cli, ["recommend", "--no-keep", "--home", str(ready), *arguments]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert told in err
-    assert "Traceback" not in err
+def test_wrong_values_are_one_clear_error(
+    ready: Path, arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = inside("recommend", "--no-keep", *arguments, home=ready)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert "Traceback" not in done.err
 
 
-@pytest.mark.parametrize(("arguments", "told"), [(("-k", "0"), "0"), (("--filter", "prise < 3"), "price"), (("--explore", "7"), "7")])
+@pytest.mark.parametrize(
+    ("arguments", "told"), [(("-k", "0"), "0"), (("--filter", "prise < 3"), "price"), (("--explore", "7"), "7")]
+)
 def test_what_only_the_recommender_can_refuse(ready: Path, arguments: tuple[str, ...], told: str) -> None:
-    done = occasion("recommend", "--no-keep", *arguments, home=ready)
+    done = inside("recommend", "--no-keep", *arguments, home=ready)
     assert (done.code, done.out) == (2, "")
     assert told in done.err
     assert "Traceback" not in done.err
@@ -188,5 +189,5 @@ def test_an_empty_home_answers_with_a_note(tmp_path: Path) -> None:
 
 
 def test_unknown_people_get_answers(ready: Path) -> None:
-    found = answer(occasion("recommend", "--user", "nobody/knows 🙂", "--json", "--no-keep", "-k", "3", home=ready))
+    found = answer(inside("recommend", "--user", "nobody/knows 🙂", "--json", "--no-keep", "-k", "3", home=ready))
     assert len(found["items"]) == 3

@@ -7,7 +7,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cli_shop import OCCASION, occasion
+from cli_shop import OCCASION, inside, occasion
 
 from occasion.settings import Settings
 from occasion.stores import open_store
@@ -22,11 +22,11 @@ def events(home: Path) -> list[tuple[str | None, str, str]]:
 
 def test_a_dislike_changes_the_very_next_answer(shop: Path) -> None:
     def first() -> str:
-        done = occasion("recommend", "--user", "new", "--text", "something to travel with", "--json", "--no-keep", home=shop)
+        done = inside("recommend", "--user", "new", "--text", "something to travel with", "--json", "--no-keep", home=shop)
         return str(json.loads(done.out)["items"][0]["item"])
 
     before = first()
-    assert occasion("feedback", before, "--user", "new", "--type", "dislike", home=shop).code == 0
+    assert inside("feedback", before, "--user", "new", "--type", "dislike", home=shop).code == 0
     assert first() != before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -27,15 +28,14 @@ def test_version() -> None:
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_start_takes_less_than_three_tenths_of_a_second(option: str) -> None:
-    # The best of several: what the machine does besides is not the command's doing.
-    taken = []
-    for _ in range(7):
-        begun = time.perf_counter()
+    # Processor time, the best of several: what the machine does besides is not the command's doing.
+    def taken() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([str(OCCASION), option], capture_output=True, check=True)
-        taken.append(time.perf_counter() - begun)
-        if taken[-1] < 0.3:
-            return
-    pytest.fail(f"occasion {option} took {min(taken):.2f} s at best")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(taken() for _ in range(5)) < 0.3
 
 
 def test_help_imports_nothing_heavy() -> None:

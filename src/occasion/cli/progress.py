@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 __all__ = ["bars"]
 
-STAGES = {"encode": "encoding items", "events": "counting events", "queries": "asking", "bytes": "reading"}
+STAGES = {"encode": "encoding items", "events": "counting events", "queries": "asking", "bytes": "reading", "rows": "writing"}
 """Stage to what a person reads; any other stage is shown by its name."""
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["doctor", "export", "import_command"]
 
 FILE_FORMATS = ("auto", "csv", "tsv", "jsonl", "parquet", "atomic")
-EXPORT_FORMATS = ("jsonl", "parquet")
+EXPORT_FORMATS = ("jsonl", "csv", "parquet")
 
 
 @click.command("import", cls=Documented)
@@ -178,23 +178,25 @@ def _show_findings(invocation: Invocation, found: list[Any]) -> None:
 @click.command(cls=Documented)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--format", "form", type=click.Choice(EXPORT_FORMATS), default="jsonl", show_default=True, help="Of the files.")
+@click.option("--overwrite", is_flag=True, help="Replace the files of an earlier export.")
 @common_options
-def export(folder: Path, form: str) -> None:
-    """Write everything the store holds into FOLDER: items, users, events and slates, one file each.
+def export(folder: Path, form: str, overwrite: bool) -> None:
+    """Write everything the store holds into FOLDER: items, users, events and slates.
 
-    `occasion import` reads it back.
+    `occasion import` reads the files back.
 
     Examples
     --------
       occasion export backup
-      occasion export backup --format parquet
+      occasion export backup --format parquet --overwrite
     """
     from occasion.exporting import export as write
 
     invocation = current()
-    with invocation.store() as store:
-        written = write(store, folder, form)
+    with invocation.store() as store, invocation.progress() as show:
+        told = None if show is None else lambda done, total: show("rows", done, total)
+        written = write(store, folder, form, overwrite=overwrite, progress=told)
     if invocation.json:
-        invocation.emit({"folder": str(folder), "rows": written})
+        invocation.emit({"folder": str(folder), "rows": dict(written.rows), "files": [str(path) for path in written.files]})
         return
-    click.echo(f"wrote {', '.join(f'{number:,} {name}' for name, number in written.items())} to {folder}")
+    click.echo(f"wrote {', '.join(f'{number:,} {kind}' for kind, number in written.rows.items())} to {folder}")
