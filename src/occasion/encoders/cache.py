@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from filelock import FileLock, Timeout
 
+from occasion.encoders.rows import RowMap
 from occasion.encoders.texts import clean, unit
 from occasion.errors import EncoderError, EncoderMismatchError, VectorIndexError
 
@@ -67,7 +68,7 @@ class VectorCache:
         self.version, self.dim = version, dim
         self.folder = folder / _folder_name(version, dim)
         self._rows = np.zeros(0, ROW)
-        self._map = _RowMap()
+        self._map = RowMap()
         self._damaged: set[int] = set()
         self._lock = threading.RLock()
         with _clear_errors(self.folder):
@@ -167,7 +168,7 @@ class VectorCache:
         whole = self._whole_rows()
         if whole < len(self._rows):
             # Somebody cut the files: start over with what is left.
-            self._rows, self._map, self._damaged = np.zeros(0, ROW), _RowMap(), set()
+            self._rows, self._map, self._damaged = np.zeros(0, ROW), RowMap(), set()
         if whole > len(self._rows):
             new = np.fromfile(self.folder / "rows.idx", ROW, whole - len(self._rows), offset=len(self._rows) * ROW.itemsize)
             self._map.add(new["high"], len(self._rows))
@@ -203,38 +204,6 @@ def versions(folder: Path) -> list[str]:
         except (OSError, ValueError, KeyError, TypeError):
             found.add(path.parent.name)
     return sorted(found)
-
-
-class _RowMap:
-    """64-bit hash to newest row: a large sorted part, searched, and a small recent part, looked up."""
-
-    def __init__(self) -> None:
-        self._sorted = np.zeros(0, np.uint64)
-        self._rows = np.zeros(0, np.int64)
-        self._recent: dict[int, int] = {}
-
-    def add(self, hashes: NDArray[np.uint64], first: int) -> None:
-        """Add hashes of the rows from `first` on; the newest row of a hash wins."""
-        self._recent.update(zip(hashes.tolist(), range(first, first + len(hashes)), strict=True))
-        if len(self._recent) > max(65_536, len(self._sorted) // 8):
-            self._merge()
-
-    def _merge(self) -> None:
-        hashes = np.concatenate([self._sorted, np.fromiter(self._recent, np.uint64, len(self._recent))])
-        rows = np.concatenate([self._rows, np.fromiter(self._recent.values(), np.int64, len(self._recent))])
-        order = np.lexsort((rows, hashes))
-        self._sorted, self._rows, self._recent = hashes[order], rows[order], {}
-
-    def find(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Return rows (n,), -1 where unknown."""
-        rows = np.full(len(hashes), -1, np.int64)
-        if len(self._sorted):
-            at = np.searchsorted(self._sorted, hashes, side="right") - 1
-            rows = np.where((at >= 0) & (self._sorted[at] == hashes), self._rows[at], -1)
-        if self._recent:
-            recent = np.array([self._recent.get(h, -1) for h in hashes.tolist()], np.int64)
-            rows = np.maximum(rows, recent)
-        return rows
 
 
 @contextmanager
