@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from occasion.data import Item
 from occasion.errors import RuleError
-from occasion.rules import Boost, Cap, Columns, Rules, arrange, parse_filter
+from occasion.rules import Boost, Cap, Columns, Filter, Rules, arrange, parse_filter, parse_rules
 
 ITEMS = [
     Item(
@@ -71,7 +71,9 @@ def test_both_forms_make_the_same_filter():
         "brand", "brand =", "= 5", "brand in Acme", "brand in (a", "price < cheap", "a = 1 b = 2", "(a = 1", "and", "", "a ~ 1", 'a = "x',
         "not " * 50 + "a = 1", "(" * 50 + "a = 1", "a = 1 " + "or a = 1 " * 300, {}, {"and": []}, {"field": "a"}, {"field": "a", "like": 1},
         {"field": "price", "lt": "x"}, {"field": "a", "in": "abc"}, {"field": "a", "between": [1]}, {"and": [1]}, {"field": "a", "eq": None},
-        {"or": [{"field": "a", "eq": 1}], "x": 1},
+        {"or": [{"field": "a", "eq": 1}], "x": 1}, {"field": "a", "in": []}, {"field": "a", "between": [9, 1]}, {"field": "a", "contains": ""},
+        {"field": "a", "exists": "yes"}, {"field": "a", "eq": float("nan")}, {"field": "a", "lt": 10**400}, {"field": "a", 5: 1}, [], None, 5,
+        {"field": "a", "in": [1] * 20_000}, {"and": [{"field": "a", "eq": 1}] * 300}, "a between 9 and 1", "a contains \"\"",
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused_in_words(bad):
@@ -149,3 +151,78 @@ def test_arranged_lists_obey_every_rule(found, k, pins, most):
 def test_bad_rules_are_refused(make):
     with pytest.raises(RuleError):
         make()
+
+
+@pytest.mark.parametrize(
+    ("bad", "place"),
+    [
+        ("brand = Acme Co", r"'Co' at place 13"),
+        ("price < 5 and", r"ends where a field name"),
+        ("brand ~ x", r"'~' at place 6"),
+        ({"and": [{"field": "a", "eq": 1}, {"not": {"field": "b", "lt": "x"}}]}, r"and\[1\], not, field 'b'"),
+        ({"or": [{"and": [5]}]}, r"or\[0\], and\[0\]"),
+    ],
+)
+def test_errors_point_at_the_place(bad, place):
+    with pytest.raises(RuleError, match=place):
+        parse_filter(bad)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'a = "say \"hi\" \\ there"', 'say "hi" \\ there'), ("a = 'x'", "x"), ("a = 5", 5), ("a = -5.5e1", -55.0), ("a = '5'", "5"),
+        ("a = true", True), ('a = "true"', "true"), ("a = 2020-01-01", "2020-01-01"), ("a = nan", "nan"), ("a = 1_000", "1_000"),
+        ("a contains 1.50", "1.50"), ("a IS Acme", "Acme"), ('"and" = x', "x"),
+    ],
+)  # fmt: skip
+def test_values_of_the_text_form(text, value):
+    made = parse_filter(text)
+    assert (made.value, type(made.value)) == (value, type(value))
+
+
+def test_filters_of_equal_looking_values_are_not_equal():
+    assert parse_filter({"field": "a", "eq": 1}) != parse_filter({"field": "a", "eq": True})
+    assert parse_filter("a = 1 and b = 2") == parse_filter("(a = 1) and b = 2")
+    for op in ("nonsense", "and", "not"):
+        with pytest.raises(RuleError):
+            Filter(op, "a", 1)
+
+
+def test_rules_from_json():
+    made = parse_rules(
+        {
+            "filter": {"field": "price", "lt": 5},
+            "exclude_seen": False,
+            "exclude": ["x/1"],
+            "pins": {"y": 1},
+            "boosts": [{"filter": "brand = Acme", "factor": 2}],
+            "caps": {"brand": 2},
+            "strict": False,
+        }
+    )
+    assert made == Rules(
+        filter=parse_filter("price < 5"),
+        exclude_seen=False,
+        exclude=("x/1",),
+        pins={"y": 1},
+        boosts=(Boost(parse_filter("brand = Acme"), 2),),
+        caps=(Cap("brand", 2),),
+        strict=False,
+    )
+    assert parse_rules({}) == parse_rules({"filter": None}) == Rules()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        [], None, {"fliter": "a = 1"}, {"exclude": "x"}, {"exclude": [1]}, {"exclude": 5}, {"pins": ["a"]}, {"pins": {"a": "1"}}, {"boosts": {}},
+        {"boosts": ["a = 1"]}, {"boosts": [{"filter": "a = 1"}]}, {"boosts": [{"filter": "a = 1", "factor": "x"}]}, {"caps": [1]},
+        {"caps": {"": 1}}, {"caps": {"a": True}}, {"strict": "no"}, {"exclude_seen": 1}, {"exclude_seen": []}, {"pins": {str(n): n + 1 for n in range(2000)}},
+        {"boosts": [{"filter": "a = 1", "factor": 1}] * 200}, {"exclude": ["x"] * 200_000}, {"filter": 5},
+    ],
+)  # fmt: skip
+def test_rules_that_cannot_be_kept_are_refused_in_words(bad):
+    with pytest.raises(RuleError) as caught:
+        parse_rules(bad)
+    assert len(str(caught.value)) < 600

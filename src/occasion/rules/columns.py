@@ -3,90 +3,57 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from occasion.data import Item
 from occasion.errors import RuleError
 from occasion.rules.filters import Filter
+from occasion.rules.labels import Labels
+from occasion.rules.matching import folded
+from occasion.rules.numbers import Numbers
+from occasion.rules.texts import Texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Mask = NDArray[np.bool_]
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "Field"]
 
-CACHED = 32
-LONGEST = 200
-_COMPARE: Mapping[str, Any] = {"lt": np.less, "lte": np.less_equal, "gt": np.greater, "gte": np.greater_equal}
-
-
-class _Field:
-    """One field: a code of each key's value, codes to values; an item with several values has one code for all of them."""
-
-    def __init__(self) -> None:
-        self.codes = np.full(0, -1, np.int32)
-        self.values: list[tuple[Any, ...]] = []
-        self._known: dict[tuple[Any, ...], int] = {}
-
-    def set(self, key: int, value: tuple[Any, ...] | None) -> None:
-        if key >= len(self.codes):
-            grown = np.full(max(key + 1, 2 * len(self.codes), 256), -1, np.int32)
-            grown[: len(self.codes)] = self.codes
-            self.codes = grown
-        if value is None:
-            self.codes[key] = -1
-            return
-        # 1 == True == 1.0 in Python; the type tells them apart.
-        typed = tuple((type(v), v) for v in value)
-        code = self._known.get(typed)
-        if code is None:
-            code = self._known[typed] = len(self.values)
-            self.values.append(value)
-        self.codes[key] = code
-
-    def first(self, key: int) -> str | None:
-        code = int(self.codes[key]) if key < len(self.codes) else -1
-        return str(self.values[code][0]) if code >= 0 and self.values[code] else None
-
-    def mask(self, n: int, passes: Any) -> Mask:
-        """Return which of n keys have a value that passes; the test runs once a distinct value."""
-        table = np.array([any(passes(v) for v in value) for value in self.values] + [False], bool)
-        out = np.zeros(n, bool)
-        size = min(n, len(self.codes))
-        out[:size] = table[self.codes[:size]]
-        return out
+CACHED = 64
+"""Masks kept, the latest used."""
 
 
-class _Texts:
-    """A field that is different for nearly every item: the texts themselves by key, cut at `LONGEST` characters."""
+class Field(Protocol):
+    """The values of one field by key."""
 
-    def __init__(self) -> None:
-        self.texts: list[str | None] = []
+    def put(self, key: int, value: tuple[Any, ...]) -> bool:
+        """Keep a value; False where it does not fit here, and then nothing is changed."""
 
-    def set(self, key: int, value: tuple[Any, ...] | None) -> None:
-        if key >= len(self.texts):
-            self.texts.extend([None] * (key + 1 - len(self.texts)))
-        self.texts[key] = None if value is None else value[0][:LONGEST]
+    def forget(self, key: int) -> None:
+        """Forget the value of a key."""
 
-    def mask(self, n: int, passes: Any) -> Mask:
-        out = np.zeros(n, bool)
-        size = min(n, len(self.texts))
-        out[:size] = [text is not None and passes(text) for text in self.texts[:size]]
-        return out
+    def get(self, key: int) -> tuple[Any, ...] | None:
+        """Return the value of a key, None where it has none."""
 
-    def first(self, key: int) -> str | None:
-        return self.texts[key] if key < len(self.texts) else None
+    def __len__(self) -> int: ...
+
+    def mask(self, op: str, operand: Any, n: int) -> Mask:
+        """Return which of n keys pass a test."""
 
 
 class Columns:
-    """Fields by item key; see the module. Of a text field the first `LONGEST` characters can be filtered by."""
+    """Fields by item key.
+
+    ``id``, ``title`` and the other text fields are kept as texts (their first 200 characters can be filtered by), numbers as
+    numbers, everything else as labels. A field changes its kind when a value comes that does not fit.
+    """
 
     def __init__(self) -> None:
-        self._fields: dict[str, _Field | _Texts] = {}
+        self._fields: dict[str, Field] = {}
+        self._filled = np.zeros(0, bool)
         self._from = np.zeros(0)
         self._until = np.zeros(0)
         self._masks: dict[tuple[Filter, int], Mask] = {}
@@ -96,41 +63,75 @@ class Columns:
         """Names of all fields, sorted."""
         return sorted(self._fields)
 
+    # -- items ----------------------------------------------------------------------------------------------------------
     def set(self, key: int, item: Item) -> None:
-        """Take over an item's fields."""
-        self.remove(key)
-        texts = {"id", "title", *item.text}
-        for name, value in _fields(item).items():
-            if name not in self._fields:
-                self._fields[name] = _Texts() if name in texts else _Field()
-            self._fields[name].set(key, value if isinstance(self._fields[name], _Field) else (str(value[0]),))
-        if item.available_from is not None or item.available_until is not None:
-            self._window(key, item.available_from, item.available_until)
-
-    def _window(self, key: int, start: float | None, end: float | None) -> None:
-        if key >= len(self._from):
-            size = max(key + 1, 2 * len(self._from), 256)
-            grown = np.full(size, -np.inf), np.full(size, np.inf)
-            grown[0][: len(self._from)], grown[1][: len(self._until)] = self._from, self._until
-            self._from, self._until = grown
-        self._from[key] = -np.inf if start is None else start
-        self._until[key] = np.inf if end is None else end
+        """Take over an item's fields, in place of those the key had."""
+        if self._masks:
+            self._masks.clear()
+        self._room(key)
+        values = _values(item)
+        if self._filled[key]:
+            for name, field in self._fields.items():
+                if name not in values:
+                    field.forget(key)
+        for name, value in values.items():
+            kept_by = self._fields.get(name)
+            if kept_by is None or not kept_by.put(key, value):
+                self._changed(key, name, value, texts=name in item.text or name in ("id", "title"))
+        self._filled[key] = True
+        self._from[key] = -np.inf if item.available_from is None else item.available_from
+        self._until[key] = np.inf if item.available_until is None else item.available_until
 
     def remove(self, key: int) -> None:
         """Forget an item's fields; an unknown key is ignored."""
+        if key >= len(self._filled) or not self._filled[key]:
+            return
         self._masks.clear()
         for field in self._fields.values():
-            if field.first(key) is not None:
-                field.set(key, None)
-        if key < len(self._from):
-            self._from[key], self._until[key] = -np.inf, np.inf
+            field.forget(key)
+        self._filled[key], self._from[key], self._until[key] = False, -np.inf, np.inf
 
+    def _room(self, key: int) -> None:
+        if key >= len(self._filled):
+            size, old = max(key + 1, 2 * len(self._filled), 256), len(self._filled)
+            filled, start, end = np.zeros(size, bool), np.full(size, -np.inf), np.full(size, np.inf)
+            filled[:old], start[:old], end[:old] = self._filled, self._from, self._until
+            self._filled, self._from, self._until = filled, start, end
+
+    def _changed(self, key: int, name: str, value: tuple[Any, ...], *, texts: bool) -> None:
+        """Keep a value in a new field that can, with all that an older one of the name kept."""
+        old = self._fields.get(name)
+        # Numbers give way to labels, labels that are nearly all different to texts.
+        new: Field = Texts() if texts or isinstance(old, Labels) else Labels()
+        if old is None and not texts and isinstance(value[0], (int, float)) and not isinstance(value[0], bool):
+            new = Numbers()
+        if old is not None:
+            for other in range(len(old)):
+                kept = old.get(other)
+                if kept is not None:
+                    new.put(other, kept)
+        self._fields[name] = new
+        if not new.put(key, value):
+            self._changed(key, name, value, texts=texts)
+
+    def first(self, key: int, name: str) -> str | None:
+        """Return the first value of an item's field as text without case, None where it has none.
+
+        Raises
+        ------
+        RuleError
+            For a field that no item has, naming those that come near.
+        """
+        self._check(name)
+        value = self._fields[name].get(key)
+        return None if not value else str(folded(value[0]))
+
+    # -- masks ----------------------------------------------------------------------------------------------------------
     def availability(self, at: float, n: int) -> Mask:
         """Return which of n keys are available at a time: from <= at < until."""
         out = np.ones(n, bool)
         size = min(n, len(self._from))
-        if size:
-            out[:size] = (self._from[:size] <= at) & (at < self._until[:size])
+        out[:size] = (self._from[:size] <= at) & (at < self._until[:size])
         return out
 
     def mask(self, wanted: Filter, n: int) -> Mask:
@@ -141,42 +142,42 @@ class Columns:
         RuleError
             For a field that no item has, naming those that come near.
         """
-        cached = self._masks.get((wanted, n))
+        cached = self._masks.pop((wanted, n), None)
         if cached is None:
             for name in sorted(wanted.fields()):
                 self._check(name)
             if len(self._masks) >= CACHED:
-                self._masks.clear()
-            cached = self._masks[(wanted, n)] = self._evaluate(wanted, n)
+                del self._masks[next(iter(self._masks))]
+            cached = self._evaluated(wanted, n)
+            cached.flags.writeable = False
+        self._masks[wanted, n] = cached
         return cached
-
-    def first(self, key: int, name: str) -> str | None:
-        """Return the first value of an item's field as text, None where it has none."""
-        self._check(name)
-        return self._fields[name].first(key)
 
     def _check(self, name: str) -> None:
         if name not in self._fields:
-            near = difflib.get_close_matches(name, self.names, 3) or self.names[:20]
-            raise RuleError(f"no item has a field {name!r}. Cure: one of {', '.join(near) or '(the catalogue is empty)'}.")
+            near = difflib.get_close_matches(name, self.names, 3)
+            close = f"Near: {', '.join(near)}. " if near else ""
+            some = ", ".join(self.names[:40]) or "(the catalogue is empty)"
+            raise RuleError(f"no item has a field {name!r}. {close}Cure: one of {some}{', ...' if len(self.names) > 40 else ''}.")
 
-    def _evaluate(self, wanted: Filter, n: int) -> Mask:
-        if wanted.op == "and":
-            return np.asarray(np.all([self._evaluate(p, n) for p in wanted.parts], axis=0), bool)
-        if wanted.op == "or":
-            return np.asarray(np.any([self._evaluate(p, n) for p in wanted.parts], axis=0), bool)
+    def _evaluated(self, wanted: Filter, n: int) -> Mask:
+        if wanted.op in ("and", "or"):
+            out = self._evaluated(wanted.parts[0], n)
+            for part in wanted.parts[1:]:
+                mine = self._evaluated(part, n)
+                out = np.logical_and(out, mine, out=out) if wanted.op == "and" else np.logical_or(out, mine, out=out)
+            return out
         if wanted.op == "not":
-            return ~self._evaluate(wanted.parts[0], n)
+            mine = self._evaluated(wanted.parts[0], n)
+            return np.logical_not(mine, out=mine)
         field = self._fields[wanted.field]
-        if wanted.op == "exists":
-            found = field.mask(n, lambda _: True)
-            return found if wanted.value else ~found
-        if wanted.op == "ne":
-            return ~field.mask(n, _test("eq", wanted.value))
-        return field.mask(n, _test(wanted.op, wanted.value))
+        if wanted.op == "ne" or (wanted.op == "exists" and not wanted.value):
+            mine = field.mask("eq" if wanted.op == "ne" else "exists", wanted.value, n)
+            return np.logical_not(mine, out=mine)
+        return field.mask(wanted.op, wanted.value, n)
 
 
-def _fields(item: Item) -> dict[str, tuple[Any, ...]]:
+def _values(item: Item) -> dict[str, tuple[Any, ...]]:
     out: dict[str, tuple[Any, ...]] = {"id": (item.id,)}
     for name, text in item.text.items():
         out[name] = (text,)
@@ -187,41 +188,8 @@ def _fields(item: Item) -> dict[str, tuple[Any, ...]]:
     if item.price is not None:
         out["price"] = (item.price,)
     for name, value in item.attributes.items():
-        out[name] = value if isinstance(value, tuple) else (value,)
+        if not isinstance(value, tuple):
+            out[name] = (value,)
+        elif value:
+            out[name] = value
     return out
-
-
-def _folded(value: Any) -> Any:
-    return value.casefold() if isinstance(value, str) else value
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Text is compared without case; a number written as text equals the number."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other or (isinstance(one, str) != isinstance(other, str) and str(one).lower() == str(other).lower())
-    if isinstance(one, str) != isinstance(other, str):
-        return str(one) == str(other)
-    return bool(_folded(one) == _folded(other))
-
-
-def _test(op: str, operand: Any) -> Any:
-    if op == "eq":
-        return lambda v: _equal(v, operand)
-    if op == "in":
-        return lambda v: any(_equal(v, o) for o in operand)
-    if op == "contains":
-        needle = operand.casefold()
-        return lambda v: needle in str(v).casefold()
-    if op == "between":
-        return lambda v: (number := _as_number(v)) is not None and operand[0] <= number <= operand[1]
-    compare = _COMPARE[op]
-    return lambda v: (number := _as_number(v)) is not None and bool(compare(number, operand))
-
-
-def _as_number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None

@@ -13,7 +13,9 @@ name. A field of several values passes a test if one of its values does; a missi
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +25,7 @@ from occasion.errors import RuleError
 __all__ = ["OPERATORS", "Filter", "parse_filter"]
 
 OPERATORS = ("eq", "ne", "in", "lt", "lte", "gt", "gte", "between", "contains", "exists")
-MAX_DEPTH, MAX_TESTS, MAX_LENGTH = 20, 200, 10_000
+MAX_DEPTH, MAX_TESTS, MAX_VALUES, MAX_LENGTH = 20, 200, 10_000, 100_000
 _SYMBOLS = {"=": "eq", "==": "eq", "!=": "ne", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte", "has": "eq", "is": "eq"}
 
 
@@ -35,6 +37,14 @@ class Filter:
     field: str = ""
     value: Any = None
     parts: tuple[Filter, ...] = ()
+    types: tuple[type, ...] = dataclasses.field(init=False, repr=False, default=())
+
+    def __post_init__(self) -> None:
+        if (self.op in ("and", "or", "not")) != bool(self.parts) or (self.op not in OPERATORS and not self.parts):
+            raise RuleError(f"a filter of {self.op!r} cannot be. Cure: let parse_filter make it.")
+        # True == 1 in Python, but these are two filters.
+        values = self.value if isinstance(self.value, tuple) else (self.value,)
+        object.__setattr__(self, "types", tuple(map(type, values)))
 
     def fields(self) -> set[str]:
         """Return the names of all fields tested."""
@@ -55,7 +65,7 @@ def parse_filter(source: str | Mapping[str, Any] | Filter) -> Filter:
         if len(source) > MAX_LENGTH:
             raise RuleError(f"the filter has {len(source)} characters. Cure: at most {MAX_LENGTH}.")
         return _limited(_Text(source).whole())
-    return _limited(_node(source, 0))
+    return _limited(_node(source, 0, "the filter"))
 
 
 def _limited(made: Filter) -> Filter:
@@ -67,66 +77,88 @@ def _limited(made: Filter) -> Filter:
     return made
 
 
-def _node(source: Any, depth: int) -> Filter:
+def _node(source: Any, depth: int, path: str) -> Filter:
+    """Read a mapping; `path` says where it stands, such as ``the filter, and[1], not``."""
     if depth > MAX_DEPTH:
         raise RuleError(f"the filter is nested deeper than {MAX_DEPTH}. Cure: flatten it.")
     if not isinstance(source, Mapping) or not source:
-        raise RuleError(f"a filter is a mapping such as {{'field': 'price', 'lt': 20}}, found {source!r}.")
+        raise RuleError(f"{path} must be a mapping such as {{'field': 'price', 'lt': 20}}, found {_shown(source)}.")
     for op in ("and", "or"):
         if op in source:
             parts = source[op]
-            if len(source) > 1 or not isinstance(parts, Sequence) or isinstance(parts, str) or not parts:
-                raise RuleError(f"'{op}' takes a list of filters and stands alone, found {source!r}.")
-            return Filter(op, parts=tuple(_node(p, depth + 1) for p in parts))
+            if len(source) > 1 or not isinstance(parts, Sequence) or isinstance(parts, (str, bytes)) or not parts:
+                raise RuleError(f"{path}: {op!r} takes a list of filters and stands alone, found {_shown(source)}.")
+            if len(parts) > MAX_TESTS:
+                raise RuleError(f"{path}: {op!r} has {len(parts)} parts. Cure: at most {MAX_TESTS}.")
+            return Filter(op, parts=tuple(_node(part, depth + 1, f"{path}, {op}[{n}]") for n, part in enumerate(parts)))
     if "not" in source:
         if len(source) > 1:
-            raise RuleError(f"'not' stands alone, found {source!r}.")
-        return Filter("not", parts=(_node(source["not"], depth + 1),))
-    return _tests(source)
+            raise RuleError(f"{path}: 'not' stands alone, found {_shown(source)}.")
+        return Filter("not", parts=(_node(source["not"], depth + 1, f"{path}, not"),))
+    return _tests(source, path)
 
 
-def _tests(source: Mapping[str, Any]) -> Filter:
-    field = source.get("field")
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _tests(source: Mapping[str, Any], path: str) -> Filter:
+    name = source.get("field")
     tests = {op: v for op, v in source.items() if op != "field"}
-    if not isinstance(field, str) or not field or not tests:
-        raise RuleError(f"a test names a field and at least one of {', '.join(OPERATORS)}, found {dict(source)!r}.")
-    made = tuple(_test(field, _SYMBOLS.get(op, op), value) for op, value in tests.items())
+    if not isinstance(name, str) or not name or not tests:
+        raise RuleError(f"{path} must name a field and at least one of {', '.join(OPERATORS)}, found {_shown(dict(source))}.")
+    made = tuple(_test(name, _SYMBOLS.get(op, op) if isinstance(op, str) else "", value, path) for op, value in tests.items())
     return made[0] if len(made) == 1 else Filter("and", parts=made)
 
 
-def _test(field: str, op: str, value: Any) -> Filter:
+def _test(name: str, op: str, value: Any, path: str = "the filter") -> Filter:
+    place = f"{path}, field {name!r}"
     if op not in OPERATORS:
-        raise RuleError(f"there is no test {op!r} (of field {field!r}). Cure: one of {', '.join(OPERATORS)}.")
+        raise RuleError(f"{place}: there is no test {op!r}. Cure: one of {', '.join(OPERATORS)}.")
     if op == "in":
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            raise RuleError(f"'in' takes a list of values, found {value!r} (field {field!r}).")
-        return Filter("in", field, tuple(_plain(v, field) for v in value))
+        if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or not value:
+            raise RuleError(f"{place}: 'in' takes a list of values, found {_shown(value)}.")
+        if len(value) > MAX_VALUES:
+            raise RuleError(f"{place}: 'in' has {len(value)} values. Cure: at most {MAX_VALUES}.")
+        return Filter("in", name, tuple(_plain(v, place) for v in value))
     if op == "between":
-        if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
-            raise RuleError(f"'between' takes two numbers, found {value!r} (field {field!r}).")
-        return Filter("between", field, (_number(value[0], field), _number(value[1], field)))
+        if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) or len(value) != 2:
+            raise RuleError(f"{place}: 'between' takes two numbers, found {_shown(value)}.")
+        low, high = _number(value[0], place), _number(value[1], place)
+        if low > high:
+            raise RuleError(f"{place}: 'between' {low:g} and {high:g} lets nothing pass. Cure: the smaller number first.")
+        return Filter("between", name, (low, high))
     if op in ("lt", "lte", "gt", "gte"):
-        return Filter(op, field, _number(value, field))
-    if op == "contains" and not isinstance(value, str):
-        raise RuleError(f"'contains' takes text, found {value!r} (field {field!r}).")
+        return Filter(op, name, _number(value, place))
+    if op == "contains" and (not isinstance(value, str) or not value):
+        raise RuleError(f"{place}: 'contains' takes text, found {_shown(value)}.")
     if op == "exists":
-        return Filter("exists", field, bool(value))
-    return Filter(op, field, _plain(value, field))
+        if not isinstance(value, bool):
+            raise RuleError(f"{place}: 'exists' takes true or false, found {_shown(value)}.")
+        return Filter("exists", name, value)
+    return Filter(op, name, _plain(value, place))
 
 
-def _plain(value: Any, field: str) -> Any:
-    if isinstance(value, (str, int, float, bool)):
+def _plain(value: Any, place: str) -> Any:
+    if isinstance(value, str) and len(value) <= MAX_LENGTH:
         return value
-    raise RuleError(f"a value must be text, a number or true/false, found {value!r} (field {field!r}).")
+    if isinstance(value, bool) or (isinstance(value, (int, float)) and value == value):
+        return value
+    raise RuleError(f"{place}: a value must be text, a number or true/false, found {_shown(value)}.")
 
 
-def _number(value: Any, field: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-        raise RuleError(f"a number is needed to compare {field!r} with, found {value!r}.")
+def _number(value: Any, place: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) > sys.float_info.max:
+        raise RuleError(f"{place}: a number is needed to compare with, found {_shown(value)}.")
     return float(value)
 
 
 _TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\')|(<=|>=|!=|==|[<>=(),])|([^\s<>=!(),"\']+))')
+
+
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
 class _Text:
@@ -140,9 +172,11 @@ class _Text:
             found = _TOKEN.match(source, place)
             if found is None:
                 raise RuleError(f"the filter cannot be read at place {place}: {source[place : place + 20]!r}.")
-            kind = ("text", "symbol", "word")[found.lastindex - 1] if found.lastindex else "word"
-            content = found.group(found.lastindex or 0)
-            self.tokens.append((kind, content[1:-1] if kind == "text" else content, found.start(found.lastindex or 0)))
+            group = found.lastindex or 0
+            kind, content = ("text", "symbol", "word")[group - 1], found.group(group)
+            if kind == "text":
+                content = _ESCAPED.sub(r"\1", content[1:-1])
+            self.tokens.append((kind, content, found.start(group)))
             place = found.end()
         self.next = 0
 
@@ -199,7 +233,7 @@ class _Text:
     def _test(self) -> Filter:
         if self.next >= len(self.tokens) or self.tokens[self.next][0] == "symbol":
             self._fail("a field name")
-        field = self.tokens[self.next][1]
+        name = self.tokens[self.next][1]
         self.next += 1
         if self.next >= len(self.tokens):
             self._fail("a test such as = or contains")
@@ -208,7 +242,7 @@ class _Text:
         if op not in OPERATORS:
             self._fail(f"a test ({', '.join(OPERATORS)}, =, <, >, has)")
         self.next += 1
-        return _test(field, op, self._operand(op))
+        return _test(name, op, self._operand(op))
 
     def _operand(self, op: str) -> Any:
         if op == "exists":
@@ -227,8 +261,9 @@ class _Text:
             if not self._take("and"):
                 self._fail("'and'")
             return [low, self._value()]
+        first = self.next
         value = self._value()
-        return value if op != "contains" else str(value)
+        return value if op != "contains" else self.tokens[first][1]
 
     def _value(self) -> Any:
         if self.next >= len(self.tokens) or self.tokens[self.next][0] == "symbol":
@@ -239,7 +274,6 @@ class _Text:
             return content
         if content.lower() in ("true", "false"):
             return content.lower() == "true"
-        try:
-            return float(content) if "." in content or "e" in content.lower() else int(content)
-        except ValueError:
+        if _NUMBER.fullmatch(content) is None or len(content) > 300:
             return content
+        return int(content) if content.lstrip("+-").isdigit() else float(content)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +16,31 @@ from occasion.rules.filters import Filter, parse_filter
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Boost", "Cap", "Rules", "arrange"]
+__all__ = ["Boost", "Cap", "Rules", "arrange", "parse_rules"]
+
+
+MAX_EXCLUDED, MAX_PINS, MAX_BOOSTS, MAX_CAPS = 100_000, 1_000, 100, 20
+
+
+def _ids(values: Any) -> tuple[str, ...]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise RuleError(f"exclude must be a list of item ids, found {values!r:.200}. Cure: put it in a list.")
+    made = tuple(values)
+    wrong = next((v for v in made if not isinstance(v, str)), None)
+    if wrong is not None:
+        raise RuleError(f"an item id to exclude must be text, found {wrong!r:.200}.")
+    if len(made) > MAX_EXCLUDED:
+        raise RuleError(f"{len(made)} items are to be excluded. Cure: at most {MAX_EXCLUDED}; use a filter.")
+    return made
+
+
+def _each(values: Any, name: str, kind: type, most: int) -> tuple[Any, ...]:
+    made = tuple(values) if isinstance(values, Iterable) and not isinstance(values, (str, Mapping)) else (None,)
+    if any(not isinstance(v, kind) for v in made):
+        raise RuleError(f"{name} must be a list of {kind.__name__}, found {values!r:.200}.")
+    if len(made) > most:
+        raise RuleError(f"there are {len(made)} {name}. Cure: at most {most}.")
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +64,8 @@ class Cap:
     most: int
 
     def __post_init__(self) -> None:
+        if not isinstance(self.field, str) or not self.field:
+            raise RuleError(f"a cap names a field, found {self.field!r}.")
         if isinstance(self.most, bool) or not isinstance(self.most, int) or self.most < 1:
             raise RuleError(f"a cap of {self.field!r} is {self.most!r}. Cure: a whole number of at least 1.")
 
@@ -60,6 +86,14 @@ class Rules:
         Items that stand at a place, from 1, where they are allowed.
     boosts : tuple of Boost
     caps : tuple of Cap
+    strict : bool
+        True: where fewer items than asked for pass the filter, fewer are given, and a note says so. False: the rest of the
+        places may go to items that do not pass; never to excluded or unavailable ones.
+
+    Raises
+    ------
+    RuleError
+        For a rule that cannot be kept, naming it and what is allowed.
     """
 
     filter: Filter | None = None
@@ -68,19 +102,66 @@ class Rules:
     pins: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     boosts: tuple[Boost, ...] = ()
     caps: tuple[Cap, ...] = ()
+    strict: bool = True
 
     def __post_init__(self) -> None:
         given: Any = self.filter
         if given is not None:
             object.__setattr__(self, "filter", parse_filter(given))
-        if self.exclude_seen not in (True, False, "auto"):
+        if not isinstance(self.exclude_seen, bool) and self.exclude_seen != "auto":
             raise RuleError(f"exclude_seen is {self.exclude_seen!r}. Cure: True, False or 'auto'.")
+        if not isinstance(self.strict, bool):
+            raise RuleError(f"strict is {self.strict!r}. Cure: True or False.")
+        object.__setattr__(self, "exclude", _ids(self.exclude))
+        for name, kind, most in (("boosts", Boost, MAX_BOOSTS), ("caps", Cap, MAX_CAPS)):
+            object.__setattr__(self, name, _each(getattr(self, name), name, kind, most))
+        if not isinstance(self.pins, Mapping) or len(self.pins) > MAX_PINS:
+            raise RuleError(f"pins must be a mapping of at most {MAX_PINS} item ids to places, found {self.pins!r:.200}.")
         for item, place in self.pins.items():
             if isinstance(place, bool) or not isinstance(place, int) or place < 1:
                 raise RuleError(f"the place of pinned item {item!r} is {place!r}. Cure: a whole number of at least 1.")
         if len(set(self.pins.values())) < len(self.pins):
             raise RuleError("two items are pinned to one place. Cure: give each pin a place of its own.")
         object.__setattr__(self, "pins", MappingProxyType(dict(self.pins)))
+
+
+def parse_rules(source: Mapping[str, Any]) -> Rules:
+    """Return rules from their JSON form, whose names are those of `Rules`.
+
+    ``{"filter": ..., "exclude_seen": "auto", "exclude": ["id"], "pins": {"id": 1}, "boosts": [{"filter": ..., "factor": 2}],
+    "caps": {"brand": 2}, "strict": true}``; every one may be left out.
+
+    Raises
+    ------
+    RuleError
+        Naming the rule that cannot be understood.
+    """
+    names = ("filter", "exclude_seen", "exclude", "pins", "boosts", "caps", "strict")
+    if not isinstance(source, Mapping):
+        raise RuleError(f"rules must be a mapping with some of {', '.join(names)}, found {source!r:.200}.")
+    unknown = [name for name in source if name not in names]
+    if unknown:
+        raise RuleError(f"there is no rule {unknown[0]!r}. Cure: one of {', '.join(names)}.")
+    given = {name: value for name, value in source.items() if value is not None}
+    if "boosts" in given:
+        given["boosts"] = tuple(_boost(value, n) for n, value in enumerate(_list(given["boosts"], "boosts")))
+    if "caps" in given:
+        if not isinstance(given["caps"], Mapping):
+            raise RuleError(f"caps must be a mapping of fields to numbers, found {given['caps']!r:.200}.")
+        given["caps"] = tuple(Cap(name, most) for name, most in given["caps"].items())
+    return Rules(**given)
+
+
+def _list(value: Any, name: str) -> Sequence[Any]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        raise RuleError(f"{name} must be a list, found {value!r:.200}.")
+    return value
+
+
+def _boost(value: Any, place: int) -> Boost:
+    if not isinstance(value, Mapping) or set(value) != {"filter", "factor"}:
+        raise RuleError(f"boosts[{place}] must have a filter and a factor and no more, found {value!r:.200}.")
+    return Boost(parse_filter(value["filter"]), value["factor"])
 
 
 def arrange(ids: Sequence[str], k: int, rules: Rules, value: Callable[[str, str], str | None]) -> NDArray[np.int64]:

@@ -1,0 +1,140 @@
+"""Texts: a field that is different for nearly every item, as one long row of bytes that is searched at the speed of memory."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.rules.matching import number_of, passes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Mask = NDArray[np.bool_]
+
+__all__ = ["LONGEST", "Texts"]
+
+LONGEST = 200
+"""Characters of a text that are kept and can be filtered by."""
+END = b"\0"
+LEAST_DEAD = 1 << 16
+"""Bytes that may lie unused before the row is written anew."""
+
+
+class Texts:
+    """Texts without case in UTF-8, one behind the other, each with a zero byte before it; places by key.
+
+    A text that is replaced or forgotten stays in the row until more than half of it is dead. An item costs its text and
+    12 to 24 bytes.
+    """
+
+    def __init__(self) -> None:
+        self._row = bytearray()
+        self._starts = np.zeros(0, np.int64)  # (slots,) place of the zero byte before each text
+        self._owner = np.zeros(0, np.int32)  # (slots,) key, -1 where dead
+        self._slot = np.zeros(0, np.int32)  # (keys,) -1 where the key has none
+        self._slots = 0
+        self._dead = 0
+
+    def put(self, key: int, value: tuple[Any, ...]) -> bool:
+        """Keep a text, the first of several; always True."""
+        if key >= len(self._slot):
+            self._slot = _grown(self._slot, key + 1, -1)
+        elif self._slot[key] >= 0:
+            self.forget(key)
+        text = value[0] if isinstance(value[0], str) else str(value[0])
+        self._append(key, _encoded(text))
+        return True
+
+    def forget(self, key: int) -> None:
+        """Forget the text of a key."""
+        slot = int(self._slot[key]) if key < len(self._slot) else -1
+        if slot >= 0:
+            self._dead += len(self._bytes(slot)) + 1
+            self._owner[slot], self._slot[key] = -1, -1
+            if self._dead > max(LEAST_DEAD, len(self._row) // 2):
+                self._rewrite()
+
+    def _append(self, key: int, text: bytes) -> None:
+        slot = self._slots
+        if slot >= len(self._starts):
+            self._starts, self._owner = _grown(self._starts, slot + 1, 0), _grown(self._owner, slot + 1, -1)
+        self._starts[slot], self._owner[slot], self._slot[key] = len(self._row), key, slot
+        self._row += END + text
+        self._slots += 1
+
+    def _bytes(self, slot: int) -> bytes:
+        end = int(self._starts[slot + 1]) if slot + 1 < self._slots else len(self._row)
+        return bytes(self._row[int(self._starts[slot]) + 1 : end])
+
+    def _rewrite(self) -> None:
+        alive = [(int(self._owner[slot]), self._bytes(slot)) for slot in range(self._slots) if self._owner[slot] >= 0]
+        self._row, self._slots, self._dead = bytearray(), 0, 0
+        for key, text in alive:
+            self._append(key, text)
+
+    def get(self, key: int) -> tuple[Any, ...] | None:
+        """Return the text of a key, without case; None where it has none."""
+        slot = int(self._slot[key]) if key < len(self._slot) else -1
+        return (self._bytes(slot).decode("utf-8"),) if slot >= 0 else None
+
+    def __len__(self) -> int:
+        """Number of keys that there is room for."""
+        return len(self._slot)
+
+    def mask(self, op: str, operand: Any, n: int) -> Mask:
+        """Return which of n keys pass a test."""
+        out = np.zeros(n, bool)
+        if op == "exists":
+            mine = self._slot[:n]
+            out[: len(mine)] = mine >= 0
+            return out
+        slots = self._found(op, operand)
+        owners = self._owner[slots]
+        out[owners[(owners >= 0) & (owners < n)]] = True
+        return out
+
+    def _found(self, op: str, operand: Any) -> NDArray[np.int64]:
+        """Return slots that pass, dead ones among them."""
+        if op == "contains":
+            return self._search(_encoded(operand), whole=False)
+        if op in ("eq", "in") and all(isinstance(v, (str, bool)) for v in (operand if op == "in" else (operand,))):
+            wanted = operand if op == "in" else (operand,)
+            found = [self._search(_encoded(v if isinstance(v, str) else str(v)), whole=True) for v in wanted]
+            return np.concatenate([*found, np.zeros(0, np.int64)]).astype(np.int64)
+        # Numbers in a field of texts: each text is read.
+        test = passes(op, operand)
+        texts = (self._bytes(slot) for slot in range(self._slots))
+        return np.flatnonzero([number_of(text.decode("utf-8")) is not None and test(text.decode("utf-8")) for text in texts])
+
+    def _search(self, needle: bytes, *, whole: bool) -> NDArray[np.int64]:
+        if not self._slots or (not needle and not whole):
+            return np.arange(self._slots)
+        wanted = END + needle if whole else needle
+        if self._row.count(wanted) > self._slots:
+            # So common that a text has it several times: one match a text, the rest of the text included.
+            found = re.finditer(re.escape(wanted) + b"[^\\0]*", self._row)
+            places = np.fromiter((match.start() for match in found), np.int64)
+        else:
+            # Splitting finds all places at the speed of memory; the lengths of the pieces say where they are.
+            lengths = np.fromiter(map(len, self._row.split(wanted)), np.int64)[:-1]
+            places = np.cumsum(lengths) + len(wanted) * np.arange(len(lengths))
+        if whole:
+            # What follows must be the next text, whose zero byte comes right behind, or the end.
+            behind = places + len(wanted)
+            at_end = behind == len(self._row)
+            row = np.frombuffer(self._row, np.uint8)
+            places = places[at_end | (row[np.where(at_end, 0, behind)] == 0)]
+        return np.searchsorted(self._starts[: self._slots], places, "right") - 1
+
+
+def _encoded(text: str) -> bytes:
+    return text[:LONGEST].casefold().replace("\0", " ").encode("utf-8", "replace")
+
+
+def _grown(array: Any, size: int, fill: int) -> Any:
+    out = np.full(max(size, 2 * len(array), 256), fill, array.dtype)
+    out[: len(array)] = array
+    return out
