@@ -68,12 +68,14 @@ def full(tmp_path):
                 text="at home",
                 signals={"n": 1, "x": 1.0, "t": "1"},
             ),
-            Event(item="never described", session="s", id="given", slate="slate"),
+            Event(item="never described", session="s", id="given", slate="sl\rate\r"),
             Event(item="a/1", user="u", session="s", type="buy", signals={"b": True}),
         ]
     )
     entry = SlateEntry(item="a/1", score=0.5, propensity=0.25, parts={"moment": 0.5}, because=("x",), reason='because, "so"')
-    store.put_slate(Slate(id="slate", context=Context(user="u", at=3.0, recent=("a/1",)), entries=(entry,), notes=("one", "two")))
+    store.put_slate(
+        Slate(id="sl\rate\r", context=Context(user="u", at=3.0, recent=("a/1",)), entries=(entry,), notes=("one", "two"))
+    )
     yield store
     store.close()
 

@@ -78,7 +78,8 @@ def _write_csv(rows: Iterator[Row], kind: str, folder: Path) -> Iterator[tuple[P
     path = folder / f"{kind}.csv"
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, _COLUMNS[kind], lineterminator="\n")
+        # With a bare line feed as the end of lines, a carriage return inside a cell would go unquoted.
+        writer = csv.DictWriter(file, _COLUMNS[kind], lineterminator="\r\n")
         writer.writeheader()
         for row in rows:
             count += 1

@@ -10,7 +10,6 @@ import threading
 import time
 from itertools import count
 from pathlib import Path
-from subprocess import PIPE
 
 import pytest
 from store_contract import StoreContract, event

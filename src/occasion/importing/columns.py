@@ -41,6 +41,7 @@ _TESTS: Mapping[str, Callable[[Any], object]] = {
     "rating": as_number,
     "amount": as_number,
 }
+_NESTED = frozenset({"text", "attributes", "media", "context"})
 ALSO = "and part of the text"
 """Why a maker's name is an attribute and text."""
 LONG = 40
@@ -241,10 +242,8 @@ def _may_be(planner: _Planner, role: str, column: str) -> bool:
     if role in _TESTS and not _mostly(_TESTS[role], values):
         planner.notes.append(f"{column} is called like the {role}, but what it holds is not")
         return False
-    if role in ("text", "attributes", "media", "signals", "context", "entries") and planner.kind != "events":
-        return role == "entries" or all(isinstance(v, dict) or str(v).lstrip().startswith("{") for v in values)
-    if role == "signals":
-        return all(isinstance(v, dict) or str(v).lstrip().startswith("{") for v in values)
+    if role == "signals" or (role in _NESTED and planner.kind != "events"):
+        return sum(isinstance(v, dict) or str(v).lstrip().startswith("{") for v in values) * 2 >= len(values)
     if role == "id" and planner.kind == "events" and column in planner.ambiguous:
         planner.notes.append(f"{column} is the same for different rows, so it does not tell events apart")
         return False

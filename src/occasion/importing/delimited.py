@@ -163,10 +163,10 @@ class TabReader(_Delimited):
     separators = ("\t",)
 
     def _quotes_mean_quotes(self, head: bytes) -> bool:
-        complete = head[: head.rfind(b"\n") + 1]
-        if b'"' not in complete:
+        if b'"' not in head:
             return True
-        records = split_records(complete, ord(self.separator), len(self._names), quoting=True, last=False)
+        whole = len(head) == len(self.file.head(len(head) + 1))
+        records = split_records(head, ord(self.separator), len(self._names), quoting=True, last=whole)
         return not any(reason == BAD_QUOTES for *_, reason in records.faults)
 
 

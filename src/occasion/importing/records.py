@@ -117,7 +117,7 @@ def split_records(block: bytes, separator: int, columns: int, *, quoting: bool, 
     last : bool
         Whether the file ends with this block; else its last, unfinished record is left over.
     """
-    if last and not block.endswith(b"\n"):
+    if last and block and not block.endswith(b"\n"):
         block += b"\n"
     data = np.frombuffer(block, np.uint8)
     newlines = np.flatnonzero(data == NEWLINE)
@@ -134,7 +134,10 @@ def split_records(block: bytes, separator: int, columns: int, *, quoting: bool, 
             starts, ends, broken = starts[: broken[-1]], ends[: broken[-1]], broken[:-1]
     else:
         starts = np.concatenate([[0], ends + 1])[: len(ends)]
-    rest = int(ends[-1]) + 1 if len(ends) else 0
+    if not len(starts):
+        nothing = np.zeros(0, np.int64)
+        return Records(nothing, nothing, nothing, [], 0, 0)
+    rest = int(ends[-1]) + 1
     lines = np.searchsorted(newlines, starts)
     faults = {number: BAD_QUOTES for number in broken}
     _count_fields(data, quotes, starts, ends, separator, columns, faults)
