@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from occasion.training import pipeline, rated
+from occasion.training import pipeline
 from occasion.training.dataset import Dataset, build_requests
+from occasion.training.rated import RatedModel
+from occasion.training.text import TextVectors
 
 
 def read(task: Path, part: str) -> tuple[dict, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -42,7 +44,18 @@ def topn(data: Dataset, asked: pl.DataFrame, options: argparse.Namespace) -> pl.
     items, _ = model.predict(build_requests(full.events, queries), 100)
     ids = np.array([*data.items.ids, ""])
     rows, ranks = np.nonzero(items >= 0)
-    return pl.DataFrame({"query_id": np.array(queries.ids)[rows], "item_id": ids[items[rows, ranks]], "rank": (ranks + 1).astype(np.int32)})
+    return pl.DataFrame(
+        {"query_id": np.array(queries.ids)[rows], "item_id": ids[items[rows, ranks]], "rank": (ranks + 1).astype(np.int32)}
+    )
+
+
+def ratings(data: Dataset, asked: pl.DataFrame, options: argparse.Namespace) -> pl.DataFrame:
+    """Fit, and return query_id, score."""
+    text = None if "text" in options.without else TextVectors.fit(data.items.texts, options.cache, options.threads)
+    model = RatedModel.fit(data, text, seed=options.seed, threads=options.threads, without=tuple(options.without))
+    print("parts: kernel rater, trees;", model.report)
+    queries = data.queries(asked)
+    return pl.DataFrame({"query_id": queries.ids, "score": model.predict(queries)})
 
 
 def main() -> None:
@@ -61,7 +74,7 @@ def main() -> None:
     about, items, events, asked = read(options.task, options.part)
     is_rated = about["kind"] == "rated"
     data = Dataset.from_frames(items, events, exclude_seen=about.get("exclude_seen"), rated=is_rated)
-    frame = rated.predict_frame(data, asked, options) if is_rated else topn(data, asked, options)
+    frame = ratings(data, asked, options) if is_rated else topn(data, asked, options)
     frame.write_parquet(options.predictions)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{time.monotonic() - begun:.1f} s, {peak:.2f} GB at most")

@@ -220,6 +220,15 @@ class Requests:
         tail = {n: getattr(self, n)[a:b] for n in ("item", "when", "value", "past")}
         return Requests(ptr=self.ptr[start : stop + 1] - a, **head, **tail)
 
+    def rename(self, place: NDArray[np.int32]) -> Requests:
+        """Return the requests with item keys mapped by `place`; history events mapped to -1 are dropped."""
+        keep = place[self.item] >= 0
+        kept = np.concatenate([[0], np.cumsum(keep)]).astype(np.int64)
+        return Requests(
+            time=self.time, signals=self.signals, numbers=self.numbers, ptr=kept[self.ptr], item=place[self.item[keep]],
+            when=self.when[keep], value=self.value[keep], past=self.past[keep],
+        )  # fmt: skip
+
     def select(self, rows: NDArray[np.int64]) -> Requests:
         """Return the requests of the given row numbers."""
         length = np.diff(self.ptr)[rows]
@@ -323,6 +332,25 @@ class Dataset:
         more = _read_events(frame, clean_time(frame), self.items, users, self.signals)
         both = Events(**{n: np.concatenate([getattr(self.events, n), getattr(more, n)]) for n in more.__dataclass_fields__})
         return replace(self, events=both.sorted(), users=users)
+
+    def restrict(self, kept: NDArray[np.int64]) -> Dataset:
+        """Return the data set with the items of the given keys alone; events of others are dropped."""
+        place = np.full(len(self.items), -1, np.int32)
+        place[kept] = np.arange(len(kept))
+        items = Items(
+            ids=[self.items.ids[i] for i in kept], texts=[self.items.texts[i] for i in kept], numbers=self.items.numbers[kept],
+            number_names=self.items.number_names, attributes={n: m[kept] for n, m in self.items.attributes.items()},
+        )  # fmt: skip
+        events = self.events.take(place[self.events.item] >= 0)
+        return replace(self, items=items, events=replace(events, item=place[events.item]))
+
+    def frequent(self, limit: int, half_life: float = 60.0) -> NDArray[np.int64]:
+        """Return the keys of the `limit` items with the most events, weighted by 0.5**(days / half_life) where there is a clock."""
+        weight = np.ones(len(self.events))
+        if self.times == "unix" and len(weight):
+            weight = 0.5 ** ((np.nanmax(self.events.time) - np.nan_to_num(self.events.time)) / DAY / half_life)
+        count = np.bincount(self.events.item, weights=weight, minlength=len(self.items))
+        return np.sort(np.argsort(-count, kind="stable")[:limit])
 
 
 def clean_time(frame: pl.DataFrame) -> NDArray[np.float64]:

@@ -60,6 +60,10 @@ class Bases:
     exclude_seen : bool
     parts : list of str
         Names of the parts in use.
+    names : list of str
+        Names of the features, known after the first request.
+    novel : float, 0..1
+        Weight of the candidates put forward among the items without events alone.
     """
 
     n_items: int
@@ -78,9 +82,14 @@ class Bases:
     number_names: list[str] = field(default_factory=list)
     signal_names: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    n_numbers: int = 0
+    novel: float = 0.0
 
     @classmethod
-    def fit(cls, data: Dataset, events: Events, *, text: TextVectors | None, sequence: SequenceModel | None, without: set[str]) -> Bases:
+    def fit(
+        cls, data: Dataset, events: Events, *, text: TextVectors | None, sequence: SequenceModel | None, without: set[str]
+    ) -> Bases:
         """Count and solve everything but the sequence model, which is handed in."""
         n, users = len(data.items), len(data.users)
         timed = data.times != "none"
@@ -88,6 +97,7 @@ class Bases:
         bases = cls(
             n_items=n, times=data.times, exclude_seen=data.exclude_seen, parts=[], numbers=data.items.numbers,
             number_names=data.items.number_names, popularity=Popularity.fit(events, n, data.times),
+            n_numbers=len(data.signals.numeric),
         )  # fmt: skip
         builders = {
             "ease": (True, lambda: Ease.fit(events, users, n)),
@@ -193,7 +203,7 @@ class Bases:
 
     def _slice(self, requests: Requests, count: int) -> Candidates:
         scores, forward = self.scores(requests)
-        fused = self._fuse(requests, [scores[n] for n in scores if n in forward])
+        fused = self._fuse(requests, [(scores[n], 1.0) for n in scores if n in forward] + self._novel(scores))
         count = min(count, self.n_items)
         items = np.argpartition(-fused, count - 1, axis=1)[:, :count].astype(np.int32)
         chosen = np.take_along_axis(fused, items, 1)
@@ -211,13 +221,21 @@ class Bases:
         self.names = names + more_names
         return Candidates(items=items, features=np.concatenate([np.stack(columns, -1), more], -1), fused=chosen)
 
-    def _fuse(self, requests: Requests, values: list[Floats]) -> Floats:
+    def _novel(self, scores: dict[str, Floats]) -> list[tuple[Floats, float]]:
+        """Return the text-borne scores with all items that have events put last, where such items are asked for at all."""
+        known = self.popularity.column("people") > 0
+        if self.novel < 0.005 or known.all():
+            return []
+        names = [n for n in ("sequence", "sentence_0.8", "lexical_0.8", "sentence_1.0", "lexical_1.0") if n in scores]
+        return [(np.where(known[None], np.float32(-1e9), scores[n]), self.novel) for n in names]
+
+    def _fuse(self, requests: Requests, values: list[tuple[Floats, float]]) -> Floats:
         """Sum 1 / (SMOOTH + rank) over the sources' best items; seen items last where they may not return."""
         seen = (requests.row, requests.item) if self.exclude_seen else None
         fused = np.zeros((len(requests), self.n_items), np.float32)
         depth = min(DEPTH, self.n_items)
         weight = 1 / (SMOOTH + np.arange(depth, dtype=np.float32))
-        for value in values:
+        for value, trust in values:
             if value.strides[0] == 0:
                 top = np.argsort(-value[0], kind="stable")[:depth]
                 fused[:, top] += weight[None] * 0.5
@@ -230,7 +248,7 @@ class Bases:
             order = np.argsort(-best, axis=1, kind="stable")
             top, best = np.take_along_axis(top, order, 1), np.take_along_axis(best, order, 1)
             # A source that says nothing (all equal) puts nothing forward.
-            said = np.where((best > best[:, -1:]) & np.isfinite(best), weight[None], 0)
+            said = np.where((best > best[:, -1:]) & (best > -1e8), trust * weight[None], 0)
             np.put_along_axis(fused, top, np.take_along_axis(fused, top, 1) + said, 1)
         fused += 1e-6 * self.popularity.column("share")[None] / 20
         if seen:

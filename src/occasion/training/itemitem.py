@@ -72,9 +72,7 @@ class Ease:
         x = x[:, kept]
         if penalty is None:
             penalty = float(np.clip(10 * np.sqrt(count[kept].mean() if len(kept) else 1), 20, 300))
-        gram = np.asarray((x.T @ x).todense(), np.float32)
-        gram[np.diag_indices_from(gram)] += penalty
-        inverse = _inverse(gram)
+        inverse = _few_users(x, penalty) if x.shape[0] < 0.6 * len(kept) else _many_users(x, penalty)
         weights = inverse / -np.diag(inverse)[None, :]
         np.fill_diagonal(weights, 0)
         return cls(kept, weights.astype(np.float32), n_items)
@@ -91,6 +89,25 @@ class Ease:
         out = np.zeros((rows.shape[0], self.n_items), np.float32)
         out[:, self.kept] = inner
         return out
+
+
+def _many_users(x: Any, penalty: float) -> Floats:
+    """Return (X'X + penalty I)^-1 by way of the items."""
+    gram = np.asarray((x.T @ x).todense(), np.float32)
+    gram[np.diag_indices_from(gram)] += penalty
+    return _inverse(gram)
+
+
+def _few_users(x: Any, penalty: float) -> Floats:
+    """Return the same by way of the users: (I - X' (XX' + penalty I)^-1 X) / penalty."""
+    x = x[np.diff(x.indptr) > 0]
+    gram = np.asarray((x @ x.T).todense(), np.float32)
+    gram[np.diag_indices_from(gram)] += penalty
+    wide = np.asarray(x.todense(), np.float32)
+    out = wide.T @ (_inverse(gram) @ wide)
+    out *= -1 / penalty
+    out[np.diag_indices_from(out)] += 1 / penalty
+    return np.asarray(out, np.float32)
 
 
 def _inverse(gram: Floats) -> Floats:
@@ -122,10 +139,13 @@ class Neighbours:
         size = np.asarray(x.sum(1)).ravel()
         x = sparse.diags(np.log(1 + n_items / np.maximum(size, 1)).astype(np.float32)).dot(x).tocsr()
         norm = np.sqrt(np.asarray(x.multiply(x).sum(0)).ravel()) + 1e-9
-        columns = x.T.tocsr()
+        columns, dense = x.T.tocsr(), None
+        if x.nnz * float(np.mean(size)) > 2e8:
+            dense = np.asarray(x.todense(), np.float32)
         parts = []
         for start in range(0, n_items, 1000):
-            block = (columns[start : start + 1000] @ x).tocsr()
+            rows = columns[start : start + 1000]
+            block = sparse.csr_matrix(np.asarray(rows.todense()) @ dense) if dense is not None else (rows @ x).tocsr()
             parts.append(_strongest(block, norm, start, k, shrink))
         return cls(sparse.vstack(parts).tocsr().astype(np.float32))
 

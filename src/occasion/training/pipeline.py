@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from occasion.training.dataset import Events, Queries, build_requests
-from occasion.training.features import Bases
-from occasion.training.ranker import Ranker
+from occasion.errors import ModelError
+from occasion.training import storage
+from occasion.training.dataset import Events, Queries, Requests, build_requests
+from occasion.training.features import Bases, Candidates
+from occasion.training.ranker import Ranker, ndcg_each
 from occasion.training.sequence import SequenceModel, has_torch
 from occasion.training.text import TextVectors
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from occasion.training.dataset import Dataset, Requests
+    from occasion.training.dataset import Dataset
 
     Floats = NDArray[np.float32]
 
@@ -34,6 +36,8 @@ FOLDS = 6
 """Folds of moments where there are no times."""
 QUERIES = 10_000
 """Held-out queries at most."""
+POOL = 16_000
+"""Items that sources score; of larger catalogues those with the most recent events."""
 WIDTH = 150
 """Candidates of a request."""
 
@@ -77,7 +81,9 @@ def moments(events: Events, *, timed: bool) -> NDArray[np.int64]:
     return np.unique(np.ascontiguousarray(keys), axis=0, return_inverse=True)[1].ravel()
 
 
-def held_out(data: Dataset, fold: Fold, most: int, rng: np.random.Generator) -> tuple[Requests, list[NDArray[np.int32]], NDArray[np.int32]]:
+def held_out(
+    data: Dataset, fold: Fold, most: int, rng: np.random.Generator
+) -> tuple[Requests, list[NDArray[np.int32]], NDArray[np.int32]]:
     """Return at most `most` requests of a fold, their answers, and their users."""
     events = data.events.take(fold.labels)
     group = moments(events, timed=data.times != "none")
@@ -101,11 +107,17 @@ class Model:
 
     bases: Bases
     ranker: Ranker
+    kept: NDArray[np.int64]
+    n_items: int
     width: int = WIDTH
     report: dict[str, Any] = field(default_factory=dict)
 
     def predict(self, requests: Requests, k: int = 100) -> tuple[NDArray[np.int32], Floats]:
         """Return the best items (B, k), -1 where there are fewer, and their scores."""
+        place = np.full(self.n_items, -1, np.int32)
+        place[self.kept] = np.arange(len(self.kept))
+        requests = requests.rename(place)
+        back = np.append(self.kept, -1).astype(np.int32)
         out_items, out_scores = [], []
         for start in range(0, len(requests), 500):
             found = self.bases.candidates(requests.part(start, min(start + 500, len(requests))), max(self.width, k))
@@ -113,11 +125,61 @@ class Model:
             scores = np.where(found.fused < 0, -np.inf, scores)
             order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
             best = np.take_along_axis(scores, order, 1)
-            out_items.append(np.where(np.isfinite(best), np.take_along_axis(found.items, order, 1), -1))
+            out_items.append(back[np.where(np.isfinite(best), np.take_along_axis(found.items, order, 1), -1)])
             out_scores.append(best)
         if not out_items:
             return np.zeros((0, k), np.int32), np.zeros((0, k), np.float32)
         return np.concatenate(out_items), np.concatenate(out_scores)
+
+    def recommend(
+        self, items: list[int], *, times: list[float] | None = None, signals: list[int] | None = None, numbers: list[float] | None = None,
+        past: list[list[int]] | None = None, at: float = float("nan"), k: int = 10,
+    ) -> tuple[NDArray[np.int32], Floats]:  # fmt: skip
+        """Answer one request.
+
+        Parameters
+        ----------
+        items : list of int, (h,)
+            Keys of the history, oldest first.
+        times : list of float, (h,), optional
+            Their times on the scale the model learnt from.
+        signals, numbers : lists, (s,) and (r,), optional
+            Codes and raw numbers of the moment, as :meth:`Signals.code` gives them.
+        past : list of lists, (h, s), optional
+            Codes of the history's moments.
+        at : float
+            Time of the request.
+        k : int
+            Items wanted.
+
+        Returns
+        -------
+        (items, scores)
+            Both (<= k,), best first.
+        """
+        n, s = len(items), len(self.bases.signal_names) if signals is None else len(signals)
+        request = Requests(
+            time=np.array([at]), ptr=np.array([0, n]), item=np.array(items, np.int32), value=np.ones(n, np.float32),
+            signals=np.full((1, s), -1, np.int32) if signals is None else np.array([signals], np.int32),
+            numbers=np.full((1, self.bases.n_numbers), np.nan, np.float32) if numbers is None else np.array([numbers], np.float32),
+            when=np.full(n, np.nan) if times is None else np.array(times, float),
+            past=np.full((n, s), -1, np.int32) if past is None else np.array(past, np.int32).reshape(n, s),
+        )  # fmt: skip
+        found, scores = self.predict(request, k)
+        real = found[0] >= 0
+        return found[0][real], scores[0][real]
+
+    def save(self, folder: Path) -> None:
+        """Write the model into a folder of arrays, trees as text and a JSON manifest."""
+        storage.save(self, folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Model:
+        """Read a model that :meth:`save` wrote."""
+        model = storage.load(folder)
+        if not isinstance(model, cls):
+            raise ModelError(f"{folder} holds a {type(model).__name__}, not a ranking model")
+        return model
 
 
 def fit(
@@ -128,41 +190,115 @@ def fit(
     begun, rng = time.monotonic(), np.random.default_rng(seed)
     note = progress or (lambda _: None)
     left = lambda: budget - (time.monotonic() - begun)  # noqa: E731
+    n_items, kept = len(data.items), data.frequent(POOL)
+    if len(kept) < n_items:
+        data = data.restrict(kept)
     text = None if "text" in without else TextVectors.fit(data.items.texts, cache, threads)
     note(f"text {time.monotonic() - begun:.0f} s")
     folds = split(data, rng)
-    use_sequence = "sequence" not in without and data.times != "none" and has_torch()
-    joint = text.joint if text is not None else None
-    features, labels, users, counts, names = [], [], [], [], []
-    epochs = 0
-    for fold in folds[: 1 if data.times != "none" else 4]:
-        base = data.events.take(fold.base)
-        requests, answers, who = held_out(data, fold, QUERIES // (1 if data.times != "none" else 4), rng)
-        sequence = None
-        if use_sequence:
-            single = np.flatnonzero([len(a) == 1 for a in answers])[:1500]
-            held = (requests.select(single), np.array([answers[i][0] for i in single])) if len(single) > 50 else None
-            sequence, epochs = SequenceModel.fit(base, len(data.items), joint, held=held, seed=seed, seconds=left() * 0.3, threads=threads, **SEQUENCE)
-            note(f"sequence model, {epochs} epochs, {time.monotonic() - begun:.0f} s")
-        bases = Bases.fit(data, base, text=text, sequence=sequence, without=set(without))
-        found = bases.candidates(requests, WIDTH)
-        names = bases.names
-        label = np.stack([np.isin(i, a) for i, a in zip(found.items, answers, strict=True)]) if len(answers) else np.zeros(found.items.shape, bool)
-        features.append(found.features)
-        labels.append(label)
-        users.append(who)
-        counts.append([len(a) for a in answers])
-        note(f"features of {len(requests)} held-out requests, {time.monotonic() - begun:.0f} s; recall {label.any(1).mean():.3f}")
-    x, y = np.concatenate(features), np.concatenate(labels)
-    ranker = Ranker.fit(x, y, np.concatenate(users), np.concatenate(counts), names, seed=seed, threads=threads)
+    learn = _Learner(data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note)
+    trials = [learn.trial(f, QUERIES // len(folds[:4]), rng) for f in folds[:4]]
+    ranker = Ranker.fit(
+        np.concatenate([t.found.features for t in trials]), np.concatenate([t.labels for t in trials]),
+        np.concatenate([t.users for t in trials]), np.concatenate([t.answers for t in trials]), trials[0].bases.names,
+        seed=seed, threads=threads,
+    )  # fmt: skip
     note(f"ranker {ranker.report}, {time.monotonic() - begun:.0f} s")
-    del features, labels, x, y
-    sequence = None
-    if use_sequence:
-        sequence, _ = SequenceModel.fit(data.events, len(data.items), joint, epochs=max(epochs, 1), seed=seed, seconds=max(left() * 0.7, 5), threads=threads, **SEQUENCE)
-    bases = Bases.fit(data, data.events, text=text, sequence=sequence, without=set(without))
-    note(f"refitted, {time.monotonic() - begun:.0f} s")
-    return Model(bases=bases, ranker=ranker, report={"parts": bases.parts, "ranker": ranker.report, "features": names})
+    trial = trials[0]
+    refit = len(folds) > 1 or learn.worth_refitting(trial, ranker)
+    bases = learn.refit(trial) if refit else trial.bases
+    note(f"{'refitted on everything' if refit else 'left as they are'}, {time.monotonic() - begun:.0f} s")
+    report = {"parts": bases.parts, "ranker": ranker.report, "features": bases.names, "refitted": refit}
+    return Model(bases=bases, ranker=ranker, kept=kept, n_items=n_items, report=report)
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """Sources learnt on a fold's base, and what they found for its held-out requests."""
+
+    fold: Fold
+    bases: Bases
+    requests: Requests
+    found: Candidates
+    labels: NDArray[np.bool_]
+    answers: NDArray[np.int64]
+    users: NDArray[np.int32]
+    epochs: int
+
+
+@dataclass(kw_only=True)
+class _Learner:
+    """What all steps of one fit share."""
+
+    data: Dataset
+    text: TextVectors | None
+    seed: int
+    threads: int
+    without: set[str]
+    left: Callable[[], float]
+    note: Callable[[str], None]
+
+    def sequence(self, events: Events, seconds: float, **more: Any) -> tuple[SequenceModel | None, int]:
+        """Train the sequence model, where it can be and is wanted."""
+        if "sequence" in self.without or self.data.times == "none" or not has_torch():
+            return None, 0
+        joint = self.text.joint if self.text is not None else None
+        return SequenceModel.fit(
+            events, len(self.data.items), joint, seed=self.seed, threads=self.threads, seconds=seconds, **more, **SEQUENCE
+        )
+
+    def bases(self, events: Events, sequence: SequenceModel | None, novel: float) -> Bases:
+        """Learn the other sources."""
+        bases = Bases.fit(self.data, events, text=self.text, sequence=sequence, without=self.without)
+        bases.novel = novel
+        return bases
+
+    def trial(self, fold: Fold, most: int, rng: np.random.Generator) -> Trial:
+        """Learn from a fold's base and look up candidates for its labels."""
+        base = self.data.events.take(fold.base)
+        requests, answers, users = held_out(self.data, fold, most, rng)
+        single = np.flatnonzero([len(a) == 1 for a in answers])[:1500]
+        held = (requests.select(single), np.array([answers[i][0] for i in single])) if len(single) > 50 else None
+        sequence, epochs = self.sequence(base, self.left() * 0.3, held=held)
+        known = np.bincount(base.item, minlength=len(self.data.items)) > 0
+        every = np.concatenate(answers) if answers else np.zeros(0, np.int32)
+        bases = self.bases(base, sequence, min(1.0, 2 * float(np.mean(~known[every])) if len(every) else 0.0))
+        found = bases.candidates(requests, WIDTH)
+        labels = np.array([np.isin(i, a) for i, a in zip(found.items, answers, strict=True)], bool).reshape(found.items.shape)
+        self.note(
+            f"{len(requests)} held-out requests, {labels.any(1).mean():.3f} with an answer among the candidates, "
+            f"{epochs} epochs, new items {bases.novel / 2:.3f}, {self.left():.0f} s left"
+        )
+        return Trial(
+            fold=fold, bases=bases, requests=requests, found=found, labels=labels, users=users, epochs=epochs,
+            answers=np.array([len(a) for a in answers], np.int64),
+        )  # fmt: skip
+
+    def worth_refitting(self, trial: Trial, ranker: Ranker) -> bool:
+        """Whether sources that also know the newest events serve people whom the ranker has not seen no worse.
+
+        They do not where the newest events are of another kind than the older ones (say, only items that were new then):
+        what the ranker has learnt of such items no longer holds once the sources have counted them.
+        """
+        if not ranker.boosters or ranker.held is None or sum(trial.bases.seconds.values()) > 0.1 * self.left():
+            return True
+        rows = np.flatnonzero(np.isin(trial.users, ranker.held))
+        other = trial.fold.base | (trial.fold.labels & ~np.isin(self.data.events.user, ranker.held))
+        newer = self.bases(self.data.events.take(other), trial.bases.sequence, trial.bases.novel)
+        wanted = [set(trial.found.items[r][trial.labels[r]].tolist()) for r in rows]
+        found = newer.candidates(trial.requests.select(rows), WIDTH)
+        labels = np.array([[i in w for i in row] for row, w in zip(found.items, wanted, strict=True)], bool)
+        first = Ranker(ranker.boosters[:1], ranker.column, {})
+        after = ndcg_each(first.score(found.features), labels, trial.answers[rows])
+        before = ndcg_each(first.score(trial.found.features[rows]), trial.labels[rows], trial.answers[rows])
+        change = after - before
+        self.note(f"refitting changes ndcg@10 from {before.mean():.4f} to {after.mean():.4f}")
+        return bool(change.mean() > -2 * change.std() / np.sqrt(max(len(change), 1)))
+
+    def refit(self, trial: Trial) -> Bases:
+        """Learn the sources from everything, the sequence model for as many epochs as were best."""
+        sequence, _ = self.sequence(self.data.events, max(self.left() * 0.7, 5), epochs=max(trial.epochs, 1))
+        return self.bases(self.data.events, sequence, trial.bases.novel)
 
 
 SEQUENCE: dict[str, Any] = {"layers": 2, "dim": 96}

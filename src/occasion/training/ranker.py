@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Ranker", "ndcg"]
+__all__ = ["Ranker", "ndcg", "ndcg_each"]
 
 SETTINGS = {
     "objective": "lambdarank", "metric": "ndcg", "eval_at": [10], "learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 60,
@@ -25,10 +25,16 @@ ROUNDS = 500
 
 def ndcg(scores: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int64], k: int = 10) -> float:
     """Return mean ndcg@k of rows (B, C) with `answers` (B,) right answers each, also those that are not candidates."""
+    each = ndcg_each(scores, labels, answers, k)
+    return float(each.mean()) if len(each) else 0.0
+
+
+def ndcg_each(scores: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int64], k: int = 10) -> NDArray[np.float64]:
+    """Return ndcg@k of each row (B,)."""
     top = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     gain = (np.take_along_axis(labels, top, 1) / np.log2(np.arange(2, top.shape[1] + 2))).sum(1)
     ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))
-    return float((gain / ideal[np.clip(answers, 1, k) - 1]).mean()) if len(scores) else 0.0
+    return np.asarray(gain / ideal[np.clip(answers, 1, k) - 1])
 
 
 class Ranker:
@@ -40,12 +46,14 @@ class Ranker:
         Empty where `column` decides alone.
     column : int
         The best single feature.
+    held : (u,) int, optional
+        Users that the first booster was not trained on.
     report : dict
         Held-out ndcg@10 of the trees and of the best feature, rounds, queries.
     """
 
-    def __init__(self, boosters: list[Any], column: int, report: dict[str, Any]) -> None:
-        self.boosters, self.column, self.report = boosters, column, report
+    def __init__(self, boosters: list[Any], column: int, report: dict[str, Any], held: NDArray[np.int64] | None = None) -> None:
+        self.boosters, self.column, self.report, self.held = boosters, column, report, held
 
     def score(self, features: Floats) -> Floats:
         """Return scores (B, C) of features (B, C, f)."""
@@ -88,7 +96,7 @@ class Ranker:
         }  # fmt: skip
         if np.mean(gains) < np.mean(plain):
             return cls([], column, report | {"why": "the trees were no better than one feature on held-out users"})
-        return cls(boosters, column, report)
+        return cls(boosters, column, report, people[::folds])
 
 
 def _best_column(features: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int64], names: list[str]) -> int:
@@ -110,8 +118,14 @@ def _train(
         y = labels[rows].reshape(-1).astype(np.float32)
         return lightgbm.Dataset(x, y, group=np.full(int(rows.sum()), width), reference=reference, free_raw_data=True)
 
-    settings = SETTINGS | {"seed": seed, "num_threads": threads, "min_data_in_leaf": int(np.clip(train.sum() * width / 4000, 10, 200))}
+    settings = SETTINGS | {
+        "seed": seed,
+        "num_threads": threads,
+        "min_data_in_leaf": int(np.clip(train.sum() * width / 4000, 10, 200)),
+    }
     base = data(train)
     if held.sum() < 10:
         return lightgbm.train(settings, base, num_boost_round=80)
-    return lightgbm.train(settings, base, rounds, valid_sets=[data(held, base)], callbacks=[lightgbm.early_stopping(40, verbose=False)])
+    return lightgbm.train(
+        settings, base, rounds, valid_sets=[data(held, base)], callbacks=[lightgbm.early_stopping(40, verbose=False)]
+    )

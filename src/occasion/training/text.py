@@ -61,7 +61,9 @@ def tfidf(texts: list[str], max_words: int = 400, min_count: int = 2) -> Any:
         columns += tally.keys()
         counts += tally.values()
         ptr.append(len(columns))
-    matrix = sparse.csr_matrix((np.array(counts, np.float32), np.array(columns, np.int64), np.array(ptr)), shape=(len(texts), max(len(vocabulary), 1)))
+    matrix = sparse.csr_matrix(
+        (np.array(counts, np.float32), np.array(columns, np.int64), np.array(ptr)), shape=(len(texts), max(len(vocabulary), 1))
+    )
     df = np.bincount(matrix.indices, minlength=matrix.shape[1])
     kept = np.flatnonzero((df >= min_count) & (df < max(0.5 * len(texts), 3)))
     matrix = matrix[:, kept]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -52,7 +52,9 @@ class Block(nn.Module):
 class Network(nn.Module):
     """Item vectors and blocks."""
 
-    def __init__(self, n_items: int, text: torch.Tensor | None, warm: torch.Tensor, dim: int, length: int, layers: int, dropout: float) -> None:
+    def __init__(
+        self, n_items: int, text: torch.Tensor | None, warm: torch.Tensor, dim: int, length: int, layers: int, dropout: float
+    ) -> None:
         super().__init__()
         self.text, self.warm = text, warm
         self.delta = nn.Parameter(torch.randn(n_items, dim) * (0.02 if text is not None else 0.1))
@@ -150,7 +152,9 @@ def train(
     known = torch.from_numpy(np.flatnonzero(warm.numpy()))
     place = torch.zeros(n_items, dtype=torch.long)
     place[known] = torch.arange(len(known))
-    net = Network(n_items, None if text is None or not text.shape[1] else torch.from_numpy(text), warm, dim, length, layers, dropout)
+    net = Network(
+        n_items, None if text is None or not text.shape[1] else torch.from_numpy(text), warm, dim, length, layers, dropout
+    )
     heavy = [p for n, p in net.named_parameters() if p.ndim > 1 and "bias" not in n]
     light = [p for n, p in net.named_parameters() if p.ndim <= 1 or "bias" in n]
     optimiser = torch.optim.AdamW([{"params": heavy, "weight_decay": 0.05}, {"params": light, "weight_decay": 0.0}], lr=rate)
@@ -158,11 +162,13 @@ def train(
     steps = 0
     for epoch in range(epochs):
         t0 = time.monotonic()
-        if t0 - begun + longest > seconds:
+        if epoch and t0 - begun + 0.5 * longest > seconds:
             best_epoch = min(best_epoch, epoch)
             break
         net.train()
         for batch in _batches(runs, tokens, rng):
+            if time.monotonic() - begun > seconds:
+                break
             steps += 1
             for group in optimiser.param_groups:
                 group["lr"] = rate * min(1, steps / 100)
