@@ -17,3 +17,5 @@ autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 # Formulas in docstrings are plain text; a single backquote is a name, not a reference to resolve.
 default_role = "code"
+# Types in docstrings are words ("filter : Filter, text or mapping"); more than one class has a field called text.
+suppress_warnings = ["ref.python"]

@@ -143,7 +143,7 @@ class Showing:
     def _what_if(self, recommender: Recommender, one: Scene, other: Scene) -> None:
         from occasion.cli.slates import compared
 
-        self._heading("3  What if", "The same person and the same stores, another moment: what moves?")
+        self._heading("3  What if", "The same person in another moment: what moves?")
         before, after = recommender.what_if(one.context(), LENGTH, text=other.text, at=other.context().at)
         items = recommender.store.get_items([*before.items, *after.items])
         self.console.print(compared(before, after, items, titles=(one.heading, other.heading)))
