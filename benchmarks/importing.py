@@ -35,12 +35,8 @@ def seconds(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def peak_mb() -> float:
-    """Return the greatest memory of the process so far."""
-    return (
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        / (1 if sys.platform == "darwin" else 1024)
-        / (1_048_576 if sys.platform == "darwin" else 1)
-    )
+    """Return the greatest memory of the process so far; Linux counts in KiB, macOS in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def milliseconds(work: Callable[[], object], times: int) -> str:
@@ -83,9 +79,8 @@ def main() -> None:
         store = open_store(f"sqlite:///{path}")
         before = peak_mb()
         wall, cpu = seconds(lambda: print(import_files(store, given.files).sentence()))
-        print(
-            f"import: {wall:.1f} s, {cpu:.1f} s CPU, peak {peak_mb():.0f} MB (before: {before:.0f} MB), load {os.getloadavg()[0]:.1f}"
-        )
+        print(f"import: {wall:.1f} s, {cpu:.1f} s CPU, load {os.getloadavg()[0]:.1f}")
+        print(f"memory: {peak_mb():.0f} MB at most, {before:.0f} MB before")
         print(f"file: {path.stat().st_size / 1e6:.0f} MB")
         wall, cpu = seconds(lambda: print(import_files(store, given.files).sentence()))
         print(f"import again: {wall:.1f} s, {cpu:.1f} s CPU")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from occasion.importing.planning import plan_files
     from occasion.importing.report import ColumnUse, FilePlan, ImportSummary, Reject
-    from occasion.importing.run import import_files, plan_files
+    from occasion.importing.run import import_files
 
 __all__ = ["ENDINGS", "FORMATS", "ColumnUse", "FilePlan", "ImportSummary", "Reject", "import_files", "plan_files"]
 
@@ -36,8 +37,13 @@ ENDINGS = {
 }
 """End of a file's name (``.gz`` taken off) to its format; other files are told apart by their first bytes."""
 
-_PLACES = {name: "report" for name in ("ColumnUse", "FilePlan", "ImportSummary", "Reject")} | {
-    name: "run" for name in ("import_files", "plan_files")
+_PLACES = {
+    "ColumnUse": "report",
+    "FilePlan": "report",
+    "ImportSummary": "report",
+    "Reject": "report",
+    "import_files": "run",
+    "plan_files": "planning",
 }
 
 

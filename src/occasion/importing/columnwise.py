@@ -15,17 +15,14 @@ from numpy.typing import NDArray
 from occasion.data import Context
 from occasion.errors import DataError
 from occasion.importing.cells import Fault, as_id, as_long_text, as_mapping, as_number, as_scalar, as_text, as_time, as_truth
-from occasion.importing.report import ColumnUse, FilePlan
+from occasion.importing.report import ColumnUse, FilePlan, RowFaults
 from occasion.importing.synonyms import EVENT_TYPE_NAMES
 from occasion.protocols import Coded, EventBatch
 from occasion.stores.bodies import context_signals
 
-__all__ = ["EventRows", "RowFaults"]
+__all__ = ["EventRows"]
 
 Codes = NDArray[np.int32]
-
-RowFaults = list[tuple[int, str, str, str]]
-"""(row, column, value, reason) of rows that cannot be used."""
 
 
 class EventRows:

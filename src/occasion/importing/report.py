@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ColumnUse", "FilePlan", "ImportSummary", "Reject"]
+__all__ = ["ColumnUse", "FilePlan", "ImportSummary", "Reject", "RowFaults"]
+
+RowFaults = list[tuple[int, str, str, str]]
+"""(row, column, value, reason) of rows that cannot be used."""
 
 _WORDS = {"at": "time", "clicked": "answer whether it was clicked", "id": "id", "slate": "answer it came from"}
 EXAMPLES = 20

@@ -1,4 +1,4 @@
-"""Running an import: plan all files, then take them in chunk by chunk, so that a stop loses and doubles nothing."""
+"""Running an import: chunk by chunk, so that a stop loses and doubles nothing."""
 
 from __future__ import annotations
 
@@ -6,160 +6,27 @@ import contextlib
 import json
 import os
 import time
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, cast
-from zoneinfo import ZoneInfo
-
-import polars as pl
 
 from occasion.data import Item, Slate, User, content_hash
 from occasion.errors import DataError
-from occasion.importing import FORMATS
-from occasion.importing.cells import as_text
-from occasion.importing.chunks import Chunk, Reader, ambiguous_columns, numeric_columns, sample_of
-from occasion.importing.columns import KINDS, check_mapping, plan_file
-from occasion.importing.columnwise import EventRows, RowFaults
+from occasion.importing.chunks import Chunk
+from occasion.importing.columnwise import EventRows
 from occasion.importing.described import RowFault, rows_to_values
-from occasion.importing.files import InputFile, find_files, guess_format, standard_input
-from occasion.importing.report import FilePlan, ImportSummary, Reject
+from occasion.importing.frames import frame_of
+from occasion.importing.planning import Options, Paths, Source, open_files
+from occasion.importing.report import FilePlan, ImportSummary, Reject, RowFaults
 from occasion.protocols import Progress, Store
 
-__all__ = ["import_files", "plan_files"]
+__all__ = ["import_files"]
 
 VALUES = 5000
 """Items or users written in one transaction."""
-
-_UNTYPED = frozenset({"csv", "tsv"})
-"""Formats whose cells are all text."""
-
-Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-
-
-class _Source:
-    """One file, its reader and its plan."""
-
-    def __init__(self, file: InputFile, format: str, names: Sequence[str] | None) -> None:
-        self.file = file
-        self.format = guess_format(file) if format == "auto" else format
-        module, cls = FORMATS[self.format].split(":")
-        self.reader: Reader = getattr(import_module(module), cls)(file, names)
-        first = next(iter(self._chunks()), Chunk())
-        self.sample = sample_of(first) if len(first) else {}
-        self.numeric = numeric_columns(first) if self.format in _UNTYPED else frozenset[str]()
-        self.ambiguous = ambiguous_columns(first) if len(first) else frozenset[str]()
-        self.names = dict(self.reader.names) or {name: name for name in self.sample}
-        if not self.names:
-            raise DataError(f"{file.name}: no row can be read as {self.format}. Cure: check the file, or say its format.")
-
-    def _chunks(self, position: int = 0, line: int = 1) -> Iterator[Chunk]:
-        try:
-            yield from self.reader.chunks(position, line)
-        except (EOFError, OSError, zlib.error) as error:
-            raise DataError(
-                f"{self.file.name} breaks off: {error}. Cure: get the file again; what was imported before stays, "
-                "and importing it again does not double it."
-            ) from None
-
-    def chunks(self, position: int, line: int) -> Iterator[Chunk]:
-        """Yield chunks from where an earlier import stopped."""
-        return self._chunks(position, line)
-
-    def meet(self, chunk: Chunk) -> bool:
-        """Take note of columns that came up late in the file; return whether there are any."""
-        new = [name for name in chunk.columns() if name not in self.names]
-        if new:
-            sample = sample_of(chunk)
-            self.sample.update({name: sample.get(name, []) for name in new})
-            self.names.update({name: name for name in new})
-        return bool(new)
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise DataError(f"{name!r} is no IANA time zone. Cure: use one such as 'Europe/Berlin'.") from None
-
-
-class _Options:
-    """What the caller asked for, checked."""
-
-    def __init__(
-        self,
-        kind: str,
-        mapping: Mapping[str, str] | None,
-        format: str,
-        event_type: str | None,
-        names: Sequence[str] | None,
-        zone: str,
-    ) -> None:
-        if kind != "auto" and kind not in KINDS:
-            raise DataError(f"kind is {kind!r}, it must be auto, {', '.join(KINDS)}.")
-        if format != "auto" and format not in FORMATS:
-            raise DataError(f"format is {format!r}, it must be auto, {', '.join(FORMATS)}.")
-        self.kind, self.format, self.event_type = kind, format, event_type
-        self.mapping, self.names = dict(mapping or {}), list(names) if names else None
-        self.zone = _zone(zone)
-
-    def plan(self, source: _Source, kind: str | None = None) -> FilePlan:
-        """Return the plan of a file."""
-        return plan_file(
-            source.file.name,
-            source.format,
-            source.names,
-            source.sample,
-            kind=kind or self.kind,
-            mapping=self.mapping,
-            declared=source.reader.declared,
-            numeric=source.numeric,
-            ambiguous=source.ambiguous,
-            event_type=self.event_type,
-        )
-
-    def sources(self, files: Iterable[InputFile]) -> list[tuple[_Source, FilePlan]]:
-        """Return readers and plans of all files, items before users before events."""
-        opened = [_Source(file, self.format, self.names) for file in files]
-        check_mapping(self.mapping, [name for source in opened for name in source.names])
-        planned = [(source, self.plan(source)) for source in opened]
-        return sorted(planned, key=lambda pair: KINDS.index(pair[1].kind))
-
-    def key(self) -> tuple[Any, ...]:
-        """Return what, besides a file's content, an import depends on."""
-        return self.kind, self.mapping, self.format, self.event_type, self.names, self.zone.key
-
-
-@contextlib.contextmanager
-def _files(paths: Paths, stdin: BinaryIO | None) -> Iterator[list[InputFile]]:
-    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    named = find_files([p for p in given if os.fspath(p) != "-"])
-    if len(named) == len(given) or "-" not in [os.fspath(p) for p in given]:
-        if not named:
-            raise DataError("no file was named. Cure: name at least one, or '-' for standard input.")
-        yield named
-        return
-    with standard_input(stdin) as piped:
-        yield [*named, piped]
-
-
-def plan_files(
-    paths: Paths,
-    *,
-    kind: str = "auto",
-    mapping: Mapping[str, str] | None = None,
-    format: str = "auto",
-    event_type: str | None = None,
-    names: Sequence[str] | None = None,
-) -> list[FilePlan]:
-    """Return how files would be understood, without importing them; see `import_files`."""
-    options = _Options(kind, mapping, format, event_type, names, "UTC")
-    with _files(paths, None) as files:
-        return [plan for _, plan in options.sources(files)]
 
 
 def import_files(
@@ -219,12 +86,12 @@ def import_files(
     StoreError
         The store cannot be written. What was written stays, and importing again goes on from there.
     """
-    options = _Options(kind, mapping, format, event_type, names, time_zone)
+    options = Options(kind, mapping, format, event_type, names, time_zone)
     if store is None and not validate_only:
         raise DataError("there is no store to import into. Cure: pass a store, or validate_only=True.")
     started = time.perf_counter()
     summary = ImportSummary(validate_only=validate_only, rejects_file=os.fspath(rejects) if rejects else "")
-    with _files(paths, stdin) as files, _Rejects(rejects, summary) as rejected:
+    with open_files(paths, stdin) as files, _Rejects(rejects, summary) as rejected:
         sources = options.sources(files)
         run = _Run(None if validate_only else store, options, summary, rejected)
         run.progress = _Steps(progress, [source for source, _ in sources])
@@ -267,18 +134,18 @@ class _Rejects:
 class _Steps:
     """Progress over several files, in bytes."""
 
-    def __init__(self, report: Progress | None, sources: Sequence[_Source]) -> None:
+    def __init__(self, report: Progress | None, sources: Sequence[Source]) -> None:
         self._report = report
         self._done = 0
         self._total = 0 if any(s.file.zipped for s in sources) else sum(s.file.size for s in sources)
 
-    def at(self, source: _Source, position: int) -> None:
+    def at(self, source: Source, position: int) -> None:
         """Say how far a file is."""
         if self._report is not None:
             part = min(1.0, position / max(1, source.reader.total))
             self._report(self._done + round(part * source.file.size), self._total)
 
-    def over(self, source: _Source) -> None:
+    def over(self, source: Source) -> None:
         """Say that a file is done."""
         self.at(source, source.reader.total)
         self._done += source.file.size
@@ -289,11 +156,11 @@ class _Run:
 
     progress: _Steps
 
-    def __init__(self, store: Store | None, options: _Options, summary: ImportSummary, rejects: _Rejects) -> None:
+    def __init__(self, store: Store | None, options: Options, summary: ImportSummary, rejects: _Rejects) -> None:
         self._store, self._options, self._summary, self._rejects = store, options, summary, rejects
         self._states: list[str] = []
 
-    def take(self, source: _Source, plan: FilePlan) -> FilePlan:
+    def take(self, source: Source, plan: FilePlan) -> FilePlan:
         """Import one file, from where an earlier import of it stopped; return the plan as it was at the end."""
         state = "import " + content_hash(source.file.fingerprint(), source.file.name, self._options.key())
         counts = ImportSummary()
@@ -337,7 +204,7 @@ class _Run:
         place = {"position": position, "line": line, "done": done, **counts.counts()}
         self._store.put_state(state, json.dumps(place))
 
-    def _chunk(self, source: _Source, plan: FilePlan, chunk: Chunk, counts: ImportSummary) -> None:
+    def _chunk(self, source: Source, plan: FilePlan, chunk: Chunk, counts: ImportSummary) -> None:
         """Import one chunk and count its rows."""
         name = source.file.name
         rejects = [Reject(file=name, line=line, column="", value=value, reason=reason) for line, value, reason in chunk.faults]
@@ -354,7 +221,7 @@ class _Run:
             total.unchanged += unchanged
 
     def _events(self, plan: FilePlan, chunk: Chunk) -> tuple[int, int, RowFaults]:
-        frame, faults = _frame(chunk, plan)
+        frame, faults = frame_of(chunk, plan)
         events = EventRows(frame, plan, self._options.zone, faults)
         valid = len(events.batch.id)
         if self._store is None:
@@ -383,37 +250,3 @@ class _Run:
         for slate in fresh:
             store.put_slate(slate)
         return len({slate.id for slate in fresh})
-
-
-def _frame(chunk: Chunk, plan: FilePlan) -> tuple[pl.DataFrame, RowFaults]:
-    """Return the columns of a chunk that the plan uses as a frame."""
-    used = [use.column for use in plan.columns if use.role != "ignored"]
-    if chunk.frame is not None:
-        return chunk.frame.select(used), []
-    columns, faults = {}, []
-    for name in used:
-        cells = [row.get(name) for row in chunk.rows or ()]
-        try:
-            columns[name] = _series(cells)
-        except UnicodeEncodeError:
-            half = [n for n, cell in enumerate(cells) if cell is not None and not _whole(as_text(cell))]
-            faults += [(n, name, as_text(cells[n]), "half a character (a lone surrogate)") for n in half]
-            columns[name] = _series([None if n in set(half) else cell for n, cell in enumerate(cells)])
-    return pl.DataFrame(columns), faults
-
-
-def _whole(text: str) -> bool:
-    return text.isascii() or text == text.encode("utf-8", "replace").decode()
-
-
-def _series(cells: list[Any]) -> pl.Series:
-    """Return cells of one kind as they are, of several kinds or nested as texts."""
-    kinds = {type(cell) for cell in cells if cell is not None}
-    if kinds <= {str}:
-        return pl.Series(cells, dtype=pl.String)
-    if kinds in ({float}, {int, float}) or kinds == {bool}:
-        return pl.Series(cells, dtype=pl.Boolean if kinds == {bool} else pl.Float64, strict=False)
-    if kinds == {int}:
-        with contextlib.suppress(OverflowError, TypeError, pl.exceptions.PolarsError):
-            return pl.Series(cells, dtype=pl.Int64)
-    return pl.Series([None if cell is None else as_text(cell) for cell in cells], dtype=pl.String)
