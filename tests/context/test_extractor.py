@@ -72,6 +72,13 @@ def test_a_zone_that_does_not_exist_is_named():
         EXTRACTOR.extract(Context(at=FRIDAY_NOON, time_zone="Mars/Base"))
 
 
+def test_as_many_signals_as_a_context_takes():
+    signals = {f"s{n}": n / 7 for n in range(254)} | {"latitude": -40.0, "longitude": 9.5}
+    found = EXTRACTOR.extract(Context(at=FRIDAY_NOON, signals=signals)).signals
+    assert len(found) > 500
+    assert found["season"] == "winter"
+
+
 def test_faults_of_configuration():
     with pytest.raises(DataError, match="clock"):
         ContextExtractor(Settings(), providers=["clok"])

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from occasion.context.sentence import description, sentence
 from occasion.context.signals import as_written, normalised
 from occasion.context.whereabouts import Whereabouts, hemisphere, whereabouts
 from occasion.context.words import signals_in_words
-from occasion.data import Context, Scalar
+from occasion.data import MAX_SIGNALS, Context, Scalar
 from occasion.errors import DataError
 from occasion.protocols import ContextProvider, EventColumns, StoredContext
 from occasion.settings import Settings
@@ -126,7 +127,7 @@ class ContextExtractor:
         told = _told(given, stated, where)
         signals: dict[str, Scalar] = {}
         if at >= UNTIMED:
-            asked = replace(context, at=at, signals=given, time_zone=where.time_zone, country=where.country or None)
+            asked = replace(context, at=at, signals=_most(given), time_zone=where.time_zone, country=where.country or None)
             for provider in self.providers:
                 signals.update(provider.signals(asked))
         signals |= {name: value for name, value in told.items() if value is not None}
@@ -229,6 +230,11 @@ class ContextExtractor:
                 agree += weight * (codes == code)
             both += weight * (codes >= 0)
         return np.asarray(agree / np.where(both > 0, both, 1), np.float32)
+
+
+def _most(given: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+    """Return no more signals than a context takes: the words of numbers may be too many on top, and come last."""
+    return given if len(given) <= MAX_SIGNALS else dict(islice(given.items(), MAX_SIGNALS))
 
 
 def _told(given: Mapping[str, Scalar], stated: Mapping[str, Scalar], where: Whereabouts) -> dict[str, Scalar | None]:

@@ -78,24 +78,26 @@ class HitTable:
         if len(lists) != len(truths):
             raise ValueError(f"there are {len(lists)} lists and {len(truths)} truths. Cure: one truth a list.")
         ranked, query, place = _flat(lists)
-        right, owner, _ = _flat([np.unique(np.fromiter(truth, np.int64)) for truth in truths])
+        right, owner, _ = _flat([truth if isinstance(truth, np.ndarray) else list(truth) for truth in truths])
         hits = np.zeros((len(lists), int(place.max()) + 1 if len(place) else 0), bool)
-        if len(right) and len(ranked):
-            # One number for (query, key), so that membership is one sorted search over all queries.
-            span = int(max(right.max(), ranked.max())) + 1
-            hits[query, place] = np.isin(query * span + ranked, owner * span + right)
-        return cls(hits, np.bincount(owner, minlength=len(lists)).astype(np.int64))
+        # One number for (query, key), so that membership is one sorted search over all queries.
+        least = min(ranked.min(initial=0), right.min(initial=0))
+        span = int(max(ranked.max(initial=0), right.max(initial=0)) - least) + 1
+        distinct = np.unique(owner * span + (right - least))
+        hits[query, place] = np.isin(query * span + (ranked - least), distinct)
+        return cls(hits, np.bincount(distinct // span, minlength=len(lists)).astype(np.int64))
 
     def ndcg(self, k: int = 10) -> Values:
         """Return `ndcg` of each query (q,)."""
         gain = 1 / np.log2(np.arange(2, k + 2))
-        found = self.hits[:, :k] @ gain[: self.hits[:, :k].shape[1]]
+        hits = self.hits[:, :k]
+        found: Values = np.asarray(hits @ gain[: hits.shape[1]], np.float64)
         ideal = np.concatenate([[1.0], np.cumsum(gain)])[np.minimum(self.right, k)]
         return np.asarray(np.where(self.right > 0, found / ideal, 0.0), np.float64)
 
     def hit(self, k: int = 10) -> Values:
         """Return `hit` of each query (q,)."""
-        return self.hits[:, :k].any(1).astype(np.float64)
+        return np.asarray(self.hits[:, :k].any(1), np.float64)
 
     def recall(self, k: int = 10) -> Values:
         """Return `recall` of each query (q,)."""
@@ -111,8 +113,8 @@ class HitTable:
 
 def _flat(lists: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return all keys behind one another, and the list and the place in it of each."""
-    sizes = np.array([len(one) for one in lists], np.int64)
-    keys = np.concatenate([np.asarray(one, np.int64) for one in lists]) if len(lists) else np.zeros(0, np.int64)
+    sizes = np.fromiter(map(len, lists), np.int64, len(lists))
+    keys = np.concatenate([*lists, np.zeros(0, np.int64)]).astype(np.int64)
     starts = np.cumsum(sizes) - sizes
     return keys, np.repeat(np.arange(len(lists)), sizes), np.arange(len(keys)) - np.repeat(starts, sizes)
 
