@@ -26,7 +26,7 @@ demo: install
 	$(BIN)/occasion demo
 
 test: test-install
-	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 install: $(VENV)/.stamp-core
 
