@@ -26,6 +26,13 @@ __all__ = [
 ]
 
 
+# Made once: json.dumps makes an encoder for each call.
+_ENCODE = {
+    sort: json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=sort, allow_nan=False).encode
+    for sort in (False, True)
+}
+
+
 def as_json(value: Any, *, sort: bool = False) -> str:
     """Return compact JSON that is valid UTF-8.
 
@@ -35,7 +42,7 @@ def as_json(value: Any, *, sort: bool = False) -> str:
         A whole number too long to be written.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort, allow_nan=False)
+        text = _ENCODE[sort](value)
     except ValueError as error:
         raise DataError(f"a value cannot be stored: {error}. Cure: pass shorter numbers, or pass them as text.") from None
     if not text.isascii():
