@@ -43,6 +43,8 @@ MEAN_SAMPLE = 20_000
 """Items whose vectors make the catalogue mean."""
 CATCH_UP = 20_000
 """Up to this many new events are counted one by one; more of them and the whole log is counted again."""
+TITLES = 20_000
+"""Titles kept at hand."""
 ENCODER_STATE = "encoder"
 
 
@@ -84,6 +86,7 @@ class LiveState:
         self.cache = VectorCache(self.folder / "vectors", encoder.version, encoder.dim)
         self.index: Index | None = None
         self.mean = np.zeros(encoder.dim, np.float32)
+        self._titles: dict[int, str] = {}
         self._indexed = 0
         self._cursor = (-1, -1)
         self._lock = threading.RLock()
@@ -148,6 +151,8 @@ class LiveState:
         """Take a chunk into catalogue and text index; return keys and raw vectors of those the index lacks."""
         gone = np.array([e.key for e in chunk if e.item is None], np.int32)
         self.catalogue.apply(chunk)
+        for entry in chunk:
+            self._titles.pop(entry.key, None)
         if len(gone):
             self.text_index.remove(gone)
             assert self.index is not None
@@ -271,9 +276,14 @@ class LiveState:
 
     def titles(self, keys: Sequence[int]) -> list[str]:
         """Return the titles of keys, the id where an item is not described."""
-        ids = [self.catalogue.id(k) for k in keys]
-        found: dict[str, Item] = self.store.get_items(list(dict.fromkeys(ids))) if ids else {}
-        return [found[i].title if i in found else i for i in ids]
+        missing = [k for k in dict.fromkeys(keys) if k not in self._titles]
+        if missing:
+            ids = {k: self.catalogue.id(k) for k in missing}
+            found: dict[str, Item] = self.store.get_items(list(ids.values()))
+            if len(self._titles) > TITLES:
+                self._titles = {k: t for k, t in self._titles.items() if k in keys}
+            self._titles |= {k: found[i].title if i in found else i for k, i in ids.items()}
+        return [self._titles[k] for k in keys]
 
     def vectors(self, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the centred unit vectors (n, dim) of keys; zero where an item has none."""

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["Recommender"]
 
 MAX_K = 10_000
+SQUARE = 200
+"""Up to this many candidates, all their cosines at once are cheaper than one row after another."""
 
 
 class Recommender:
@@ -284,15 +286,19 @@ class Recommender:
         )
 
     def _similarity(self, keys: Keys) -> Callable[[int, NDArray[np.int64]], Floats]:
-        """Return a function of (one position, positions) to cosines; the vectors of the positions are fetched once."""
-        pool: dict[int, tuple[NDArray[np.int64], Floats]] = {}
+        """Return a function of (one position, positions) to cosines; those among the positions are worked out once."""
+        pools: dict[int, tuple[NDArray[np.int64], Floats, Floats | None]] = {}
 
         def similarity(one: int, others: NDArray[np.int64]) -> Floats:
-            if id(others) not in pool:
-                pool[id(others)] = (others, self.live.vectors(keys[others]))
-            vectors = pool[id(others)][1]
+            if id(others) not in pools:
+                vectors = self.live.vectors(keys[others])
+                pools[id(others)] = (others, vectors, vectors @ vectors.T if len(others) <= SQUARE else None)
+            _, vectors, square = pools[id(others)]
             mine = np.flatnonzero(others == one)
-            return np.asarray(vectors @ (vectors[mine[0]] if len(mine) else self.live.vectors(keys[[one]])[0]), np.float32)
+            if square is not None and len(mine):
+                return np.asarray(square[mine[0]], np.float32)
+            vector = vectors[mine[0]] if len(mine) else self.live.vectors(keys[[one]])[0]
+            return np.asarray(vectors @ vector, np.float32)
 
         return similarity
 

@@ -168,19 +168,37 @@ class TextIndex:
         """Return the weighted sum of items as unit-length term weights."""
         if not self._ready():
             return {}
-        total: dict[int, float] = {}
-        for key, weight in zip(keys.tolist(), weights.tolist(), strict=True):
-            for term, value in self._of(key):
+        late = np.array([key in self._gone for key in keys.tolist()], np.bool_)
+        total = self._sum_rows(keys[~late], weights[~late])
+        for key, weight in zip(keys[late].tolist(), weights[late].tolist(), strict=True):
+            for term, value in self._fresh.get(key, {}).items():
                 total[term] = total.get(term, 0.0) + weight * value
         return _unit(total)
 
-    def _of(self, key: int) -> list[tuple[int, float]]:
-        if key in self._fresh:
-            return list(self._fresh[key].items())
-        if key in self._gone or self._rows is None or key >= self._rows.shape[0]:
-            return []
-        part = slice(self._rows.indptr[key], self._rows.indptr[key + 1])
-        return list(zip(self._rows.indices[part].tolist(), self._rows.data[part].tolist(), strict=True))
+    def _sum_rows(self, keys: NDArray[np.int32], weights: NDArray[np.float32]) -> dict[int, float]:
+        """Return the weighted sum of items as when the arrays were built, its weightiest terms."""
+        if self._rows is None or not len(keys):
+            return {}
+        places, lengths = self._places(keys)
+        terms = self._rows.indices[places]
+        dense = np.zeros(self._rows.shape[1], np.float32)
+        np.add.at(dense, terms, self._rows.data[places] * np.repeat(weights, lengths).astype(np.float32))
+        terms = _distinct(terms)
+        heaviest = np.argsort(-np.abs(dense[terms]), kind="stable")[: 2 * QUERY_TERMS]
+        return dict(zip(terms[heaviest].tolist(), dense[terms[heaviest]].tolist(), strict=True))
+
+    def _places(self, keys: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where the terms of keys (n,) stand, one run a key, and the length of each run (n,).
+
+        The same as slicing rows of the sparse matrix, without the price of another matrix.
+        """
+        size = self._rows.shape[0]
+        inside = np.minimum(keys, size - 1)
+        starts = self._rows.indptr[inside].astype(np.int64)
+        lengths = np.where(keys < size, self._rows.indptr[inside + 1] - starts, 0)
+        ends = np.cumsum(lengths)
+        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
+        return places, lengths
 
     def search(self, query: dict[int, float], k: int, allowed: NDArray[np.bool_] | None = None) -> CandidateScores:
         """Return at most k keys by cosine with a query, best first, only positive scores."""
@@ -236,16 +254,11 @@ class TextIndex:
         """Return cosines (n,) with what was held when the arrays were built."""
         if self._rows is None:
             return np.zeros(len(keys), np.float32)
-        size, terms = self._rows.shape
+        terms = self._rows.shape[1]
         dense = np.zeros(terms, np.float32)
         known = [(t, w) for t, w in query.items() if t < terms]
         dense[[t for t, _ in known]] = [w for _, w in known]
-        inside = np.minimum(keys, size - 1)
-        starts = self._rows.indptr[inside]
-        lengths = np.where(keys < size, self._rows.indptr[inside + 1] - starts, 0)
-        # The places of all terms of all keys, one run a key: the same as slicing rows, without the price of a matrix.
-        ends = np.cumsum(lengths)
-        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
+        places, lengths = self._places(keys)
         gain = self._rows.data[places] * dense[self._rows.indices[places]]
         return np.bincount(np.repeat(np.arange(len(keys)), lengths), gain, len(keys)).astype(np.float32)
 
