@@ -135,11 +135,12 @@ class ContextExtractor:
             signals.pop(name, None)
         if recent:
             signals |= {"recent_items": len(recent), "last_item": " ".join(recent[-1].split())[:80]}
-        unsaid = {name for name in given if name not in stated}
+        unsaid = [name for name in given if stated.get(name) != given[name]]
+        corrected = [name for name in unsaid if name in stated]
         spoken = signals | as_written(context.signals, given)
         return ExtractedContext(
             signals,
-            sentence(context.text, spoken, unsaid, recent, context.locale),
+            sentence(context.text, spoken, unsaid, recent, context.locale, corrected),
             at,
             description(context.text, spoken, recent, context.locale),
         )

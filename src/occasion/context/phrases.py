@@ -76,7 +76,8 @@ _WHOLE = frozenset({"place", "company", "device"})
 
 
 def _english_day(weekday: str, part: str, season: str) -> str:
-    told = " ".join(word for word in (weekday, part) if word)
+    early = part == "early morning" and weekday
+    told = f"early on {weekday} morning" if early else " ".join(word for word in (weekday, part) if word)
     return f"{told} in {season}" if told and season else told or season
 
 

@@ -2,7 +2,7 @@
 
 `description` says everything, for people and for generating models. `sentence` is what the encoder reads, and says less. Share
 of 24 situations for which the default encoder puts an item of the right kind first, of 60 items of 12 kinds (one situation is
-.04; plain vectors; with centred ones the order is the same):
+.04; plain vectors; centred ones give the same picture):
 
 =======================================  =======  =======
 text that was encoded                    English  Chinese
@@ -114,7 +114,12 @@ def description(text: str, signals: Mapping[str, Scalar], recent: Sequence[str] 
 
 
 def sentence(
-    text: str, signals: Mapping[str, Scalar], given: Collection[str] = (), recent: Sequence[str] = (), locale: str = "en"
+    text: str,
+    signals: Mapping[str, Scalar],
+    given: Collection[str] = (),
+    recent: Sequence[str] = (),
+    locale: str = "en",
+    corrected: Collection[str] = (),
 ) -> str:
     """Return what the encoder reads; empty where nothing is known.
 
@@ -130,11 +135,15 @@ def sentence(
         Titles of the items last chosen, oldest first; not said beside own words, as the history has a vector of its own.
     locale : str
         "en" or "zh".
+    corrected : collection of str
+        Names of given signals of which the words say something else; these are always said.
     """
     say = PHRASES[locale]
     own = _said(text)
     if own:
-        beside = _beside({name: signals[name] for name in signals if name in given}, say)
+        beside = [phrase for name in corrected if (phrase := _alone(name, signals[name], say))]
+        others = _beside({n: v for n, v in signals.items() if n in given and n not in corrected}, say)
+        beside += others[: max(0, BESIDE_WORDS - len(beside))]
         return own if not beside else _joined([own, say.comma.join(beside)], say)
     person = say.comma.join(say.clause(name, signals[name]) for name in _PEOPLE if name in signals)
     told = [_holiday(signals, say), _weather(signals, say), person, say.comma.join(_others(signals, say)), _recent(recent, say)]
@@ -142,11 +151,17 @@ def sentence(
     return _joined([_clock(spoken, say), *told], say)
 
 
+def _alone(name: str, value: Scalar, say: Phrases) -> str:
+    """Return how one signal is said by itself; empty for one that is for counting alone."""
+    if name in _AIR:
+        return _weather({name: value}, say)
+    if name in _CLOCK:
+        return _clock({name: value}, say)
+    return say.clause(name, value) if name in _PEOPLE or _telling(name, value) else ""
+
+
 def _beside(signals: Mapping[str, Scalar], say: Phrases) -> list[str]:
-    """Return how at most `BESIDE_WORDS` signals are said: those of `_BESIDE`, the clock's, those that have no frame."""
-    told: list[str] = []
-    for name in _BESIDE:
-        if name in signals:
-            told.append(_weather({name: signals[name]}, say) if name in _AIR else say.clause(name, signals[name]))
+    """Return how signals are said beside words, the order of choice: those of `_BESIDE`, the clock's, those without a frame."""
+    told = [_alone(name, signals[name], say) for name in _BESIDE if name in signals]
     clock = _clock(signals, say)
-    return [*told, *([clock] if clock else []), *_others(signals, say)][:BESIDE_WORDS]
+    return [*told, *([clock] if clock else []), *_others(signals, say)]
