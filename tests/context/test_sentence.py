@@ -61,7 +61,7 @@ def test_without_words_what_is_known_is_said_and_the_clock_only_if_nothing_else_
     assert sentence("", clock, recent=["Umbrella", "Boots"]) == "Recently looked at: Umbrella; Boots"
     assert sentence("", clock | {"holiday": "Easter"}) == "A public holiday (Easter)".replace("A", "a", 1)
     assert sentence("", {"weekday": "monday", "part_of_day": "early morning"}) == "early on Monday morning"
-    assert sentence("", {}) == description("", {}) == ""
+    assert sentence("", {"weekday": 3}) == sentence("", {}) == description("", {}) == ""
 
 
 def test_bare_numbers_and_code_numbers_are_not_said():

@@ -36,7 +36,7 @@ tests = st.one_of(
     st.builds(lambda f, v: {"field": f, "in": v}, fields, st.lists(operand, min_size=1, max_size=3)),
     st.builds(lambda f, o, v: {"field": f, o: v}, fields, st.sampled_from(["lt", "lte", "gt", "gte"]), number),
     st.builds(lambda f, a, b: {"field": f, "between": sorted([a, b])}, fields, number, number),
-    st.builds(lambda f, v: {"field": f, "contains": v}, fields, st.sampled_from(["a", "ac", "1", "手", "Ä", "e", "xx", "\0"])),
+    st.builds(lambda f, v: {"field": f, "contains": v}, fields, st.sampled_from(["a", "ac", "1", "手", "Ä", "e", "xx"])),
     st.builds(lambda f, v: {"field": f, "exists": v}, fields, st.booleans()),
 )
 filters = st.recursive(
@@ -58,13 +58,13 @@ def number_of(value):
 
 
 def text_of(value):
-    return str(value).casefold() if not isinstance(value, bool) else ("true" if value else "false")
+    return str(value).casefold().replace("\0", " ") if not isinstance(value, bool) else ("true" if value else "false")
 
 
 def values_of(item, name):
     """The plain reading: the values of an item's field, as text without case or numbers."""
     texts = {"id": item.id, "title": item.title, **item.text}
-    if name in item.attributes:
+    if item.attributes.get(name, ()) != ():
         value = item.attributes[name]
         return list(value) if isinstance(value, tuple) else [value]
     if name in texts:
@@ -98,7 +98,7 @@ def passes(item, node):
     if op == "in":
         return any(equal(v, w) for v in mine for w in wanted)
     if op == "contains":
-        return any(wanted.casefold().replace("\0", " ") in text_of(v).replace("\0", " ") for v in mine if isinstance(v, str))
+        return any(wanted.casefold() in text_of(v) for v in mine if isinstance(v, str))
     compare = {
         "lt": lambda v: v < wanted, "lte": lambda v: v <= wanted, "gt": lambda v: v > wanted, "gte": lambda v: v >= wanted,
         "between": lambda v: wanted[0] <= v <= wanted[1],

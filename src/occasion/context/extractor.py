@@ -248,15 +248,15 @@ def _told(given: Mapping[str, Scalar], stated: Mapping[str, Scalar], where: Wher
     if isinstance(hour, int):
         out.setdefault("part_of_day", part_of_day(hour))
     elif "part_of_day" in out:
-        out["hour"] = None
+        out.setdefault("hour", None)
     if weekday in _WEEKDAYS:
         out.setdefault("weekend", _WEEKDAYS.index(str(weekday)) in weekend_of(where.country))
     elif "weekend" in out:
-        out["weekday"] = None
+        out.setdefault("weekday", None)
     if isinstance(month, int):
         out.setdefault("season", season(month, where.hemisphere))
     elif "season" in out:
-        out["month"] = None
+        out.setdefault("month", None)
     return out
 
 

@@ -59,7 +59,7 @@ def _telling(name: str, value: Scalar) -> bool:
 
 
 def _clock(signals: Mapping[str, Scalar], say: Phrases) -> str:
-    return say.day(*(say.value(name, signals[name]) if name in signals else "" for name in _CLOCK))
+    return say.day(*(say.value(name, signals[name]) if isinstance(signals.get(name), str) else "" for name in _CLOCK))
 
 
 def _holiday(signals: Mapping[str, Scalar], say: Phrases) -> str:
