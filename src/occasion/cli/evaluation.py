@@ -12,6 +12,8 @@ from occasion.cli.invocation import common_options, current
 
 __all__ = ["evaluate"]
 
+ENDINGS = (".json", ".html", ".png", ".svg", ".pdf")
+
 
 @click.command(cls=Documented)
 @click.option("--share", type=float, default=0.1, show_default=True, help="Share of the events after the cut in time, 0 to 1.")
@@ -40,8 +42,13 @@ def evaluate(until: str | None, baselines: tuple[str, ...], slices: tuple[str, .
       occasion evaluate --until 2026-10-01 --slice weather --json
     """
     from occasion.cli.parameters import unix_time
+    from occasion.errors import DataError
     from occasion.evaluation import evaluate as measure
 
+    # Found out now, not after minutes of measuring.
+    for path in out:
+        if path.suffix.lower() not in ENDINGS:
+            raise DataError(f"a report cannot be written as {path.name!r}. Cure: a name that ends in {', '.join(ENDINGS)}.")
     invocation = current()
     settings = invocation.settings()
     chosen: dict[str, Any] = {"baselines": baselines} if baselines else {}
