@@ -147,7 +147,10 @@ def test_k_at_its_limits(ready: Path, k: int) -> None:
         (("--what-if", "=rain"), "--what-if"),
         (("--at", "yesterday"), "'yesterday'"),
         (("--at", "1795779000000"), "milliseconds"),
+        (("--at", "nan"), "nan"),
         (("--user", " "), "user"),
+        (("--text", "x" * 100_001), "100001"),
+        (("--signal", "heat=NaN"), "heat"),
         (("--boost", "brand = Acme"), "FACTOR:FILTER"),
         (("--boost", "-1:brand = Acme"), "-1"),
         (("--pin", "phone=first"), "ID=PLACE"),
@@ -186,6 +189,12 @@ def test_an_empty_home_answers_with_a_note(tmp_path: Path) -> None:
     found = answer(done)
     assert found["items"] == []
     assert "import" in " ".join(found["notes"])
+
+
+def test_odd_words_get_answers(ready: Path) -> None:
+    for text in ("🎉🎉🎉", "\u0000 \ufeff", "x" * 100_000, "'; DROP TABLE item; --", "\ud800"):
+        found = answer(inside("recommend", "--text", text, "--json", "--no-keep", "-k", "2", home=ready))
+        assert len(found["items"]) == 2
 
 
 def test_unknown_people_get_answers(ready: Path) -> None:

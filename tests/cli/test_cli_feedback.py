@@ -58,6 +58,19 @@ def test_many_events_from_lines_keep_the_good_and_tell_of_the_bad(shop: Path) ->
     assert occasion("feedback", "--stdin", "--json", home=shop, stdin="").code == 0
 
 
+def test_lines_that_are_no_text_are_rejected_alone(shop: Path) -> None:
+    lines = (
+        b'{"item": "tea", "user": "u1", "id": "one"}\n\xff\xfe\n'
+        + b"[" * 100_000
+        + b'\n{"item": "tea", "user": "u1", "id": "two"}\n'
+    )
+    command = [str(OCCASION), "feedback", "--stdin", "--json", "--home", str(shop)]
+    done = subprocess.run(command, input=lines, capture_output=True, check=False)
+    assert done.returncode == 6
+    assert json.loads(done.stdout) == {"new": 2, "rejected": 2}
+    assert b"Traceback" not in done.stderr
+
+
 def test_an_item_not_yet_described_is_kept_and_told(shop: Path) -> None:
     done = occasion("feedback", "brand-new", "--session", "s1", home=shop)
     assert done.code == 0

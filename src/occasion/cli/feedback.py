@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -56,7 +56,7 @@ def feedback(item: str | None, from_stdin: bool, **given: Any) -> None:
         new = _store(invocation, [_event(invocation, item, given)])
         rejected = 0
     else:
-        new, rejected = _many(invocation, sys.stdin)
+        new, rejected = _many(invocation, sys.stdin.buffer)
     if invocation.json:
         invocation.emit({"new": new, "rejected": rejected})
     else:
@@ -101,7 +101,7 @@ def _store(invocation: Invocation, events: Iterable[Event]) -> int:
     return new
 
 
-def _many(invocation: Invocation, lines: TextIO) -> tuple[int, int]:
+def _many(invocation: Invocation, lines: BinaryIO) -> tuple[int, int]:
     """Store events from JSON lines; return how many were new and how many lines were rejected."""
     rejected = 0
 
@@ -112,7 +112,7 @@ def _many(invocation: Invocation, lines: TextIO) -> tuple[int, int]:
             if not line.strip():
                 continue
             try:
-                yield _parsed(line, zone)
+                yield _parsed(line.decode("utf-8"), zone)
             except ValueError as error:
                 rejected += 1
                 click.echo(f"line {number} rejected: {' '.join(str(error).split())}", err=True)
@@ -127,7 +127,7 @@ def _parsed(line: str, zone: str) -> Event:
 
     try:
         found = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"this is no JSON: {error}. Cure: one object a line.") from None
     if not isinstance(found, dict):
         raise DataError(f"a line must be an object, found {type(found).__name__}.")
