@@ -212,6 +212,15 @@ def test_rules_are_obeyed(recommender):
         recommender.recommend(ask(), rules=Rules(filter=parse_filter("colour = red")))
 
 
+def test_a_filter_that_is_not_strict_fills_up_behind_what_passes(recommender):
+    loose = Rules(filter=parse_filter("categories has food"), exclude=("tent",), strict=False)
+    slate = recommender.recommend(ask("camping"), k=8, rules=loose)
+    assert set(slate.items[:5]) == {"soup", "pizza", "chips", "beer", "tea"}
+    assert len(set(slate.items)) == 8
+    assert "tent" not in slate.items
+    assert slate.notes == ("5 items pass the filter; the other 3 places went to items that do not.",)
+
+
 def test_bought_items_come_back_only_where_people_come_back(recommender):
     recommender.feedback([Event(user="u", item="beer", type="purchase", at=NOW - 500)])
     assert "beer" not in recommender.recommend(ask(user="u"), k=11).items

@@ -132,14 +132,29 @@ class Recommender:
         rules = rules or Rules()
         slate_id = slate_id or uuid.uuid4().hex
         self.refresh()
-        moment, notes = self.reader.read(context or Context(), rules, slate_id)
-        keys, parts = self._ranked(moment, rules)
+        context = context or Context()
+        context = replace(context, at=time.time()) if context.at is None else context
         level = self.settings.diversity if diversity is None else diversity
         policy = make_policy("epsilon", epsilon=explore) if explore else make_policy("diverse", diversity=level)
-        slate = self._slate(slate_id, moment, keys, parts, k, rules, policy, notes)
+        slate = self._answer(context, k, rules, policy, slate_id)
+        if rules.filter is not None and not rules.strict and len(slate.entries) < k:
+            slate = self._filled(slate, context, k, rules, policy)
         if keep:
             self.store.put_slate(slate)
         return slate
+
+    def _answer(self, context: Context, k: int, rules: Rules, policy: Policy, slate_id: str) -> Slate:
+        moment, notes = self.reader.read(context, rules, slate_id)
+        keys, parts = self._ranked(moment, rules)
+        return self._slate(slate_id, moment, keys, parts, k, rules, policy, notes)
+
+    def _filled(self, slate: Slate, context: Context, k: int, rules: Rules, policy: Policy) -> Slate:
+        """Give the places that a filter left empty to items that do not pass it; all other rules stay in force."""
+        here = len(slate.entries)
+        others = replace(rules, filter=None, pins={}, exclude=(*rules.exclude, *slate.items))
+        rest = self._answer(context, k - here, others, policy, slate.id)
+        note = f"{here} items pass the filter; the other {len(rest.entries)} places went to items that do not."
+        return replace(slate, entries=(*slate.entries, *rest.entries), notes=(note,))
 
     def similar(self, item_id: str, k: int = 10, *, rules: Rules | None = None) -> Slate:
         """Return items like one item, by text and by what people choose with it; the slate is not stored.
