@@ -66,7 +66,7 @@ def test_standard_input(files: Path) -> None:
     [
         (("nothing-*.csv",), "nothing-*.csv"),
         ((), "FILES"),
-        (("items.csv", "--map", "id"), "--map item=sku"),
+        (("items.csv", "--map", "id"), "--map id=sku"),
         (("items.csv", "--map", "id=nr"), "'nr'"),
         (("items.csv", "--kind", "things"), "things"),
     ],

@@ -27,7 +27,7 @@ LENGTH = 6
 """Items shown for a moment."""
 
 
-@click.command(cls=Documented)
+@click.command(cls=Documented, short_help="Show the main job on real groceries, in one go.")
 @click.option("--time-limit", type=float, help="Fail if it takes longer, in seconds; for automatic checks.")
 @common_options
 def demo(time_limit: float | None) -> None:

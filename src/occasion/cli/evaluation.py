@@ -15,7 +15,7 @@ __all__ = ["evaluate"]
 ENDINGS = (".json", ".html", ".png", ".svg", ".pdf")
 
 
-@click.command(cls=Documented)
+@click.command(cls=Documented, short_help="Measure quality on the store's own log.")
 @click.option("--share", type=float, default=0.1, show_default=True, help="Share of the events after the cut in time, 0 to 1.")
 @click.option("--until", metavar="TIME", help="The cut itself: only events before it are learnt from.")
 @click.option("--k", "-k", type=int, default=10, show_default=True, help="Length of the lists, 1 to 1000.")

@@ -19,7 +19,7 @@ SECRETS = ("OPENAI_API_KEY",)
 """Secrets are read from the environment alone and never shown."""
 
 
-@click.command(cls=Documented)
+@click.command(cls=Documented, short_help="Write an occasion.toml with every setting.")
 @click.option("--force", is_flag=True, help="Replace an occasion.toml that is there.")
 @common_options
 def init(force: bool) -> None:
@@ -84,7 +84,7 @@ def _template(settings: Settings | None) -> str:
     return "\n".join(lines)
 
 
-@click.command(cls=Documented)
+@click.command(cls=Documented, short_help="Show the settings and where each comes from.")
 @common_options
 def config() -> None:
     """Show the effective settings and where each comes from; secrets are never shown.

@@ -21,7 +21,7 @@ FILE_FORMATS = ("auto", "csv", "tsv", "jsonl", "parquet", "atomic")
 EXPORT_FORMATS = ("jsonl", "csv", "parquet")
 
 
-@click.command("import", cls=Documented)
+@click.command("import", cls=Documented, short_help="Import items, users and events from files.")
 @click.argument("files", nargs=-1, required=True)
 @click.option(
     "--kind",
@@ -56,7 +56,7 @@ def import_command(files: tuple[str, ...], plan: bool, allow_rejects: bool, **gi
     --------
       occasion import items.csv events.csv
       occasion import 'log/2026-*.parquet' --kind events --event-type purchase
-      occasion import shop.csv --map item=sku --map text.title=produktname --plan
+      occasion import shop.csv --map id=sku --map text.title=produktname --plan
       zcat events.jsonl.gz | occasion import - --kind events
     """
     from occasion.cli.parameters import named_values
@@ -65,7 +65,7 @@ def import_command(files: tuple[str, ...], plan: bool, allow_rejects: bool, **gi
     settings = invocation.settings()
     options: dict[str, Any] = {
         "kind": given["kind"],
-        "mapping": {role: str(column) for role, column in named_values(given["mapping"], "--map", "item=sku").items()},
+        "mapping": {role: str(column) for role, column in named_values(given["mapping"], "--map", "id=sku").items()},
         "format": given["form"],
         "event_type": given["event_type"],
         "names": [n.strip() for n in given["names"].split(",")] if given["names"] else None,
@@ -129,7 +129,7 @@ def _show_summary(invocation: Invocation, summary: ImportSummary) -> None:
     click.echo(summary.sentence())
 
 
-@click.command(cls=Documented)
+@click.command(cls=Documented, short_help="Say what is odd in the data, and what to do.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if an error was found, not only with words.")
 @common_options
 def doctor(strict: bool) -> None:
@@ -175,7 +175,7 @@ def _show_findings(invocation: Invocation, found: list[Any]) -> None:
     invocation.console().print(table)
 
 
-@click.command(cls=Documented)
+@click.command(cls=Documented, short_help="Write everything the store holds into a folder.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--format", "form", type=click.Choice(EXPORT_FORMATS), default="jsonl", show_default=True, help="Of the files.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier export.")

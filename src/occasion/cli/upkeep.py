@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["index", "info"]
 
 
-@click.command(cls=Documented)
+@click.command(cls=Documented, short_help="Encode items ahead of the first answer.")
 @click.option("--force", is_flag=True, help="Throw away everything derived (vectors, index, counts) and build it anew.")
 @click.option("--reencode", is_flag=True, help="Accept that the encoder changed, and encode every item anew.")
 @common_options
@@ -52,7 +52,7 @@ def index(force: bool, reencode: bool) -> None:
     )
 
 
-@click.command(cls=Documented)
+@click.command(cls=Documented, short_help="Show what the store holds and where.")
 @common_options
 def info() -> None:
     """Show what the store holds and where.
