@@ -263,6 +263,8 @@ class Recommender:
 
     def _parts(self, moment: Moment, keys: Keys, names: Sequence[str]) -> dict[str, Floats]:
         assert self.sources is not None
+        # The sources that compare vectors, and the diversity after them, need the same ones: fetched once.
+        moment.extra["vectors"] = (keys, self.live.vectors(keys))
         return self.ranker.rank(moment, keys, {name: self.sources[name].score(moment, keys) for name in names})
 
     # -- the slate --------------------------------------------------------------------------------------------------------
@@ -280,7 +282,7 @@ class Recommender:
         scores = np.sum(list(parts.values()), axis=0).astype(np.float32) if parts else np.zeros(0, np.float32)
         # Caps pass over some of the first choices and pins come from anywhere: then the policy orders all candidates.
         wanted = len(keys) if rules.caps or rules.pins else k
-        chosen, propensity = policy.choose(scores, wanted, rng=moment.rng, similarity=self._similarity(keys))
+        chosen, propensity = policy.choose(scores, wanted, rng=moment.rng, similarity=self._similarity(moment, keys))
         ids = [self.live.catalogue.id(int(keys[c])) for c in chosen]
         order = arrange(ids, k, rules, self.live.catalogue.first)
         chosen, propensity = chosen[order], propensity[order]
@@ -300,20 +302,21 @@ class Recommender:
             policy=policy.name,
         )
 
-    def _similarity(self, keys: Keys) -> Callable[[int, NDArray[np.int64]], Floats]:
+    def _similarity(self, moment: Moment, keys: Keys) -> Callable[[int, NDArray[np.int64]], Floats]:
         """Return a function of (one position, positions) to cosines; those among the positions are worked out once."""
+        known = moment.extra.get("vectors")
+        held = known[1] if known is not None and known[0] is keys else self.live.vectors(keys)
         pools: dict[int, tuple[NDArray[np.int64], Floats, Floats | None]] = {}
 
         def similarity(one: int, others: NDArray[np.int64]) -> Floats:
             if id(others) not in pools:
-                vectors = self.live.vectors(keys[others])
+                vectors = held[others]
                 pools[id(others)] = (others, vectors, vectors @ vectors.T if len(others) <= SQUARE else None)
             _, vectors, square = pools[id(others)]
             mine = np.flatnonzero(others == one)
             if square is not None and len(mine):
                 return np.asarray(square[mine[0]], np.float32)
-            vector = vectors[mine[0]] if len(mine) else self.live.vectors(keys[[one]])[0]
-            return np.asarray(vectors @ vector, np.float32)
+            return np.asarray(vectors @ held[one], np.float32)
 
         return similarity
 
