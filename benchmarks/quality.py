@@ -77,7 +77,7 @@ def main() -> None:
     frame = ratings(data, asked, options) if is_rated else topn(data, asked, options)
     frame.write_parquet(options.predictions)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{time.monotonic() - begun:.1f} s, {peak:.2f} GB at most")
+    print(f"{time.monotonic() - begun:.1f} s, {time.process_time():.1f} s of a processor, {peak:.2f} GB at most")
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ class Events:
 
 @dataclass(kw_only=True)
 class Queries:
-    """What is asked, each (n,): `user` is -1 where unknown; `item` is -1 or the item to be rated; `answers` maps a query to items."""
+    """What is asked, each (n,): `user` is -1 where unknown, `item` is the item to be rated, else -1."""
 
     ids: list[str]
     user: NDArray[np.int32]

@@ -96,7 +96,7 @@ class Bases:
         use = {p for p in PARTS if p not in without}
         bases = cls(
             n_items=n, times=data.times, exclude_seen=data.exclude_seen, parts=[], numbers=data.items.numbers,
-            number_names=data.items.number_names, popularity=Popularity.fit(events, n, data.times),
+            number_names=data.items.number_names, popularity=Popularity.fit(events, n, data.times, _span(data)),
             n_numbers=len(data.signals.numeric),
         )  # fmt: skip
         builders = {
@@ -126,7 +126,6 @@ class Bases:
 
     def scores(self, requests: Requests) -> tuple[dict[str, Floats], set[str]]:
         """Return scores (B, items) by source, and which of them put forward candidates."""
-        timed = self.times != "none"
         out: dict[str, Floats] = {}
         forward: set[str] = set()
 
@@ -135,6 +134,20 @@ class Bases:
             if candidates:
                 forward.add(name)
 
+        self._collaborative(requests, add)
+        self._content(requests, add)
+        if "popularity" in self.parts:
+            for name in self.popularity.names:
+                if name.startswith("share"):
+                    add(f"popular_{name}", np.broadcast_to(self.popularity.column(name), (len(requests), self.n_items)))
+        if "repeats" in self.parts:
+            self._own(requests, add)
+        if self.lift:
+            self._context(requests, add)
+        return out, forward
+
+    def _collaborative(self, requests: Requests, add: Any) -> None:
+        timed = self.times != "none"
         if self.ease:
             add("ease_1", self.ease.score(requests, 1.0))
             if timed:
@@ -149,21 +162,15 @@ class Bases:
             add("next_0.4", self.transitions.score(requests, 0.4), candidates=False)
         if self.sequence:
             add("sequence", self.sequence.score(requests))
+
+    def _content(self, requests: Requests, add: Any) -> None:
+        timed = self.times != "none"
         if self.text:
             for name, value in self.text.score(requests, (0.8, 0.3) if timed else (1.0,)).items():
                 add(name, value, candidates=not name.endswith("0.3"))
-        if "popularity" in self.parts:
-            for name in self.popularity.names:
-                if name.startswith("share"):
-                    add(f"popular_{name}", np.broadcast_to(self.popularity.column(name), (len(requests), self.n_items)))
-        if "repeats" in self.parts:
-            self._own(requests, add)
-        if self.lift:
-            self._context(requests, add)
         for name, matrix in self.attributes.items():
             profile = (decayed_rows(requests, self.n_items, 0.9 if timed else 1.0, last=50) @ matrix).tocsr()
             add(f"same_{name}", np.asarray((matrix @ profile.T).todense(), np.float32).T, candidates=False)
-        return out, forward
 
     def _own(self, requests: Requests, add: Any) -> None:
         rows = decayed_rows(requests, self.n_items, 1.0)
@@ -196,15 +203,16 @@ class Bases:
     def candidates(self, requests: Requests, count: int) -> Candidates:
         """Return candidates and features; sources are scored in slices that bound the memory."""
         size = max(1, CELLS // max(self.n_items, 1))
+        count = min(count, self.n_items)
+        if not len(requests):
+            empty = np.zeros((0, count), np.float32)
+            return Candidates(items=empty.astype(np.int32), features=empty[..., None], fused=empty)
         parts = [self._slice(requests.part(s, min(s + size, len(requests))), count) for s in range(0, len(requests), size)]
-        if not parts:
-            parts = [self._slice(requests, count)]
         return Candidates(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in ("items", "features", "fused")})
 
     def _slice(self, requests: Requests, count: int) -> Candidates:
         scores, forward = self.scores(requests)
         fused = self._fuse(requests, [(scores[n], 1.0) for n in scores if n in forward] + self._novel(scores))
-        count = min(count, self.n_items)
         items = np.argpartition(-fused, count - 1, axis=1)[:, :count].astype(np.int32)
         chosen = np.take_along_axis(fused, items, 1)
         order = np.argsort(-chosen, axis=1, kind="stable")
@@ -283,6 +291,11 @@ class Bases:
         total = rows @ np.where(known, self.numbers, 0)
         weight = rows @ known.astype(np.float32)
         return np.where(weight > 0, total / np.maximum(weight, 1e-9), np.nan).astype(np.float32)
+
+
+def _span(data: Dataset) -> float:
+    """Days between the first and the last event of the data set: the same for all its parts, so that all have the same columns."""
+    return float(np.ptp(data.events.time)) / 86400.0 if data.times == "unix" and np.isfinite(data.events.time).all() else np.inf
 
 
 def _dense(rows: Any) -> Floats:

@@ -49,6 +49,10 @@ def interactions(events: Events, n_users: int, n_items: int) -> Any:
     return x
 
 
+HEAVY = 1e8
+"""Products of two interactions of one user, above which dense blocks are faster."""
+
+
 class Ease:
     """EASE over the most frequent items.
 
@@ -125,7 +129,7 @@ def _inverse(gram: Floats) -> Floats:
 
 
 class Neighbours:
-    """Cosine of users' columns weighted by inverse user frequency, the strongest `k` of each item kept: works on any number of items."""
+    """Cosine of items' users, each weighted by inverse frequency, the strongest `k` of each item kept."""
 
     def __init__(self, matrix: Any) -> None:
         self.matrix = matrix
@@ -139,14 +143,15 @@ class Neighbours:
         size = np.asarray(x.sum(1)).ravel()
         x = sparse.diags(np.log(1 + n_items / np.maximum(size, 1)).astype(np.float32)).dot(x).tocsr()
         norm = np.sqrt(np.asarray(x.multiply(x).sum(0)).ravel()) + 1e-9
-        columns, dense = x.T.tocsr(), None
-        if x.nnz * float(np.mean(size)) > 2e8:
-            dense = np.asarray(x.todense(), np.float32)
-        parts = []
+        columns, parts = x.T.tocsr(), []
+        heavy = x.nnz * float(np.mean(size)) > HEAVY
+        dense = np.asarray(x.todense(), np.float32) if heavy else None
         for start in range(0, n_items, 1000):
             rows = columns[start : start + 1000]
-            block = sparse.csr_matrix(np.asarray(rows.todense()) @ dense) if dense is not None else (rows @ x).tocsr()
-            parts.append(_strongest(block, norm, start, k, shrink))
+            if dense is not None:
+                parts.append(_strongest_dense(np.asarray(rows.todense()) @ dense, norm, start, k, shrink))
+            else:
+                parts.append(_strongest((rows @ x).tocsr(), norm, start, k, shrink))
         return cls(sparse.vstack(parts).tocsr().astype(np.float32))
 
     def score(self, requests: Requests, decay: float, last: int | None = None) -> Floats:
@@ -165,6 +170,21 @@ def _strongest(block: Any, norm: NDArray[Any], start: int, k: int, shrink: float
     place = np.arange(len(order)) - block.indptr[rows[order]]
     keep = order[(place < k) & (data[order] > 0)]
     return sparse.csr_matrix((data[keep], (rows[keep], block.indices[keep])), shape=block.shape)
+
+
+def _strongest_dense(block: Floats, norm: NDArray[Any], start: int, k: int, shrink: float) -> Any:
+    """Return the same of a dense block (b, items)."""
+    from scipy import sparse
+
+    own = np.arange(len(block))
+    block /= norm[start + own][:, None] * norm[None].astype(np.float32) + np.float32(shrink)
+    block[own, start + own] = 0
+    k = min(k, block.shape[1])
+    top = np.argpartition(-block, k - 1, axis=1)[:, :k]
+    data = np.take_along_axis(block, top, 1)
+    keep = data > 0
+    ptr = np.concatenate([[0], np.cumsum(keep.sum(1))])
+    return sparse.csr_matrix((data[keep], top[keep], ptr), shape=block.shape)
 
 
 class Transitions:

@@ -1,4 +1,4 @@
-"""From a data set to a model: split in time, learn the sources, learn the ranker on what came after, refit the sources on everything.
+"""From a data set to a model: split in time, learn sources, learn the ranker on what came after, refit the sources.
 
 What is learnt is found out from the data: whether there are times, whether people repeat, whether there are signals and
 texts. No setting depends on the name of a data set.
@@ -36,6 +36,10 @@ FOLDS = 6
 """Folds of moments where there are no times."""
 QUERIES = 10_000
 """Held-out queries at most."""
+SLICES, STEPS, ENOUGH = 8, 3, 6000
+"""With a clock, labels are the last 1/SLICES of the events, and up to STEPS slices where there are not ENOUGH labels."""
+WORK = 8e7
+"""Held-out queries times items at most."""
 POOL = 16_000
 """Items that sources score; of larger catalogues those with the most recent events."""
 WIDTH = 150
@@ -53,7 +57,8 @@ class Fold:
 def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
     """Cut events into what sources learn from and what comes after.
 
-    With clock times, the last eighth of the time line's events comes after. With positions, the newest import does where
+    With clock times, the last eighth of the events comes after (in small logs, also the eighth before it, after what was before
+    that). With positions, the newest import does where
     there is one of a fair size, else each person's last event. Without times, whole moments (person and signals) are
     drawn into folds.
     """
@@ -63,9 +68,13 @@ def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
         fold = rng.integers(0, FOLDS, int(moment.max(initial=-1)) + 1)[moment]
         return [Fold(base=fold != f, labels=fold == f) for f in range(FOLDS)]
     if data.times == "unix":
-        cut = np.nanquantile(events.time, 7 / 8)
-        late = events.time >= cut
-        return [Fold(base=~late, labels=late)]
+        cuts = [*np.nanquantile(events.time, [1 - (k + 1) / SLICES for k in range(STEPS)]), 0.0]
+        late = [events.time >= cut for cut in cuts]
+        folds = [Fold(base=~late[0], labels=late[0])]
+        for k in range(1, STEPS):
+            if sum(f.labels.sum() for f in folds) < ENOUGH:
+                folds.append(Fold(base=~late[k], labels=late[k] & ~late[k - 1]))
+        return folds
     newest = events.batch == events.batch.max(initial=0)
     if events.batch.max(initial=0) > 0 and 300 <= newest.sum() <= 0.5 * len(events):
         return [Fold(base=~newest, labels=newest)]
@@ -132,8 +141,8 @@ class Model:
         return np.concatenate(out_items), np.concatenate(out_scores)
 
     def recommend(
-        self, items: list[int], *, times: list[float] | None = None, signals: list[int] | None = None, numbers: list[float] | None = None,
-        past: list[list[int]] | None = None, at: float = float("nan"), k: int = 10,
+        self, items: list[int], *, times: list[float] | None = None, signals: list[int] | None = None,
+        numbers: list[float] | None = None, past: list[list[int]] | None = None, at: float = float("nan"), k: int = 10,
     ) -> tuple[NDArray[np.int32], Floats]:  # fmt: skip
         """Answer one request.
 
@@ -197,19 +206,27 @@ def fit(
     note(f"text {time.monotonic() - begun:.0f} s")
     folds = split(data, rng)
     learn = _Learner(data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note)
-    trials = [learn.trial(f, QUERIES // len(folds[:4]), rng) for f in folds[:4]]
-    ranker = Ranker.fit(
-        np.concatenate([t.found.features for t in trials]), np.concatenate([t.labels for t in trials]),
-        np.concatenate([t.users for t in trials]), np.concatenate([t.answers for t in trials]), trials[0].bases.names,
-        seed=seed, threads=threads,
-    )  # fmt: skip
+    most = int(min(QUERIES, max(WORK / max(len(data.items), 1), 500)))
+    trials = [learn.trial(f, most // len(folds[:4]), rng) for f in folds[:4]]
+    ranker = _rank(trials, seed, threads)
     note(f"ranker {ranker.report}, {time.monotonic() - begun:.0f} s")
     trial = trials[0]
-    refit = len(folds) > 1 or learn.worth_refitting(trial, ranker)
+    refit = data.times == "none" or learn.worth_refitting(trial, ranker)
     bases = learn.refit(trial) if refit else trial.bases
     note(f"{'refitted on everything' if refit else 'left as they are'}, {time.monotonic() - begun:.0f} s")
     report = {"parts": bases.parts, "ranker": ranker.report, "features": bases.names, "refitted": refit}
     return Model(bases=bases, ranker=ranker, kept=kept, n_items=n_items, report=report)
+
+
+def _rank(trials: list[Trial], seed: int, threads: int) -> Ranker:
+    """Learn the ranker from the trials that have requests; without any, the fused order decides (feature 0)."""
+    trials = [t for t in trials if len(t.labels)]
+    if not trials:
+        return Ranker([], 0, {"queries": 0, "why": "no event can be held out"})
+    features, labels, users, answers = (
+        np.concatenate(c) for c in zip(*((t.found.features, t.labels, t.users, t.answers) for t in trials), strict=True)
+    )
+    return Ranker.fit(features, labels, users, answers, trials[0].bases.names, seed=seed, threads=threads)
 
 
 @dataclass(kw_only=True)
@@ -265,8 +282,9 @@ class _Learner:
         bases = self.bases(base, sequence, min(1.0, 2 * float(np.mean(~known[every])) if len(every) else 0.0))
         found = bases.candidates(requests, WIDTH)
         labels = np.array([np.isin(i, a) for i, a in zip(found.items, answers, strict=True)], bool).reshape(found.items.shape)
+        share = labels.any(1).mean() if len(labels) else 0.0
         self.note(
-            f"{len(requests)} held-out requests, {labels.any(1).mean():.3f} with an answer among the candidates, "
+            f"{len(requests)} held-out requests, {share:.3f} with an answer among the candidates, "
             f"{epochs} epochs, new items {bases.novel / 2:.3f}, {self.left():.0f} s left"
         )
         return Trial(
@@ -275,12 +293,13 @@ class _Learner:
         )  # fmt: skip
 
     def worth_refitting(self, trial: Trial, ranker: Ranker) -> bool:
-        """Whether sources that also know the newest events serve people whom the ranker has not seen no worse.
+        """Whether sources that also know the newest import serve people whom the ranker has not seen no worse.
 
         They do not where the newest events are of another kind than the older ones (say, only items that were new then):
-        what the ranker has learnt of such items no longer holds once the sources have counted them.
+        what the ranker has learnt of such items no longer holds once the sources have counted them. With a clock the question
+        cannot be put this way: the held-out requests lie before the end of what the newer sources know.
         """
-        if not ranker.boosters or ranker.held is None or sum(trial.bases.seconds.values()) > 0.1 * self.left():
+        if self.data.times == "unix" or not ranker.boosters or ranker.held is None or sum(trial.bases.seconds.values()) > 0.1 * self.left():
             return True
         rows = np.flatnonzero(np.isin(trial.users, ranker.held))
         other = trial.fold.base | (trial.fold.labels & ~np.isin(self.data.events.user, ranker.held))

@@ -35,15 +35,14 @@ class Popularity:
         self.table, self.names = table, names
 
     @classmethod
-    def fit(cls, events: Events, n_items: int, times: str) -> Popularity:
-        """Count; windows and ages only where `times` is "unix"."""
+    def fit(cls, events: Events, n_items: int, times: str, span: float = np.inf) -> Popularity:
+        """Count; windows (shorter than `span` days) and ages only where `times` is "unix"."""
         columns = {"share": _log_share(np.bincount(events.item, minlength=n_items))}
         pairs = np.unique(events.user.astype(np.int64) * n_items + events.item) % n_items
         columns["people"] = np.log1p(np.bincount(pairs, minlength=n_items)).astype(np.float32)
         if times == "unix" and len(events):
             now = np.nanmax(events.time)
             age = (now - np.nan_to_num(events.time, nan=now)) / DAY
-            span = max(float(age.max()), 1e-6)
             for days in (w for w in WINDOWS if w < span):
                 columns[f"share_{days:g}d"] = _log_share(np.bincount(events.item[age <= days], minlength=n_items))
             oldest, newest = np.full(n_items, -np.inf), np.full(n_items, np.inf)

@@ -1,4 +1,4 @@
-"""The learned ranker: LightGBM LambdaMART over the candidates of held-out events, averaged over runs, checked against its sources."""
+"""The learned ranker: LightGBM LambdaMART over candidates of held-out events, averaged over runs, checked against its sources."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
@@ -65,14 +63,14 @@ class Ranker:
 
     @classmethod
     def fit(
-        cls, features: Floats, labels: NDArray[np.bool_], groups: NDArray[np.int64], answers: NDArray[np.int64], names: list[str], *,
-        seed: int = 0, runs: int = 2, threads: int = 1, rounds: int = ROUNDS, progress: Callable[[int, int], None] | None = None,
+        cls, features: Floats, labels: NDArray[np.bool_], groups: NDArray[np.int64], answers: NDArray[np.int64], names: list[str],
+        *, seed: int = 0, runs: int = 2, threads: int = 1, rounds: int = ROUNDS,
     ) -> Ranker:  # fmt: skip
         """Train on (B, C, f) features; `groups` (B,) are users, who are held out whole for early stopping.
 
         Queries without an answer among the candidates teach nothing and are dropped; they count in the report.
         """
-        column = _best_column(features, labels, answers, names)
+        column = _best_column(features, labels, answers, names) if labels.any() else 0
         useful = labels.any(1) & ~labels.all(1)
         if useful.sum() < 40:
             return cls([], column, {"queries": int(useful.sum()), "why": "too few held-out events to learn a ranking"})
@@ -88,8 +86,6 @@ class Ranker:
             mine = cls([booster], column, {}).score(features[held])
             gains.append(ndcg(mine, labels[held], answers[held]))
             plain.append(ndcg(features[held][..., column], labels[held], answers[held]))
-            if progress:
-                progress(run + 1, runs)
         report = {
             "queries": int(useful.sum()), "rounds": best, "ndcg": round(float(np.mean(gains)), 4),
             "best_feature": names[column], "best_feature_ndcg": round(float(np.mean(plain)), 4),
@@ -107,7 +103,8 @@ def _best_column(features: Floats, labels: NDArray[np.bool_], answers: NDArray[n
 
 
 def _train(
-    features: Floats, labels: NDArray[np.bool_], train: NDArray[np.bool_], held: NDArray[np.bool_], seed: int, threads: int, rounds: int
+    features: Floats, labels: NDArray[np.bool_], train: NDArray[np.bool_], held: NDArray[np.bool_], seed: int, threads: int,
+    rounds: int,
 ) -> Any:  # fmt: skip
     import lightgbm
 

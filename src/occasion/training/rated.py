@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["KernelRater", "RatedModel", "Rows", "pair_order"]
 
 EXACT = 5000
-"""Rows that are solved for exactly; of more, half as many stand for all [Quinonero-Candela & Rasmussen 2005, subset of regressors]."""
+"""Rows that are solved for exactly; of more, half as many stand for all [Quinonero-Candela & Rasmussen 2005]."""
 LEARN = 1000
 """Rows that the kernel's weights are learnt on, at most."""
 
@@ -219,7 +219,7 @@ TREES = {
 
 
 def pair_order(user: NDArray[Any], ratings: NDArray[Any], scores: NDArray[Any]) -> float:
-    """Return the share of pairs of one user's rows with different ratings that `scores` puts in the right order; ties count half."""
+    """Return the share of pairs of one user's rows with different ratings that `scores` puts in order; ties count half."""
     good, total = 0.0, 0
     for key in np.unique(user):
         mine = user == key

@@ -8,6 +8,7 @@ temperature under a full softmax [Klenitskiy & Vasilev 2023, "Turning dross into
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,10 @@ def has_torch() -> bool:
 
 
 def windows(events: Events, length: int) -> list[NDArray[np.int32]]:
-    """Cut each user's items into runs of at most `length` + 1 that overlap by one; runs of one item teach nothing and are left out."""
+    """Cut each user's items into runs of at most `length` + 1 that overlap by one; single items are left out."""
     out = []
     bounds = np.flatnonzero(np.diff(events.user, prepend=-1, append=-1))
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in itertools.pairwise(bounds):
         items = events.item[start:stop]
         cuts = range(len(items) - 1, 0, -length)
         out += [items[max(0, c - length) : c + 1] for c in cuts]

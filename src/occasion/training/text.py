@@ -115,7 +115,7 @@ def centred(vectors: Floats) -> Floats:
 
 
 def whitened(vectors: Floats, lexical: Any, dim: int = 192, power: float = 0.5) -> Floats:
-    """Return (n, <= 2 * dim) of unit rows: principal parts of the sentence vectors and of TF-IDF, each scaled by variance**-power/2.
+    """Return unit rows (n, <= 2 * dim): principal parts of sentence vectors and TF-IDF, each scaled by variance**(-power/2).
 
     `power` 0 keeps the variances, 1 makes all directions equal; halfway does best.
     """

@@ -148,6 +148,8 @@ def train(
     torch.set_num_threads(threads)
     rng, begun = np.random.default_rng(seed), time.monotonic()
     runs = windows(events, length)
+    # Small logs need small batches, or there are too few steps in an epoch.
+    tokens = int(np.clip(sum(len(r) - 1 for r in runs) // 60, 64, tokens))
     warm = torch.from_numpy((np.bincount(events.item, minlength=n_items) > 0).astype(np.float32))
     known = torch.from_numpy(np.flatnonzero(warm.numpy()))
     place = torch.zeros(n_items, dtype=torch.long)
