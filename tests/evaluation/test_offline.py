@@ -238,6 +238,12 @@ def test_answers_the_catalogue_does_not_describe_are_left_out_and_counted(open_s
     assert report.protocol["queries"] < 36
 
 
+def test_a_slice_that_no_query_has_is_said(open_shop: MakeShop, settings: Settings) -> None:
+    report = report_on(open_shop(shop_events()), settings, max_queries=5, slices=("mood",))
+    assert not report.slices
+    assert any("mood" in note and "weather" in note for note in report.notes)
+
+
 def test_one_event_of_one_user_cannot_be_measured(open_shop: MakeShop, settings: Settings) -> None:
     with pytest.raises(DataError, match="Cure"):
         report_on(open_shop([Event(user="u", item="i/1", at=START)]), settings)

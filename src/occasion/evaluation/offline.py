@@ -22,7 +22,7 @@ from occasion.evaluation.heldout import HeldOutStore
 from occasion.evaluation.queries import Answers, ask
 from occasion.evaluation.report import METRICS, Report
 from occasion.evaluation.split import WINDOW, Moments, Split, split_log
-from occasion.evaluation.systems import BASELINES, OCCASION, Systems
+from occasion.evaluation.systems import BASELINES, OCCASION, Systems, check_baselines
 from occasion.live import StageProgress, joined
 from occasion.protocols import Encoder, EventColumns, Store
 from occasion.recommender import Recommender
@@ -96,6 +96,7 @@ def evaluate(
     """
     begun = time.monotonic()
     _check(k=k, max_queries=max_queries, seed=seed, least=least, draws=draws)
+    check_baselines(baselines)
     settings = settings or load_settings()
     opened = open_store(settings.resolved_store_url) if store is None else None
     whole = cast(Store, store or opened)
@@ -112,6 +113,9 @@ def evaluate(
     finally:
         if opened is not None:
             opened.close()
+    lacking = [name for name in slices or () if name not in answers.signals]
+    if lacking:
+        notes.append(f"No query has {', '.join(lacking)} to slice by; there are {', '.join(answers.signals)}.")
     grouping = Grouping(measures, systems.baselines, least)
     return Report(
         protocol=_protocol(split, answers, recommender, {"k": k, "seed": seed, "window": window, "diversity": diversity}),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -157,10 +158,10 @@ def split_by_time(columns: EventColumns, cut: float, *, window: float = WINDOW) 
     late = columns.at >= cut
     past = int((~late).sum())
     if not past:
-        raise DataError(f"no event lies before {cut:.0f} (unix seconds): nothing to learn from. Cure: a later date.")
+        raise DataError(f"no event lies before {_date(cut)}: nothing to learn from. Cure: a later date.")
     good = late & (liking(columns, _ratings(columns, ~late)) > 0)
     if not good.any():
-        raise DataError(f"nobody liked anything at or after {cut:.0f} (unix seconds): nothing to foretell. Cure: an earlier date.")
+        raise DataError(f"nobody liked anything at or after {_date(cut)}: nothing to foretell. Cure: an earlier date.")
     rows = np.flatnonzero(good)
     rows = rows[np.lexsort((columns.seq[rows], columns.at[rows], columns.user[rows]))]
     groups = list(_windows(columns, rows, window))
@@ -173,6 +174,14 @@ def split_by_time(columns: EventColumns, cut: float, *, window: float = WINDOW) 
         counted=past,
         notes=(note,),
     )
+
+
+def _date(at: float) -> str:
+    """Return a time for people; times beyond the calendar as they are."""
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(sep=" ", timespec="seconds")
+    except (OverflowError, ValueError, OSError):
+        return f"{at:g}"
 
 
 def _ratings(columns: EventColumns, past: NDArray[np.bool_]) -> tuple[float, float] | None:

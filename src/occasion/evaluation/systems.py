@@ -22,12 +22,19 @@ if TYPE_CHECKING:
 
     Keys = NDArray[np.int32]
 
-__all__ = ["BASELINES", "OCCASION", "Systems"]
+__all__ = ["BASELINES", "OCCASION", "Systems", "check_baselines"]
 
 OCCASION = "occasion"
 BASELINES = ("popular", "popular-now", "co-occurrence", "text-only")
 """Most chosen ever; most chosen lately; chosen together with the history; nothing but texts."""
 TEXT_SOURCES = ("semantic", "taste", "words", "lookalike")
+
+
+def check_baselines(names: Sequence[str]) -> None:
+    """Raise DataError for a name that `BASELINES` lacks."""
+    for name in names:
+        if name not in BASELINES:
+            raise DataError(f"there is no baseline {name!r}. Cure: some of {', '.join(BASELINES)}.")
 
 
 class Systems:
@@ -49,9 +56,7 @@ class Systems:
     """
 
     def __init__(self, recommender: Recommender, baselines: Sequence[str] = BASELINES, *, diversity: float | None = None) -> None:
-        for name in baselines:
-            if name not in BASELINES:
-                raise DataError(f"there is no baseline {name!r}. Cure: some of {', '.join(BASELINES)}.")
+        check_baselines(baselines)
         self.recommender, self.baselines, self.diversity = recommender, tuple(dict.fromkeys(baselines)), diversity
         counts = recommender.live.statistics.count
         self._order = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())].astype(np.int32)
