@@ -91,14 +91,17 @@ class SignalTable:
 
     def of(self, value: Scalar, keys: Keys) -> tuple[Floats, float]:
         """Return the events of `keys` (n,) under a value, and of all items; zeros where the value is new."""
-        out = np.zeros(len(keys), np.float32)
         code = self.codes.get(value)
         if code is None:
-            return out, 0.0
+            return np.zeros(len(keys), np.float32), 0.0
         mine = self.keys[code]
         if len(mine):
-            at = np.minimum(np.searchsorted(mine, keys), len(mine) - 1)
-            out = np.where(mine[at] == keys, self.counts[code][at], np.float32(0)).astype(np.float32)
+            at = np.searchsorted(mine, keys)
+            np.minimum(at, len(mine) - 1, out=at)
+            out = self.counts[code][at]
+            out[mine[at] != keys] = 0
+        else:
+            out = np.zeros(len(keys), np.float32)
         late = self.recent.get(code)
         if late:
             out += np.array([late.get(int(k), 0.0) for k in keys], np.float32)
@@ -334,14 +337,16 @@ class Statistics:
         total = np.zeros(len(keys), np.float32)
         used = 0
         everything = max(1.0, self.mass)
-        inside = keys < len(self.count)
-        share = np.where(inside, self.count[np.where(inside, keys, 0)] if len(self.count) else 0, 0) / everything
+        share = np.zeros(len(keys), np.float32)
+        if len(self.count):
+            inside = np.minimum(keys, len(self.count) - 1)
+            share = np.where(keys < len(self.count), self.count[inside] / everything, 0).astype(np.float32)
         for name, value in signals.items():
             table = self.signals.get(name)
             if table is None or isinstance(value, float) or value not in table.codes:
                 continue
             counts, mass = table.of(value, keys)
-            total += np.log((counts + LIFT_PRIOR) / (mass * share + LIFT_PRIOR)).astype(np.float32)
+            total += np.log((counts + np.float32(LIFT_PRIOR)) / (np.float32(mass) * share + np.float32(LIFT_PRIOR)))
             used += 1
         return total / np.float32(math.sqrt(used)) if used else total
 
