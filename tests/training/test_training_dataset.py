@@ -7,10 +7,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from training_worlds import catalogue, walkers
 
 from occasion.training.dataset import Dataset, build_requests
-
-from training_worlds import catalogue, walkers
 
 
 def frame(**columns: list) -> pl.DataFrame:

@@ -151,7 +151,9 @@ def test_new_items_can_win_where_the_newest_events_say_so():
     group = last["item_id"].str.slice(1).cast(int).to_numpy() % 4
     last = last.with_columns(item_id=pl.Series([f"i{60 + 4 * rng.integers(5) + g}" for g in group]))
     learn, asked = last.filter(rng.random(len(last)) < 2), last.with_columns(query_id="q" + pl.col("user_id"))
-    data = Dataset.from_frames(pl.concat([old, new]), pl.concat([events, learn.filter(pl.col("user_id") < "u2")]), exclude_seen=True)
+    data = Dataset.from_frames(
+        pl.concat([old, new]), pl.concat([events, learn.filter(pl.col("user_id") < "u2")]), exclude_seen=True
+    )
     model = pipeline.fit(data, without=QUICK)
     assert model.bases.novel > 0.5
     assert hits(model, data, asked.filter(pl.col("user_id") >= "u2"), 5) > 0.5
@@ -169,7 +171,9 @@ def test_the_served_sequence_model_is_the_trained_one():
     net = transformer.Network(30, torch.from_numpy(text), torch.ones(30), 16, 10, 2, 0.1)
     served = transformer._export(net, 10)
     items = [3, 8, 1, 22, 8, 9]
-    data = Dataset.from_frames(catalogue(30), pl.DataFrame({"user_id": ["a"] * 6, "item_id": [f"i{k}" for k in items], "time": range(6)}))
+    data = Dataset.from_frames(
+        catalogue(30), pl.DataFrame({"user_id": ["a"] * 6, "item_id": [f"i{k}" for k in items], "time": range(6)})
+    )
     requests = build_requests(data.events, data.queries(pl.DataFrame({"query_id": ["q"], "user_id": ["a"], "time": [9]})))
     with torch.no_grad():
         vectors = net.vectors()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from training_worlds import catalogue, habits, walkers
 
 from occasion.training.contextual import Lift, agreement, kernel_rows, signal_rows
 from occasion.training.dataset import Dataset, Requests, build_requests
@@ -11,8 +12,6 @@ from occasion.training.itemitem import Ease, Neighbours, Transitions, _few_users
 from occasion.training.popularity import Popularity
 from occasion.training.repeats import NAMES, own_figures
 from occasion.training.text import TextVectors, tfidf, tokens
-
-from training_worlds import catalogue, habits, walkers
 
 
 def request(items: list[int], *, times: list[float] | None = None, at: float = np.nan, past=None, signals=None) -> Requests:
@@ -154,5 +153,7 @@ def test_no_texts_no_vectors():
 
 
 def test_histories_of_all_users(data):
-    requests = build_requests(data.events, data.queries(__import__("polars").DataFrame({"query_id": data.users, "user_id": data.users})))
+    requests = build_requests(
+        data.events, data.queries(__import__("polars").DataFrame({"query_id": data.users, "user_id": data.users}))
+    )
     assert len(requests.item) == len(data.events)

@@ -20,7 +20,9 @@ def catalogue(n: int = 60, groups: int = 4) -> pl.DataFrame:
     )
 
 
-def walkers(users: int = 120, length: int = 8, n: int = 60, groups: int = 4, start: float | None = None, seed: int = 0) -> pl.DataFrame:
+def walkers(
+    users: int = 120, length: int = 8, n: int = 60, groups: int = 4, start: float | None = None, seed: int = 0
+) -> pl.DataFrame:
     """People who stay within one group and mostly step to the group's next item."""
     rng = np.random.default_rng(seed)
     rows = []

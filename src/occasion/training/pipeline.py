@@ -299,7 +299,12 @@ class _Learner:
         what the ranker has learnt of such items no longer holds once the sources have counted them. With a clock the question
         cannot be put this way: the held-out requests lie before the end of what the newer sources know.
         """
-        if self.data.times == "unix" or not ranker.boosters or ranker.held is None or sum(trial.bases.seconds.values()) > 0.1 * self.left():
+        if (
+            self.data.times == "unix"
+            or not ranker.boosters
+            or ranker.held is None
+            or sum(trial.bases.seconds.values()) > 0.1 * self.left()
+        ):
             return True
         rows = np.flatnonzero(np.isin(trial.users, ranker.held))
         other = trial.fold.base | (trial.fold.labels & ~np.isin(self.data.events.user, ranker.held))

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 __all__ = ["Ranker", "ndcg", "ndcg_each"]
 
 SETTINGS = {
-    "objective": "lambdarank", "metric": "ndcg", "eval_at": [10], "learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 60,
+    "metric": "ndcg", "eval_at": [10], "learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 60,
     "lambda_l2": 10.0, "feature_fraction": 0.5, "bagging_fraction": 0.8, "bagging_freq": 1, "lambdarank_truncation_level": 20,
     "max_bin": 127, "verbosity": -1, "deterministic": True, "force_row_wise": True,
 }  # fmt: skip
 ROUNDS = 500
+OBJECTIVES = ("lambdarank", "binary")
+"""Taken in turn by the runs: the one looks at the order of a request, the other at every candidate; together they vary less."""
+ROWS = 700_000
+"""Candidates up to which there are five runs; beyond, there are two."""
 
 
 def ndcg(scores: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int64], k: int = 10) -> float:
@@ -46,25 +50,33 @@ class Ranker:
         The best single feature.
     held : (u,) int, optional
         Users that the first booster was not trained on.
+    spread : list of float
+        Deviation of each booster's raw scores within a request, by which they are divided before they are added.
     report : dict
         Held-out ndcg@10 of the trees and of the best feature, rounds, queries.
     """
 
-    def __init__(self, boosters: list[Any], column: int, report: dict[str, Any], held: NDArray[np.int64] | None = None) -> None:
+    def __init__(
+        self, boosters: list[Any], column: int, report: dict[str, Any], held: NDArray[np.int64] | None = None,
+        spread: list[float] | None = None,
+    ) -> None:  # fmt: skip
         self.boosters, self.column, self.report, self.held = boosters, column, report, held
+        self.spread = spread or [1.0] * len(boosters)
 
     def score(self, features: Floats) -> Floats:
         """Return scores (B, C) of features (B, C, f)."""
         if not self.boosters:
             return features[..., self.column]
         flat = features.reshape(-1, features.shape[-1])
-        total = np.sum([b.predict(flat, num_threads=1) for b in self.boosters], axis=0)
+        total = np.sum(
+            [b.predict(flat, raw_score=True, num_threads=1) / s for b, s in zip(self.boosters, self.spread, strict=True)], axis=0
+        )
         return np.asarray(total, np.float32).reshape(features.shape[:2])
 
     @classmethod
     def fit(
         cls, features: Floats, labels: NDArray[np.bool_], groups: NDArray[np.int64], answers: NDArray[np.int64], names: list[str],
-        *, seed: int = 0, runs: int = 2, threads: int = 1, rounds: int = ROUNDS,
+        *, seed: int = 0, runs: int | None = None, threads: int = 1, rounds: int = ROUNDS,
     ) -> Ranker:  # fmt: skip
         """Train on (B, C, f) features; `groups` (B,) are users, who are held out whole for early stopping.
 
@@ -74,16 +86,18 @@ class Ranker:
         useful = labels.any(1) & ~labels.all(1)
         if useful.sum() < 40:
             return cls([], column, {"queries": int(useful.sum()), "why": "too few held-out events to learn a ranking"})
-        boosters, gains, plain, best = [], [], [], []
+        boosters, gains, plain, best, spread = [], [], [], [], []
+        runs = runs or (5 if useful.sum() * features.shape[1] <= ROWS else 2)
         rng = np.random.default_rng(seed)
         people = rng.permutation(np.unique(groups))
         folds = max(runs, 5)
         for run in range(runs):
             held = np.isin(groups, people[run::folds])
-            booster = _train(features, labels, useful & ~held, useful & held, seed + run, threads, rounds)
+            booster = _train(features, labels, useful & ~held, useful & held, seed + run, threads, rounds, OBJECTIVES[run % 2])
             boosters.append(booster)
             best.append(booster.best_iteration)
             mine = cls([booster], column, {}).score(features[held])
+            spread.append(max(float(mine.std(1).mean()), 1e-9) if len(mine) else 1.0)
             gains.append(ndcg(mine, labels[held], answers[held]))
             plain.append(ndcg(features[held][..., column], labels[held], answers[held]))
         report = {
@@ -92,7 +106,7 @@ class Ranker:
         }  # fmt: skip
         if np.mean(gains) < np.mean(plain):
             return cls([], column, report | {"why": "the trees were no better than one feature on held-out users"})
-        return cls(boosters, column, report, people[::folds])
+        return cls(boosters, column, report, people[::folds], spread)
 
 
 def _best_column(features: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int64], names: list[str]) -> int:
@@ -104,7 +118,7 @@ def _best_column(features: Floats, labels: NDArray[np.bool_], answers: NDArray[n
 
 def _train(
     features: Floats, labels: NDArray[np.bool_], train: NDArray[np.bool_], held: NDArray[np.bool_], seed: int, threads: int,
-    rounds: int,
+    rounds: int, objective: str,
 ) -> Any:  # fmt: skip
     import lightgbm
 
@@ -116,6 +130,7 @@ def _train(
         return lightgbm.Dataset(x, y, group=np.full(int(rows.sum()), width), reference=reference, free_raw_data=True)
 
     settings = SETTINGS | {
+        "objective": objective,
         "seed": seed,
         "num_threads": threads,
         "min_data_in_leaf": int(np.clip(train.sum() * width / 4000, 10, 200)),
