@@ -90,3 +90,23 @@ def test_an_empty_index_answers_empty():
     index = TextIndex()
     assert len(index.search(index.query("tea"), 3).keys) == 0
     index.remove(np.array([3], np.int32))
+
+
+def test_an_index_of_which_nothing_is_left_finds_nothing():
+    index = made(["red phone", "blue phone"])
+    index.add(0, "")
+    index.remove(np.array([1], np.int32))
+    assert not len(index.search(index.query("phone"), 5).keys)
+    index.add(1, "green phone")
+    assert index.search(index.query("phone"), 5).keys.tolist() == [1]
+    index.remove(np.array([0, 1], np.int32))
+    assert not len(index.search(index.query("phone"), 5).keys)
+    assert index.score(index.query("phone"), np.array([0, 1, 7], np.int32)).tolist() == [0, 0, 0]
+
+
+def test_postings_of_a_frequent_word_are_the_weightiest(monkeypatch):
+    monkeypatch.setattr(textindex, "POSTINGS", 3)
+    texts = ["red " + " ".join(f"w{n}{m}" for m in range(n)) for n in range(10)]
+    index = made(texts)
+    found = index.search({index._terms["red"]: 1.0}, 10)
+    assert found.keys.tolist() == [0, 1, 2]

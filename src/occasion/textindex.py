@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,8 @@ QUERY_TERMS = 40
 """Terms of a query that count, the weightiest."""
 BUDGET = 12_000
 """Postings read a search, those of the weightiest terms first; what they find is scored by all terms."""
+MOST = 65_535
+"""A term counts so often in a text at most."""
 SPARE = 3
 """Best postings of a search whose items are scored by all terms, for each item wanted; a few name the same item."""
 LATE = 1000
@@ -47,44 +49,63 @@ def tokens(text: str) -> list[str]:
     return out
 
 
+class Rows(NamedTuple):
+    """The texts in bulk: the terms of key k stand in ``starts[k] : starts[k + 1]``."""
+
+    starts: NDArray[np.int64]
+    terms: NDArray[np.int32]
+    tf: NDArray[np.uint16]
+    weights: NDArray[np.float32]
+
+
+class Postings(NamedTuple):
+    """The items of term t stand in ``starts[t] : starts[t + 1]``, where there are many the `POSTINGS` weightiest."""
+
+    starts: NDArray[np.int64]
+    keys: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+
 class TextIndex:
     """Terms to item keys and back; see the module."""
 
     def __init__(self) -> None:
         self._terms: dict[str, int] = {}
-        self._keys, self._term, self._tf = array("i"), array("i"), array("f")
-        self._first = array("b")  # 1 where a text begins
+        # Texts waiting for the arrays to be built: key and number of terms of each, then term by term.
+        self._keys, self._lengths, self._term, self._tf = array("i"), array("i"), array("i"), array("H")
         self._idf = np.zeros(0, np.float32)
         self._newest_idf = 0.0
-        self._rows: Any = None
-        self._columns: Any = None
-        # Since the arrays were built: texts that came, as unit-length term weights, and keys that went or changed.
+        self._rows: Rows | None = None
+        self._postings: Postings | None = None
+        # Since the arrays were built: texts that came, as unit-length term weights, the same by term, keys that went or changed.
         self._fresh: dict[int, dict[int, float]] = {}
         self._fresh_counts: dict[int, Counter[str]] = {}
+        self._fresh_terms: dict[int, dict[int, float]] = defaultdict(dict)
         self._gone: set[int] = set()
 
     def __len__(self) -> int:
-        """Number of (item, term) pairs held."""
-        return len(self._keys)
+        """Number of (item, term) pairs held in bulk."""
+        return len(self._term) if self._rows is None else len(self._rows.terms)
 
     def add(self, key: int, text: str) -> None:
         """Add or replace an item's text; it is found by the next search."""
         counts = Counter(tokens(text))
         if self._rows is None:
             self._append(key, counts)
-            # An empty text leaves no mark of its own to stand for what it replaces.
-            (self._gone.discard if counts else self._gone.add)(key)
             return
+        self._forget(key)
         self._gone.add(key)
         self._fresh[key], self._fresh_counts[key] = self._weigh(counts), counts
+        for term, weight in self._fresh[key].items():
+            self._fresh_terms[term][key] = weight
         if len(self._gone) > LATE:
             self._compact()
 
     def _append(self, key: int, counts: Counter[str]) -> None:
-        self._keys.extend([key] * len(counts))
+        self._keys.append(key)
+        self._lengths.append(len(counts))
         self._term.extend([self._terms.setdefault(term, len(self._terms)) for term in counts])
-        self._tf.extend(counts.values())
-        self._first.extend([n == 0 for n in range(len(counts))])
+        self._tf.extend([min(n, MOST) for n in counts.values()])
 
     def _weigh(self, counts: Counter[str]) -> dict[int, float]:
         weights = {}
@@ -94,69 +115,63 @@ class TextIndex:
             weights[number] = (1 + math.log(n)) * idf
         return _unit(weights, limit=len(weights))
 
+    def _forget(self, key: int) -> None:
+        self._fresh_counts.pop(key, None)
+        for term in self._fresh.pop(key, {}):
+            self._fresh_terms[term].pop(key)
+
     def remove(self, keys: NDArray[np.int32]) -> None:
         """Forget keys; unknown ones are ignored."""
         for key in keys.tolist():
-            self._fresh.pop(key, None)
-            self._fresh_counts.pop(key, None)
-            self._gone.add(key)
+            if self._rows is None:
+                self._append(key, Counter())
+            else:
+                self._forget(key)
+                self._gone.add(key)
         if len(self._gone) > LATE:
             self._compact()
 
     def _compact(self) -> None:
-        """Drop what went from the bulk arrays, keeping only the newest text of a key; arrays are rebuilt at the next query."""
-        keys = np.frombuffer(self._keys, np.int32)
-        keep = ~np.isin(keys, np.fromiter(self._gone, np.int32))
-        self._keep(keep)
-        self._rows, self._gone = None, set()
-        for key, counts in self._fresh_counts.items():
-            self._append(key, counts)
-        self._fresh, self._fresh_counts = {}, {}
+        """Put the bulk arrays back among the waiting texts, what came and went since behind them."""
+        assert self._rows is not None
+        lengths = np.diff(self._rows.starts).astype(np.int32)
+        self._keys = array("i", np.arange(len(lengths), dtype=np.int32).tobytes())
+        self._lengths = array("i", lengths.tobytes())
+        self._term, self._tf = array("i", self._rows.terms.tobytes()), array("H", self._rows.tf.tobytes())
+        self._rows = self._postings = None
+        for key in self._gone:
+            self._append(key, self._fresh_counts.get(key, Counter()))
+        self._fresh, self._fresh_counts, self._gone = {}, {}, set()
+        self._fresh_terms.clear()
 
     def _ready(self) -> bool:
         """Build the arrays where there are none; False while the index is empty."""
-        if self._rows is None and len(self._keys):
+        if self._rows is None and len(self._term):
             self._build()
-        return self._rows is not None or bool(self._fresh)
+        return self._rows is not None
 
     def _build(self) -> None:
-        from scipy import sparse
-
-        self._forget_replaced()
-        key, term = np.array(self._keys, np.int32), np.array(self._term, np.int32)
-        size, terms = int(key.max()) + 1, len(self._terms)
-        documents = len(np.unique(key))
-        df = np.bincount(term, minlength=terms)
+        """Turn the waiting texts into rows and postings; of several texts of a key the last counts."""
+        key, lengths = np.array(self._keys, np.int32), np.array(self._lengths, np.int64)
+        newest = np.full(int(key.max()) + 1, -1, np.int64)
+        newest[key] = np.arange(len(key))
+        order = newest[newest >= 0]
+        starts = np.zeros(len(newest) + 1, np.int64)
+        starts[1:][newest >= 0] = lengths[order]
+        np.cumsum(starts, out=starts)
+        places = (
+            slice(None)
+            if np.array_equal(order, np.arange(len(key)))
+            else _runs((np.cumsum(lengths) - lengths)[order], lengths[order])
+        )
+        terms, tf = np.array(self._term, np.int32)[places], np.array(self._tf, np.uint16)[places]
+        self._keys, self._lengths, self._term, self._tf = array("i"), array("i"), array("i"), array("H")
+        df = np.bincount(terms, minlength=len(self._terms))
+        documents = max(1, int(np.count_nonzero(np.diff(starts))))
         self._idf = np.log1p(documents / np.maximum(df, 1)).astype(np.float32)
         self._newest_idf = float(np.log1p(documents))
-        weight = (1 + np.log(np.array(self._tf, np.float32))) * self._idf[term]
-        norm = np.sqrt(np.bincount(key, weight * weight, size))
-        weight = (weight / np.maximum(norm[key], 1e-9)).astype(np.float32)
-        self._rows = sparse.csr_matrix((weight, (key, term)), shape=(size, terms))
-        order = np.lexsort((-weight, term))
-        starts = np.concatenate([[0], np.cumsum(df)])
-        rank = np.arange(len(order)) - starts[term[order]]
-        kept = order[rank < POSTINGS]
-        ends = np.concatenate([[0], np.cumsum(np.minimum(df, POSTINGS))])
-        self._columns = (ends, key[kept], weight[kept])
-
-    def _forget_replaced(self) -> None:
-        """Drop all but the newest text of each key from the bulk arrays."""
-        key, first = np.frombuffer(self._keys, np.int32), np.frombuffer(self._first, np.int8)
-        starts = key[first == 1]
-        newest = np.zeros(int(key.max()) + 1, np.int32)
-        newest[starts] = np.arange(1, len(starts) + 1, dtype=np.int32)
-        if np.count_nonzero(newest) == len(starts):
-            return
-        keep = newest[key] == np.cumsum(first, dtype=np.int32)
-        self._keep(keep)
-
-    def _keep(self, rows: NDArray[np.bool_]) -> None:
-        """Keep some of the bulk arrays' (item, term) pairs."""
-        self._keys = array("i", np.array(self._keys, np.int32)[rows].tobytes())
-        self._term = array("i", np.array(self._term, np.int32)[rows].tobytes())
-        self._tf = array("f", np.array(self._tf, np.float32)[rows].tobytes())
-        self._first = array("b", np.array(self._first, np.int8)[rows].tobytes())
+        self._rows = Rows(starts, terms, tf, _weights(starts, tf, self._idf[terms]))
+        self._postings = _postings(self._rows, df)
 
     def query(self, text: str) -> dict[int, float]:
         """Return a text as unit-length term weights; empty where no term is known."""
@@ -168,7 +183,7 @@ class TextIndex:
         """Return the weighted sum of items as unit-length term weights."""
         if not self._ready():
             return {}
-        late = np.array([key in self._gone for key in keys.tolist()], np.bool_)
+        late = np.isin(keys, self._gone_keys())
         total = self._sum_rows(keys[~late], weights[~late])
         for key, weight in zip(keys[late].tolist(), weights[late].tolist(), strict=True):
             for term, value in self._fresh.get(key, {}).items():
@@ -180,25 +195,23 @@ class TextIndex:
         if self._rows is None or not len(keys):
             return {}
         places, lengths = self._places(keys)
-        terms = self._rows.indices[places]
-        dense = np.zeros(self._rows.shape[1], np.float32)
-        np.add.at(dense, terms, self._rows.data[places] * np.repeat(weights, lengths).astype(np.float32))
+        terms = self._rows.terms[places]
+        dense = np.zeros(len(self._idf), np.float32)
+        np.add.at(dense, terms, self._rows.weights[places] * np.repeat(weights, lengths).astype(np.float32))
         terms = _distinct(terms)
         heaviest = np.argsort(-np.abs(dense[terms]), kind="stable")[: 2 * QUERY_TERMS]
         return dict(zip(terms[heaviest].tolist(), dense[terms[heaviest]].tolist(), strict=True))
 
     def _places(self, keys: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return where the terms of keys (n,) stand, one run a key, and the length of each run (n,).
+        """Return where the terms of keys (n,) stand, one run a key, and the length of each run (n,)."""
+        assert self._rows is not None
+        starts = self._rows.starts
+        inside = np.minimum(keys, len(starts) - 2)
+        lengths = np.where(keys < len(starts) - 1, starts[inside + 1] - starts[inside], 0)
+        return _runs(starts[inside], lengths), lengths
 
-        The same as slicing rows of the sparse matrix, without the price of another matrix.
-        """
-        size = self._rows.shape[0]
-        inside = np.minimum(keys, size - 1)
-        starts = self._rows.indptr[inside].astype(np.int64)
-        lengths = np.where(keys < size, self._rows.indptr[inside + 1] - starts, 0)
-        ends = np.cumsum(lengths)
-        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
-        return places, lengths
+    def _gone_keys(self) -> NDArray[np.int32]:
+        return np.fromiter(self._gone, np.int32, len(self._gone))
 
     def search(self, query: dict[int, float], k: int, allowed: NDArray[np.bool_] | None = None) -> CandidateScores:
         """Return at most k keys by cosine with a query, best first, only positive scores."""
@@ -213,54 +226,78 @@ class TextIndex:
 
     def _match(self, query: dict[int, float], k: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int32]:
         """Return at least k allowed keys, ascending, that the postings of the weightiest terms speak for; no fresh ones."""
-        if self._rows is None:
-            return np.zeros(0, np.int32)
-        starts, keys, weights = self._columns
+        assert self._postings is not None
+        starts, keys, weights = self._postings
         parts, factors, left = [], [], BUDGET
         for term, weight in sorted(query.items(), key=lambda e: -e[1]):
             if term < len(starts) - 1 and weight > 0 and left > 0:
-                part = slice(int(starts[term]), min(int(starts[term + 1]), int(starts[term]) + left))
-                parts.append(part)
+                parts.append(slice(int(starts[term]), int(starts[term + 1])))
                 factors.append(weight)
-                left -= part.stop - part.start
+                left -= parts[-1].stop - parts[-1].start
         if not parts:
             return np.zeros(0, np.int32)
         found = np.concatenate([keys[p] for p in parts])
         gain = np.concatenate([weights[p] * np.float32(f) for p, f in zip(parts, factors, strict=True)])
         # Zeros of which few are touched cost next to nothing, whatever the number of items.
-        total = np.zeros(self._rows.shape[0], np.float32)
+        total = np.zeros(int(found.max()) + 1 if len(found) else 0, np.float32)
         np.add.at(total, found, gain)
         fits = _within(found, allowed)
         if self._gone:
-            fits &= ~np.isin(found, np.fromiter(self._gone, np.int32, len(self._gone)))
+            fits &= ~np.isin(found, self._gone_keys())
         return _highest(found[fits], total, k)
 
     def _score_fresh(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
-        texts = (self._fresh.get(k, {}) for k in keys.tolist())
-        sums = [sum(w * text.get(t, 0.0) for t, w in query.items()) for text in texts]
-        return np.array(sums, np.float32).reshape(len(keys))
+        total: dict[int, float] = {}
+        for term, weight in query.items():
+            for key, value in self._fresh_terms.get(term, {}).items():
+                total[key] = total.get(key, 0.0) + weight * value
+        return np.array([total.get(key, 0.0) for key in keys.tolist()], np.float32)
 
     def score(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return cosines (n,) of given keys with a query; 0 for keys without text."""
         if not query or not self._ready():
             return np.zeros(len(keys), np.float32)
-        out = self._score_rows(query, keys)
+        dense = np.zeros(len(self._idf), np.float32)
+        known = [(t, w) for t, w in query.items() if t < len(dense)]
+        dense[[t for t, _ in known]] = [w for _, w in known]
+        assert self._rows is not None
+        places, lengths = self._places(keys)
+        gain = self._rows.weights[places] * dense[self._rows.terms[places]]
+        out = np.bincount(np.repeat(np.arange(len(keys)), lengths), gain, len(keys)).astype(np.float32)
         if self._gone:
-            late = np.isin(keys, np.fromiter(self._gone, np.int32, len(self._gone)))
+            late = np.isin(keys, self._gone_keys())
             out[late] = self._score_fresh(query, keys[late])
         return out
 
-    def _score_rows(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return cosines (n,) with what was held when the arrays were built."""
-        if self._rows is None:
-            return np.zeros(len(keys), np.float32)
-        terms = self._rows.shape[1]
-        dense = np.zeros(terms, np.float32)
-        known = [(t, w) for t, w in query.items() if t < terms]
-        dense[[t for t, _ in known]] = [w for _, w in known]
-        places, lengths = self._places(keys)
-        gain = self._rows.data[places] * dense[self._rows.indices[places]]
-        return np.bincount(np.repeat(np.arange(len(keys)), lengths), gain, len(keys)).astype(np.float32)
+
+def _weights(starts: NDArray[np.int64], tf: NDArray[np.uint16], idf: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return ``(1 + ln tf) idf`` of each (item, term) pair, each item's scaled to unit length; overwrites `idf`."""
+    idf *= 1 + np.log(tf, dtype=np.float32)
+    filled = starts[:-1][np.diff(starts) > 0]
+    norm = np.sqrt(np.add.reduceat(idf * idf, filled))
+    idf /= np.repeat(norm, np.diff(np.append(filled, len(idf))))
+    return idf
+
+
+def _postings(rows: Rows, df: NDArray[np.int64]) -> Postings:
+    """Return the rows the other way round."""
+    from scipy import sparse
+
+    shape = (len(rows.starts) - 1, len(df))
+    turned = sparse.csr_matrix((rows.weights, rows.terms, rows.starts), shape=shape).tocsc()
+    keep = np.ones(len(rows.terms), np.bool_)
+    for term in np.flatnonzero(df > POSTINGS).tolist():
+        part = slice(int(turned.indptr[term]), int(turned.indptr[term + 1]))
+        keep[part] = False
+        keep[part.start + np.argpartition(-turned.data[part], POSTINGS)[:POSTINGS]] = True
+    starts = np.concatenate([[0], np.cumsum(np.minimum(df, POSTINGS))])
+    return Postings(starts, turned.indices[keep].astype(np.int32, copy=False), turned.data[keep])
+
+
+def _runs(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return ``starts[0], starts[0] + 1, ...`` for `lengths[0]` numbers, then the same for the next, and so on."""
+    ends = np.cumsum(lengths)
+    return np.asarray(np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths), np.int64)
 
 
 def _unit(query: dict[int, float], limit: int = QUERY_TERMS) -> dict[int, float]:
