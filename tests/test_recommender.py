@@ -244,6 +244,15 @@ def test_a_bad_k_is_refused(recommender, k):
         recommender.recommend(ask(), k)
 
 
+@pytest.mark.parametrize("options", [{"diversity": 2.0}, {"explore": -0.1}])
+def test_a_bad_level_is_refused_before_anything_is_read(tmp_path, encoder, options):
+    with Recommender(load_settings(home=tmp_path), encoder=encoder) as made:
+        made.store.put_items(ITEMS)
+        with pytest.raises(DataError, match="Cure"):
+            made.recommend(ask(), **options)
+        assert len(made.live.catalogue) == 0
+
+
 def test_k_beyond_the_catalogue_gives_all_and_a_note(recommender):
     slate = recommender.recommend(ask(), 500)
     assert len(slate.items) == len(ITEMS)
@@ -303,6 +312,23 @@ def test_damaged_derived_files_are_rebuilt(tmp_path, encoder):
     with Recommender(settings, encoder=encoder) as made:
         made.rebuild()
         assert made.recommend(ask("tea"), k=3, slate_id="s", keep=False).items == good.items
+
+
+def test_a_large_index_is_kept_and_one_new_item_does_not_write_it_again(tmp_path, encoder):
+    settings = load_settings(home=tmp_path, exact_limit=100)
+    words = "red blue green old new small large wooden steel paper".split()
+    items = [Item(id=f"i{n}", text={"title": f"{words[n % 10]} {words[n // 10 % 10]} chair {n % 300}"}) for n in range(2500)]
+    head = tmp_path / "derived" / "index" / "head.json"
+    with Recommender(settings, encoder=encoder) as made:
+        made.store.put_items(items)
+        made.recommend(ask("a red chair"))
+        written = head.stat().st_mtime_ns
+        made.store.put_items([Item(id="umbrella", text={"title": "Umbrella for rainy days"})])
+        assert made.recommend(ask("it is raining, I need an umbrella"), k=1).items == ("umbrella",)
+        assert head.stat().st_mtime_ns == written
+    with Recommender(settings, encoder=encoder) as again:
+        assert again.recommend(ask("it is raining, I need an umbrella"), k=1).items == ("umbrella",)
+        assert head.stat().st_mtime_ns == written
 
 
 class Renamed:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from occasion.data import EVENT_TYPES, Item
+from occasion.keyed import joined
 from occasion.protocols import EventColumns, Store
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class _Data:
     now: float
     ids: list[str] = field(default_factory=list)
     described: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-    events: EventColumns = field(default_factory=lambda: _joined([]))
+    events: EventColumns = field(default_factory=lambda: joined([]))
     textless: list[str] = field(default_factory=list)
     twins: dict[str, list[str]] = field(default_factory=dict)
     expired: list[str] = field(default_factory=list)
@@ -88,25 +89,9 @@ class _Data:
         return tuple(self.person(int(row)) for row in rows[np.sort(first)][:EXAMPLES])
 
 
-def _joined(parts: Sequence[EventColumns]) -> EventColumns:
-    def column(name: str, dtype: type) -> NDArray[Any]:
-        return np.concatenate([getattr(p, name) for p in parts] or [np.zeros(0, dtype)])
-
-    return EventColumns(
-        seq=column("seq", np.int64),
-        user=column("user", np.int32),
-        item=column("item", np.int32),
-        type=column("type", np.int16),
-        value=column("value", np.float32),
-        at=column("at", np.float64),
-        context=column("context", np.int32),
-        types=parts[-1].types if parts else (),
-    )
-
-
 def _gather(store: Store, now: float) -> _Data:
     data = _Data(store, now)
-    data.events = _joined(list(store.events()))
+    data.events = joined(list(store.events()))
     described: dict[int, bool] = {}
     names: dict[int, str] = {}
     texts: dict[int, list[str]] = defaultdict(list)

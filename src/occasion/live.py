@@ -10,7 +10,6 @@ import contextlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from occasion.encoders.cache import VectorCache
 from occasion.encoders.centring import center
 from occasion.errors import EncoderMismatchError, ModelError, VectorIndexError
 from occasion.indexes import make_index, open_index, save_index
+from occasion.keyed import joined, taken
 from occasion.protocols import Encoder, EventColumns, Index, Store, StoredContext, StoredItem
 from occasion.settings import Settings
 from occasion.statistics import Statistics
@@ -32,7 +32,7 @@ from occasion.textindex import TextIndex
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LiveState", "StageProgress", "joined", "taken"]
+__all__ = ["LiveState", "StageProgress"]
 
 StageProgress = Callable[[str, int, int], None]
 """Called with (stage, done, total): stage is ``encode`` or ``events``."""
@@ -45,6 +45,8 @@ CATCH_UP = 20_000
 """Up to this many new events are counted one by one; more of them and the whole log is counted again."""
 TITLES = 20_000
 """Titles kept at hand."""
+SAVE_AFTER = 2048
+"""New or changed items after which a large index is written again; fewer are added anew from cached vectors at the next start."""
 ENCODER_STATE = "encoder"
 
 
@@ -203,9 +205,12 @@ class LiveState:
         return head if head.get("encoder") == self.encoder.version and len(head.get("mean", ())) == self.encoder.dim else None
 
     def _save_index(self) -> None:
-        """Keep an index that is slow to build; an exact one is faster built than read."""
-        if self.until is not None or self.index is None or self.catalogue.revision == self._indexed:
+        """Keep an index that is slow to build, once it gained enough: writing it for each new item would hold up answers."""
+        gained = self.catalogue.revision - self._indexed
+        if self.until is not None or self.index is None or gained < max(SAVE_AFTER, len(self.index) // 20):
             return
+        # Without a head the files are no index: a crash between the two writes must not pair a mean with other vectors.
+        (self.folder / "index" / "head.json").unlink(missing_ok=True)
         if save_index(self.index, self.folder / "index"):
             self._indexed = self.catalogue.revision
             head = {"encoder": self.encoder.version, "revision": self._indexed, "mean": self.mean.tolist()}
@@ -299,19 +304,6 @@ def _rows(codes: Mapping[str, tuple[NDArray[np.int32], Sequence[Scalar]]], n: in
             if c >= 0:
                 row[name] = values[c]
     return rows
-
-
-def taken(columns: EventColumns, keep: NDArray[Any]) -> EventColumns:
-    """Return the events that a mask or positions pick."""
-    parts = {f.name: getattr(columns, f.name)[keep] for f in fields(columns) if f.name != "types"}
-    return EventColumns(**parts, types=columns.types)
-
-
-def joined(batches: Sequence[EventColumns]) -> EventColumns:
-    """Concatenate batches; their type names may differ in number but not in order."""
-    types = max((b.types for b in batches), key=len)
-    parts = {f.name: np.concatenate([getattr(b, f.name) for b in batches]) for f in fields(EventColumns) if f.name != "types"}
-    return EventColumns(**parts, types=types)
 
 
 def _write(path: Path, text: str) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from occasion.context import ContextExtractor
 from occasion.data import Context
-from occasion.live import LiveState, joined, taken
+from occasion.keyed import joined, taken
+from occasion.live import LiveState
 from occasion.protocols import EventColumns, Moment
 from occasion.rules import Rules
 from occasion.statistics import liking

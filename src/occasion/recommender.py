@@ -118,6 +118,7 @@ class Recommender:
             0 (best first) to 1 (as different as can be); default: the settings'.
         explore : float
             Chance of each place to go to a candidate drawn evenly, 0 to 1; excludes diversity.
+            Propensities are the policy's: pins and caps move places after it.
         slate_id : str, optional
             Seeds all chance: the same id, store and moment give the same answer. Default: a new one.
         keep : bool
@@ -131,11 +132,11 @@ class Recommender:
         _check_k(k)
         rules = rules or Rules()
         slate_id = slate_id or uuid.uuid4().hex
-        self.refresh()
         context = context or Context()
         context = replace(context, at=time.time()) if context.at is None else context
         level = self.settings.diversity if diversity is None else diversity
         policy = make_policy("epsilon", epsilon=explore) if explore else make_policy("diverse", diversity=level)
+        self.refresh()
         slate = self._answer(context, k, rules, policy, slate_id)
         if rules.filter is not None and not rules.strict and len(slate.entries) < k:
             slate = self._filled(slate, context, k, rules, policy)

@@ -17,6 +17,7 @@ import numpy as np
 
 from occasion.data import EVENT_TYPES, Scalar
 from occasion.errors import ModelError
+from occasion.keyed import is_allowed
 from occasion.protocols import CandidateScores, EventColumns
 
 if TYPE_CHECKING:
@@ -320,7 +321,7 @@ class Statistics:
         """Return the k keys most popular now, best first, only allowed ones, with their decayed counts."""
         if self._top is None or len(self._top) > 2 * TOP:
             self._top = _best(self.now, TOP)
-        keys = self._top if allowed is None else self._top[_within(allowed, self._top)]
+        keys = self._top if allowed is None else self._top[is_allowed(self._top, allowed)]
         if len(keys) < k and allowed is not None and len(self._top) >= TOP:
             values = np.where(_resized(allowed, len(self.now)), self.now, 0)
             keys = _best(values, k)
@@ -437,11 +438,6 @@ def _best(values: NDArray[Any], k: int) -> Keys:
         some = np.arange(len(values))
     some = some[values[some] > 0]
     return some[np.argsort(-values[some], kind="stable")][:k].astype(np.int32)
-
-
-def _within(allowed: NDArray[np.bool_], keys: Keys) -> NDArray[np.bool_]:
-    inside = keys < len(allowed)
-    return inside & allowed[np.where(inside, keys, 0)] if len(allowed) else np.zeros(len(keys), bool)
 
 
 def _resized(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:

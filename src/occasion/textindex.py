@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from occasion.keyed import is_allowed
 from occasion.protocols import CandidateScores
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ class TextIndex:
         if not query or not self._ready():
             return CandidateScores(np.zeros(0, np.int32), np.zeros(0, np.float32))
         fresh = np.fromiter(self._fresh, np.int32, len(self._fresh))
-        keys = np.concatenate([self._match(query, k, allowed), fresh[_within(fresh, allowed)]])
+        keys = np.concatenate([self._match(query, k, allowed), fresh[is_allowed(fresh, allowed)]])
         scores = self.score(query, keys)
         keys, scores = keys[scores > 0], scores[scores > 0]
         order = np.lexsort((keys, -scores))[:k]
@@ -241,7 +242,7 @@ class TextIndex:
         # Zeros of which few are touched cost next to nothing, whatever the number of items.
         total = np.zeros(int(found.max()) + 1 if len(found) else 0, np.float32)
         np.add.at(total, found, gain)
-        fits = _within(found, allowed)
+        fits = is_allowed(found, allowed)
         if self._gone:
             fits &= ~np.isin(found, self._gone_keys())
         return _highest(found[fits], total, k)
@@ -305,14 +306,6 @@ def _unit(query: dict[int, float], limit: int = QUERY_TERMS) -> dict[int, float]
     best = sorted(query.items(), key=lambda e: (-abs(e[1]), e[0]))[:limit]
     norm = math.sqrt(sum(w * w for _, w in best))
     return {term: w / norm for term, w in best if w} if norm else {}
-
-
-def _within(keys: NDArray[np.int32], allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-    if allowed is None:
-        return np.ones(len(keys), np.bool_)
-    if not len(allowed):
-        return np.zeros(len(keys), np.bool_)
-    return (keys < len(allowed)) & allowed[np.minimum(keys, len(allowed) - 1)]
 
 
 def _highest(keys: NDArray[np.int32], values: NDArray[np.float32], k: int) -> NDArray[np.int32]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from occasion.live import taken
+from occasion.keyed import taken
 from occasion.protocols import EventColumns, Store
 
 if TYPE_CHECKING:

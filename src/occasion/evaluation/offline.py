@@ -23,7 +23,8 @@ from occasion.evaluation.queries import Answers, ask
 from occasion.evaluation.report import METRICS, Report
 from occasion.evaluation.split import WINDOW, Moments, Split, split_log
 from occasion.evaluation.systems import BASELINES, OCCASION, Systems, check_baselines
-from occasion.live import StageProgress, joined
+from occasion.keyed import joined
+from occasion.live import StageProgress
 from occasion.protocols import Encoder, EventColumns, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings

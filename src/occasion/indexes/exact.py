@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from occasion.indexes.matrix import Precision, VectorMatrix
-from occasion.indexes.scoring import best, checked_query, is_allowed
+from occasion.indexes.scoring import best, checked_query
+from occasion.keyed import is_allowed
 from occasion.protocols import CandidateScores
 
 if TYPE_CHECKING:

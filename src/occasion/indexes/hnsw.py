@@ -19,8 +19,9 @@ import numpy as np
 
 from occasion.indexes.files import read_state, write_state
 from occasion.indexes.matrix import Precision, VectorMatrix, narrowed
-from occasion.indexes.scoring import best, checked, checked_query, is_allowed
+from occasion.indexes.scoring import best, checked, checked_query
 from occasion.indexes.twins import Twins
+from occasion.keyed import is_allowed
 from occasion.protocols import CandidateScores
 
 if TYPE_CHECKING:

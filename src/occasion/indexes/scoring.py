@@ -15,23 +15,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Keys = NDArray[np.int32]
 
-__all__ = ["best", "checked", "checked_query", "is_allowed"]
+__all__ = ["best", "checked", "checked_query"]
 
 
 def best(keys: Keys, scores: Floats, k: int) -> CandidateScores:
     """Return the k best, best first; equal scores by key."""
     order = np.lexsort((keys, -scores))[:k]
     return CandidateScores(keys[order].astype(np.int32), scores[order].astype(np.float32))
-
-
-def is_allowed(keys: Keys, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which keys (n,) a mask over keys allows; keys beyond its end are not."""
-    if not len(keys) or int(keys.max()) < len(allowed):
-        return allowed[keys]
-    inside = keys < len(allowed)
-    out = np.zeros(len(keys), np.bool_)
-    out[inside] = allowed[keys[inside]]
-    return out
 
 
 def checked(keys: Keys, vectors: Floats, dim: int) -> tuple[Keys, Floats]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from occasion.indexes.scoring import is_allowed
+from occasion.keyed import is_allowed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

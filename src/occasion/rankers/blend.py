@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from occasion.keyed import values_of
 from occasion.protocols import Moment
 from occasion.statistics import Statistics
 
@@ -73,7 +74,7 @@ class BlendRanker:
         n = float(np.maximum(moment.weights, 0).sum())
         u, b = n / (n + 4), s.events / (s.events + 500)
         r = s.repeat_rate
-        count = np.where(keys < len(s.count), s.count[np.minimum(keys, len(s.count) - 1)] if len(s.count) else 0.0, 0.0)
+        count = values_of(s.count, keys)
         e = (count / (count + 5)).astype(np.float32)
         one = np.ones(len(keys), np.float32)
         spoken = bool(moment.context.text.strip())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from occasion.keyed import looked_up, top_positive
 from occasion.protocols import CandidateScores, Moment
 
 if TYPE_CHECKING:
@@ -36,18 +37,8 @@ class AgainSource:
 
     def candidates(self, moment: Moment, k: int) -> CandidateScores:
         """Return the person's own items, most used first."""
-        keys, scores = self._own(moment)
-        if moment.allowed is not None and len(keys):
-            fits = (keys < len(moment.allowed)) & moment.allowed[np.minimum(keys, len(moment.allowed) - 1)]
-            keys, scores = keys[fits], scores[fits]
-        best = np.argsort(-scores, kind="stable")[:k]
-        best = best[scores[best] > 0]
-        return CandidateScores(keys[best], scores[best])
+        return top_positive(*self._own(moment), k, moment.allowed)
 
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return own counts (n,), 0 for items never used."""
-        mine, scores = self._own(moment)
-        if not len(mine):
-            return np.zeros(len(keys), np.float32)
-        at = np.minimum(np.searchsorted(mine, keys), len(mine) - 1)
-        return np.where(mine[at] == keys, scores[at], np.float32(0)).astype(np.float32)
+        return looked_up(*self._own(moment), keys)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from occasion.keyed import values_of
 from occasion.protocols import CandidateScores, Moment
 from occasion.statistics import Statistics
 
@@ -34,7 +35,4 @@ class ExploreSource:
 
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the uncertainty (n,), in (0, 1]."""
-        count = self.statistics.count
-        inside = keys < len(count)
-        values = count[np.where(inside, keys, 0)] if len(count) else np.zeros(len(keys))
-        return np.asarray(1 / np.sqrt(1 + np.where(inside, values, 0.0)), np.float32)
+        return np.asarray(1 / np.sqrt(1 + values_of(self.statistics.count, keys)), np.float32)

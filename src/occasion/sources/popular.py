@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from occasion.keyed import top_positive, values_of
 from occasion.protocols import CandidateScores, Moment
 from occasion.statistics import Statistics
 
@@ -31,10 +32,7 @@ class PopularSource:
 
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return ln(1 + c) (n,)."""
-        now = self.statistics.now
-        inside = keys < len(now)
-        values = now[np.where(inside, keys, 0)] if len(now) else np.zeros(len(keys))
-        return np.where(inside, np.log1p(values), 0.0).astype(np.float32)
+        return np.asarray(np.log1p(values_of(self.statistics.now, keys)), np.float32)
 
 
 class MomentSource:
@@ -49,12 +47,7 @@ class MomentSource:
     def candidates(self, moment: Moment, k: int) -> CandidateScores:
         """Return items that stand out in moments like this."""
         keys = self.statistics.under(moment.signals, k)
-        if moment.allowed is not None and len(keys):
-            keys = keys[(keys < len(moment.allowed)) & moment.allowed[np.minimum(keys, len(moment.allowed) - 1)]]
-        lift = self.statistics.lift(moment.signals, keys)
-        best = np.argsort(-lift, kind="stable")[:k]
-        best = best[lift[best] > 0]
-        return CandidateScores(keys[best], lift[best])
+        return top_positive(keys, self.statistics.lift(moment.signals, keys), k, moment.allowed)
 
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return lifts (n,)."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from occasion.keyed import looked_up, top_positive
 from occasion.protocols import CandidateScores, Moment
 from occasion.statistics import Statistics
 
@@ -48,18 +49,8 @@ class TogetherSource:
 
     def candidates(self, moment: Moment, k: int) -> CandidateScores:
         """Return the items most often chosen near the history's."""
-        keys, scores = self._sum(moment)
-        if moment.allowed is not None:
-            fits = (keys < len(moment.allowed)) & moment.allowed[np.minimum(keys, len(moment.allowed) - 1)]
-            keys, scores = keys[fits], scores[fits]
-        best = np.argsort(-scores, kind="stable")[:k]
-        best = best[scores[best] > 0]
-        return CandidateScores(keys[best], scores[best])
+        return top_positive(*self._sum(moment), k, moment.allowed)
 
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the sums (n,), 0 where an item was never seen near the history."""
-        mine, scores = self._sum(moment)
-        if not len(mine):
-            return np.zeros(len(keys), np.float32)
-        at = np.minimum(np.searchsorted(mine, keys), len(mine) - 1)
-        return np.where(mine[at] == keys, scores[at], np.float32(0)).astype(np.float32)
+        return looked_up(*self._sum(moment), keys)

@@ -49,7 +49,7 @@ class SqliteStore:
         path = url.removeprefix("sqlite:///")
         if path == url or not path or path == ":memory:":
             raise StoreError(
-                f"the store address {url!r} names no file. Cure: sqlite:///folder/occasion.db or sqlite:////root/occasion.db"
+                f"the store address {url!r} names no file. Cure: sqlite:///folder/occasion.db or sqlite:////var/lib/occasion.db"
             )
         return cls(Path(path))
 

@@ -1,0 +1,70 @@
+"""Arrays by item key: masks, best scores, look-ups; and event columns picked and joined. What several parts need alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.protocols import CandidateScores, EventColumns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Keys = NDArray[np.int32]
+
+__all__ = ["is_allowed", "joined", "looked_up", "taken", "top_positive", "values_of"]
+
+_DTYPES = {"seq": np.int64, "type": np.int16, "value": np.float32, "at": np.float64}
+
+
+def is_allowed(keys: Keys, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Return which keys (n,) a mask over keys allows; None allows all, keys beyond the mask's end are not allowed."""
+    if allowed is None:
+        return np.ones(len(keys), np.bool_)
+    if not len(keys) or int(keys.max()) < len(allowed):
+        return allowed[keys]
+    inside = keys < len(allowed)
+    out = np.zeros(len(keys), np.bool_)
+    out[inside] = allowed[keys[inside]]
+    return out
+
+
+def values_of(values: NDArray[Any], keys: Keys) -> NDArray[Any]:
+    """Return ``values[keys]`` (n,), 0 for keys beyond the end of `values`."""
+    if not len(values):
+        return np.zeros(len(keys))
+    inside = keys < len(values)
+    return np.where(inside, values[np.where(inside, keys, 0)], 0)
+
+
+def top_positive(keys: Keys, scores: Floats, k: int, allowed: NDArray[np.bool_] | None) -> CandidateScores:
+    """Return the k allowed keys with the greatest positive scores, best first, ties in the order given."""
+    fits = is_allowed(keys, allowed) & (scores > 0)
+    keys, scores = keys[fits], scores[fits]
+    best = np.argsort(-scores, kind="stable")[:k]
+    return CandidateScores(keys[best], scores[best])
+
+
+def looked_up(sorted_keys: Keys, scores: Floats, keys: Keys) -> Floats:
+    """Return the score of each of `keys` (n,) in a table with ascending keys, 0 for those it lacks."""
+    if not len(sorted_keys):
+        return np.zeros(len(keys), np.float32)
+    at = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
+    return np.where(sorted_keys[at] == keys, scores[at], np.float32(0)).astype(np.float32)
+
+
+def taken(columns: EventColumns, keep: NDArray[Any]) -> EventColumns:
+    """Return the events that a mask or positions pick."""
+    parts = {f.name: getattr(columns, f.name)[keep] for f in fields(columns) if f.name != "types"}
+    return EventColumns(**parts, types=columns.types)
+
+
+def joined(batches: Sequence[EventColumns]) -> EventColumns:
+    """Concatenate batches, none of them too; their type names may differ in number but not in order."""
+    names = [f.name for f in fields(EventColumns) if f.name != "types"]
+    parts = {n: np.concatenate([getattr(b, n) for b in batches] or [np.zeros(0, _DTYPES.get(n, np.int32))]) for n in names}
+    return EventColumns(**parts, types=max((b.types for b in batches), key=len, default=()))
