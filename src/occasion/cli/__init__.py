@@ -6,6 +6,7 @@ there; 4 the store; 5 encoder, model, index, or a missing extra; 6 rows were rej
 
 from __future__ import annotations
 
+import signal
 from importlib import import_module
 
 import click
@@ -86,4 +87,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
-    raise SystemExit(guarded(cli))
+    code = guarded(cli)
+    # All is done and said: an interrupt while the interpreter winds up must not turn a success into a death by signal.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise SystemExit(code)
