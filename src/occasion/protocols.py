@@ -35,6 +35,7 @@ __all__ = [
     "Store",
     "StoredContext",
     "StoredItem",
+    "UncertainRanker",
 ]
 
 Progress = Callable[[int, int], None]
@@ -294,10 +295,22 @@ class Ranker(Protocol):
 
 
 @runtime_checkable
+class UncertainRanker(Protocol):
+    """A ranker that also says how sure it is; what a policy like Thompson sampling draws from."""
+
+    def spread(self, moment: Moment, keys: Keys) -> Floats:
+        """Return the standard deviation (n,) of each candidate's score, > 0, in the unit of the scores."""
+
+
+@runtime_checkable
 class Policy(Protocol):
-    """Scores to an ordered choice with probabilities. Stateless."""
+    """Scores to an ordered choice with probabilities. Stateless.
+
+    `certain` says that nothing about the choice is random.
+    """
 
     name: str
+    certain: bool
 
     def choose(
         self,
@@ -306,8 +319,25 @@ class Policy(Protocol):
         *,
         rng: np.random.Generator,
         similarity: Callable[[int, NDArray[np.int64]], Floats] | None = None,
+        spread: Floats | None = None,
     ) -> tuple[NDArray[np.int64], Floats]:
-        """Return positions into `scores` of the chosen (<= k) in order, and each choice's propensity given those before."""
+        """Return positions into `scores` of the chosen (<= k) in order, and each choice's propensity given those before.
+
+        `spread` (n,) is the standard deviation of each score where the ranker knows it.
+        """
+
+    def probabilities(
+        self,
+        scores: Floats,
+        order: NDArray[np.int64],
+        *,
+        similarity: Callable[[int, NDArray[np.int64]], Floats] | None = None,
+        spread: Floats | None = None,
+    ) -> NDArray[np.float64]:
+        """Return for distinct positions `order` (k,) the probability (k,) of each choice given those before it, in [0, 1].
+
+        For what `choose` returned these are its propensities; any other order may be asked for as well.
+        """
 
 
 @runtime_checkable

@@ -22,9 +22,10 @@ from occasion.explanation import Explainer
 from occasion.live import LiveState, StageProgress
 from occasion.moments import MomentReader
 from occasion.policies import make_policy
-from occasion.protocols import Encoder, Moment, Policy, Source, Store
+from occasion.policies.ruled import choose_under_rules
+from occasion.protocols import Encoder, Moment, Policy, Source, Store, UncertainRanker
 from occasion.rankers import make_ranker
-from occasion.rules import Rules, arrange
+from occasion.rules import Rules
 from occasion.settings import Settings, load_settings
 from occasion.sources import SOURCES, make_source
 from occasion.stores import open_store
@@ -101,6 +102,9 @@ class Recommender:
         rules: Rules | None = None,
         diversity: float | None = None,
         explore: float = 0.0,
+        policy: str | None = None,
+        policy_options: Mapping[str, Any] | None = None,
+        sources: Sequence[str] | None = None,
         slate_id: str | None = None,
         keep: bool = True,
     ) -> Slate:
@@ -117,8 +121,14 @@ class Recommender:
         diversity : float, optional
             0 (best first) to 1 (as different as can be); default: the settings'.
         explore : float
-            Chance of each place to go to a candidate drawn evenly, 0 to 1; excludes diversity.
-            Propensities are the policy's: pins and caps move places after it.
+            Chance of each place to go to a candidate drawn evenly, 0 to 1; excludes diversity. Short for the policy epsilon.
+        policy : str, optional
+            A name in `occasion.policies.POLICIES`; default: diverse, or epsilon where `explore` is above 0. The propensities
+            in the slate are exact, under caps and pins, too (a pinned item has 1: the rule put it there).
+        policy_options : mapping, optional
+            Settings of the policy named, for example ``{"temperature": 0.1}``.
+        sources : sequence of str, optional
+            Names in `occasion.sources.SOURCES` to use alone, for ablations; default: all.
         slate_id : str, optional
             Seeds all chance: the same id, store and moment give the same answer. Default: a new one.
         keep : bool
@@ -135,25 +145,28 @@ class Recommender:
         context = context or Context()
         context = replace(context, at=time.time()) if context.at is None else context
         level = self.settings.diversity if diversity is None else diversity
-        policy = make_policy("epsilon", epsilon=explore) if explore else make_policy("diverse", diversity=level)
+        choice = _policy(policy, policy_options, explore, level)
+        names = _known_sources(sources)
         self.refresh()
-        slate = self._answer(context, k, rules, policy, slate_id)
+        slate = self._answer(context, k, rules, choice, slate_id, names)
         if rules.filter is not None and not rules.strict and len(slate.entries) < k:
-            slate = self._filled(slate, context, k, rules, policy)
+            slate = self._filled(slate, context, k, rules, choice, names)
         if keep:
             self.store.put_slate(slate)
         return slate
 
-    def _answer(self, context: Context, k: int, rules: Rules, policy: Policy, slate_id: str) -> Slate:
+    def _answer(
+        self, context: Context, k: int, rules: Rules, policy: Policy, slate_id: str, names: Sequence[str] = tuple(SOURCES)
+    ) -> Slate:
         moment, notes = self.reader.read(context, rules, slate_id)
-        keys, parts = self._ranked(moment, rules)
+        keys, parts = self._ranked(moment, rules, names)
         return self._slate(slate_id, moment, keys, parts, k, rules, policy, notes)
 
-    def _filled(self, slate: Slate, context: Context, k: int, rules: Rules, policy: Policy) -> Slate:
+    def _filled(self, slate: Slate, context: Context, k: int, rules: Rules, policy: Policy, names: Sequence[str]) -> Slate:
         """Give the places that a filter left empty to items that do not pass it; all other rules stay in force."""
         here = len(slate.entries)
         others = replace(rules, filter=None, pins={}, exclude=(*rules.exclude, *slate.items))
-        rest = self._answer(context, k - here, others, policy, slate.id)
+        rest = self._answer(context, k - here, others, policy, slate.id, names)
         note = f"{here} items pass the filter; the other {len(rest.entries)} places went to items that do not."
         return replace(slate, entries=(*slate.entries, *rest.entries), notes=(note,))
 
@@ -281,12 +294,17 @@ class Recommender:
         notes: list[str],
     ) -> Slate:
         scores = np.sum(list(parts.values()), axis=0).astype(np.float32) if parts else np.zeros(0, np.float32)
-        # Caps pass over some of the first choices and pins come from anywhere: then the policy orders all candidates.
-        wanted = len(keys) if rules.caps or rules.pins else k
-        chosen, propensity = policy.choose(scores, wanted, rng=moment.rng, similarity=self._similarity(moment, keys))
-        ids = [self.live.catalogue.id(int(keys[c])) for c in chosen]
-        order = arrange(ids, k, rules, self.live.catalogue.first)
-        chosen, propensity = chosen[order], propensity[order]
+        chosen, propensity = choose_under_rules(
+            policy,
+            scores,
+            k,
+            rules,
+            lambda some: [self.live.catalogue.id(int(keys[c])) for c in some],
+            self.live.catalogue.first,
+            rng=moment.rng,
+            similarity=self._similarity(moment, keys),
+            spread=None if policy.certain else self.spread(moment, keys),
+        )
         if (len(keys) > 0 and len(chosen) < k) or (not len(keys) and not notes):
             allowed = int(moment.allowed.sum()) if moment.allowed is not None else 0
             notes.append(
@@ -302,6 +320,10 @@ class Recommender:
             version=f"{self.ranker.version}/{self.encoder.version}",
             policy=policy.name,
         )
+
+    def spread(self, moment: Moment, keys: Keys) -> Floats | None:
+        """Return the standard deviation (n,) of the scores of candidate keys, None where the ranker does not know it."""
+        return self.ranker.spread(moment, keys) if isinstance(self.ranker, UncertainRanker) else None
 
     def _similarity(self, moment: Moment, keys: Keys) -> Callable[[int, NDArray[np.int64]], Floats]:
         """Return a function of (one position, positions) to cosines; those among the positions are worked out once."""
@@ -325,6 +347,29 @@ class Recommender:
 def _check_k(k: int) -> None:
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
         raise DataError(f"k is {k!r}. Cure: a whole number from 1 to {MAX_K}.")
+
+
+def _policy(name: str | None, options: Mapping[str, Any] | None, explore: float, diversity: float) -> Policy:
+    """Return the policy asked for, by name or by level."""
+    options = dict(options or {})
+    if explore and name not in (None, "epsilon"):
+        raise DataError(f"explore goes with the policy epsilon, not with {name}. Cure: leave one of the two out.")
+    if name is None:
+        if options:
+            raise DataError(f"the settings {', '.join(options)} belong to a policy. Cure: name the policy.")
+        name = "epsilon" if explore else "diverse"
+    if name == "epsilon" and explore:
+        options.setdefault("epsilon", explore)
+    if name == "diverse":
+        options.setdefault("diversity", diversity)
+    return make_policy(name, **options)
+
+
+def _known_sources(names: Sequence[str] | None) -> Sequence[str]:
+    for name in names or ():
+        if name not in SOURCES:
+            raise DataError(f"there is no source {name!r}. Cure: some of {', '.join(SOURCES)}.")
+    return tuple(SOURCES) if names is None else tuple(names)
 
 
 def _distinct(keys: Keys) -> Keys:

@@ -169,7 +169,14 @@ def test_wrong_values_are_one_clear_error(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(("-k", "0"), "0"), (("--filter", "prise < 3"), "price"), (("--explore", "7"), "7")]
+    ("arguments", "told"),
+    [
+        (("-k", "0"), "0"),
+        (("--filter", "prise < 3"), "price"),
+        (("--explore", "7"), "7"),
+        (("--policy", "best"), "plackett-luce"),
+        (("--policy", "greedy", "--scale", "2"), "scale"),
+    ],
 )
 def test_what_only_the_recommender_can_refuse(ready: Path, arguments: tuple[str, ...], told: str) -> None:
     done = inside("recommend", "--no-keep", *arguments, home=ready)

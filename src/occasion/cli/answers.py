@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from occasion.cli.choices import policy_options, policy_settings
 from occasion.cli.documented import Documented
 from occasion.cli.invocation import Invocation, common_options, current
 
@@ -103,6 +104,7 @@ def _fields(text: str) -> list[str]:
 )
 @click.option("--diversity", type=float, help="0 (best first) to 1 (as different as can be).")
 @click.option("--explore", type=float, default=0.0, help="Chance of each place to go to a random candidate, 0 to 1.")
+@policy_options
 @click.option("--what-if", multiple=True, metavar="NAME=VALUE", help="A changed signal, text or at: two lists side by side.")
 @click.option("--no-keep", is_flag=True, help="Do not store the answer.")
 @common_options
@@ -116,11 +118,13 @@ def recommend(**given: Any) -> None:
       occasion recommend --text "最近浏览了手机和相机" --locale zh
       occasion recommend --user 7 --signal weather=sunny --what-if weather=rain --what-if "at=sunday 09:00"
       occasion recommend --user 7 --filter 'price < 20' --item-fields price,categories --json
+      occasion recommend --user 7 --policy plackett-luce --temperature .1
     """
     invocation = current()
     rules = _rules(**{name: given[name] for name in ("filter_text", "exclude", "pin", "boost", "cap", "seen")})
     fields = _fields(given["item_fields"])
     options = {"rules": rules, "diversity": given["diversity"], "explore": given["explore"]}
+    options |= {"policy": given["policy"], "policy_options": policy_settings(given)}
     context = _context(invocation, given)
     changes = _changes(invocation, given["what_if"], context)
     with invocation.recommender() as recommender:

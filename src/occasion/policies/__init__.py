@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from occasion.errors import DataError
@@ -15,14 +16,23 @@ __all__ = ["POLICIES", "make_policy"]
 POLICIES = {
     "diverse": "occasion.policies.diverse:DiversePolicy",
     "epsilon": "occasion.policies.epsilon:EpsilonPolicy",
+    "greedy": "occasion.policies.greedy:GreedyPolicy",
+    "plackett-luce": "occasion.policies.plackett_luce:PlackettLucePolicy",
+    "thompson": "occasion.policies.thompson:ThompsonPolicy",
 }
 """Name to where it lives."""
 
 
 def make_policy(name: str, **settings: Any) -> Policy:
-    """Build a policy by name; raises DataError for an unknown one."""
+    """Build a policy by name; raises DataError for an unknown one, or a setting that it does not have."""
     if name not in POLICIES:
         raise DataError(f"there is no policy {name!r}. Cure: one of {', '.join(sorted(POLICIES))}.")
     module, cls = POLICIES[name].split(":")
-    made: Policy = getattr(import_module(module), cls)(**settings)
+    kind = getattr(import_module(module), cls)
+    known = list(signature(kind).parameters)
+    for setting in settings:
+        if setting not in known:
+            has = f"one of {', '.join(known)}" if known else "leave it out, it has none"
+            raise DataError(f"the policy {name} has no setting {setting!r}. Cure: {has}.")
+    made: Policy = kind(**settings)
     return made

@@ -34,6 +34,7 @@ class DiversePolicy:
     """
 
     name = "diverse"
+    certain = True
 
     def __init__(self, diversity: float = 0.0) -> None:
         if not 0 <= diversity <= 1:
@@ -47,6 +48,7 @@ class DiversePolicy:
         *,
         rng: np.random.Generator,
         similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None,
+        spread: NDArray[np.float32] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return positions of the chosen in order, and propensities of 1: nothing here is random."""
         order = np.argsort(-scores, kind="stable").astype(np.int64)
@@ -54,6 +56,21 @@ class DiversePolicy:
             order = self._marginal(scores, order[: max(50, POOL * k)], k, similarity)
         chosen = order[:k]
         return chosen, np.ones(len(chosen), np.float32)
+
+    def probabilities(
+        self,
+        scores: NDArray[np.float32],
+        order: NDArray[np.int64],
+        *,
+        similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None,
+        spread: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float64]:
+        """Return 1 for the places of `order` that agree with the choice, 0 from the first on that does not.
+
+        Behind that place the order never comes about, so there is no probability given what stands before it.
+        """
+        chosen, _ = self.choose(scores, len(order), rng=np.random.default_rng(0), similarity=similarity)
+        return np.cumprod(chosen == order).astype(np.float64)
 
     def _marginal(
         self,

@@ -27,11 +27,12 @@ class EpsilonPolicy:
     """
 
     name = "epsilon"
+    certain = False
 
     def __init__(self, epsilon: float = 0.05) -> None:
-        if not 0 <= epsilon <= 1:
+        if not (isinstance(epsilon, (int, float)) and 0 <= epsilon <= 1):
             raise DataError(f"epsilon is {epsilon!r}. Cure: a number from 0 (never explore) to 1.")
-        self.epsilon = epsilon
+        self.epsilon = float(epsilon)
 
     def choose(
         self,
@@ -40,6 +41,7 @@ class EpsilonPolicy:
         *,
         rng: np.random.Generator,
         similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None,
+        spread: NDArray[np.float32] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return positions of the chosen in order and the probability of each choice given those before."""
         left = np.argsort(-scores, kind="stable").astype(np.int64).tolist()
@@ -50,3 +52,19 @@ class EpsilonPolicy:
             probability.append(self.epsilon / len(left) + (1 - self.epsilon) * (place == 0))
             chosen.append(left.pop(place))
         return np.array(chosen, np.int64), np.array(probability, np.float32)
+
+    def probabilities(
+        self,
+        scores: NDArray[np.float32],
+        order: NDArray[np.int64],
+        *,
+        similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None,
+        spread: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float64]:
+        """Return the probability of each place of `order` given those before; see `occasion.protocols.Policy`."""
+        left = scores.astype(np.float64)
+        out = np.zeros(len(order))
+        for place, position in enumerate(order.tolist()):
+            out[place] = self.epsilon / (len(scores) - place) + (1 - self.epsilon) * (int(np.argmax(left)) == position)
+            left[position] = -np.inf
+        return out

@@ -48,6 +48,10 @@ FLOOR = {"moment": 1.0, "semantic": 0.1, "taste": 0.1}
 """Least divisor of a source: scores far below it are noise and must not be blown up."""
 
 
+UNSURE = 0.1
+"""Standard deviation of the score of an item without events."""
+
+
 class BlendRanker:
     """The weighted mean described in the module.
 
@@ -92,6 +96,14 @@ class BlendRanker:
         if spoken:
             table = {name: w / 2 if self.groups[name] in _BEHAVIOUR else w for name, w in table.items()}
         return {name: (w * self.factors.get(name, 1.0)).astype(np.float32) for name, w in table.items()}
+
+    def spread(self, moment: Moment, keys: NDArray[np.int32]) -> Floats:
+        """Return ``0.1 / sqrt(1 + c)`` for an item with count c: how uncertain a score is, a guess that only evidence narrows.
+
+        A mean of c + 1 observations has an error that falls like this; the .1 (the score of an item nobody knows is off by a
+        tenth) is set by hand.
+        """
+        return np.asarray(UNSURE / np.sqrt(1 + np.maximum(values_of(self.statistics.count, keys), 0)), np.float32)
 
     def rank(self, moment: Moment, keys: NDArray[np.int32], scores: Mapping[str, Floats]) -> dict[str, Floats]:
         """Return the parts of each candidate's score by group; see `occasion.protocols.Ranker`."""
