@@ -93,7 +93,7 @@ def test_a_folder_keeps_the_model(walked, tmp_path):
     assert not list((tmp_path / "m").glob("*.pkl"))
 
 
-@pytest.mark.parametrize("harm", ["arrays.npz", "model.json", "class"])
+@pytest.mark.parametrize("harm", ["a0.npy", "model.json", "class"])
 def test_a_damaged_folder_is_one_clear_error(walked, tmp_path, harm):
     walked[2].save(tmp_path / "m")
     if harm == "class":

@@ -189,6 +189,8 @@ class Requests:
     value : (h,) float32
     past : (h, s) int32
         Signals of the history events.
+    allowed : (items,) bool, optional
+        Which items may be answered at all, the same for all requests; None: every item.
     """
 
     time: NDArray[np.float64]
@@ -199,6 +201,7 @@ class Requests:
     when: NDArray[np.float64]
     value: NDArray[np.float32]
     past: NDArray[np.int32]
+    allowed: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -218,15 +221,20 @@ class Requests:
         a, b = self.ptr[start], self.ptr[stop]
         head = {n: getattr(self, n)[start:stop] for n in ("time", "signals", "numbers")}
         tail = {n: getattr(self, n)[a:b] for n in ("item", "when", "value", "past")}
-        return Requests(ptr=self.ptr[start : stop + 1] - a, **head, **tail)
+        return Requests(ptr=self.ptr[start : stop + 1] - a, allowed=self.allowed, **head, **tail)
 
     def rename(self, place: NDArray[np.int32]) -> Requests:
         """Return the requests with item keys mapped by `place`; history events mapped to -1 are dropped."""
+        allowed = None
+        if self.allowed is not None:
+            kept_keys = np.flatnonzero(place >= 0)
+            allowed = np.zeros(len(kept_keys), np.bool_)
+            allowed[place[kept_keys]] = self.allowed[kept_keys]
         keep = place[self.item] >= 0
         kept = np.concatenate([[0], np.cumsum(keep)]).astype(np.int64)
         return Requests(
             time=self.time, signals=self.signals, numbers=self.numbers, ptr=kept[self.ptr], item=place[self.item[keep]],
-            when=self.when[keep], value=self.value[keep], past=self.past[keep],
+            when=self.when[keep], value=self.value[keep], past=self.past[keep], allowed=allowed,
         )  # fmt: skip
 
     def select(self, rows: NDArray[np.int64]) -> Requests:
@@ -235,7 +243,8 @@ class Requests:
         ptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
         flat = np.repeat(self.ptr[rows] - ptr[:-1], length) + np.arange(ptr[-1])
         head = {n: getattr(self, n)[rows] for n in ("time", "signals", "numbers")}
-        return Requests(ptr=ptr, **head, **{n: getattr(self, n)[flat] for n in ("item", "when", "value", "past")})
+        tail = {n: getattr(self, n)[flat] for n in ("item", "when", "value", "past")}
+        return Requests(ptr=ptr, allowed=self.allowed, **head, **tail)
 
 
 def build_requests(events: Events, queries: Queries, limit: int = 1000) -> Requests:
@@ -283,6 +292,8 @@ class Dataset:
         Whether an item that a person has had is never the answer again.
     rated : bool
         Whether events carry ratings to be predicted.
+    span : float, optional
+        Days the log spans where it is longer than these events: it decides which windows of popularity are told apart.
     """
 
     items: Items
@@ -292,6 +303,7 @@ class Dataset:
     times: str
     exclude_seen: bool
     rated: bool = False
+    span: float | None = None
 
     @classmethod
     def from_frames(

@@ -240,17 +240,22 @@ class Bases:
     def _fuse(self, requests: Requests, values: list[tuple[Floats, float]]) -> Floats:
         """Sum 1 / (SMOOTH + rank) over the sources' best items; seen items last where they may not return."""
         seen = (requests.row, requests.item) if self.exclude_seen else None
+        barred = None if requests.allowed is None else ~requests.allowed
         fused = np.zeros((len(requests), self.n_items), np.float32)
         depth = min(DEPTH, self.n_items)
         weight = 1 / (SMOOTH + np.arange(depth, dtype=np.float32))
         for value, trust in values:
             if value.strides[0] == 0:
-                top = np.argsort(-value[0], kind="stable")[:depth]
+                order = value[0] if barred is None else np.where(barred, -np.inf, value[0])
+                top = np.argsort(-order, kind="stable")[:depth]
                 fused[:, top] += weight[None] * 0.5
                 continue
-            if seen:
+            if seen or barred is not None:
                 value = value.copy()
+            if seen:
                 value[seen] = -np.inf
+            if barred is not None:
+                value[:, barred] = -np.inf
             top = np.argpartition(-value, depth - 1, axis=1)[:, :depth]
             best = np.take_along_axis(value, top, 1)
             order = np.argsort(-best, axis=1, kind="stable")
@@ -261,6 +266,8 @@ class Bases:
         fused += 1e-6 * self.popularity.column("share")[None] / 20
         if seen:
             fused[seen] = -1
+        if barred is not None:
+            fused[:, barred] = -1
         return fused
 
     def _figures(self, requests: Requests, items: NDArray[np.int32]) -> tuple[Floats, list[str]]:
@@ -295,6 +302,8 @@ class Bases:
 
 def _span(data: Dataset) -> float:
     """Days between the first and the last event of the data set: the same for all its parts, so that all have the same columns."""
+    if data.span is not None:
+        return data.span
     return float(np.ptp(data.events.time)) / 86400.0 if data.times == "unix" and np.isfinite(data.events.time).all() else np.inf
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Fold", "Model", "fit", "split"]
+__all__ = ["Fold", "Model", "fit", "refit", "split"]
 
 FOLDS = 6
 """Folds of moments where there are no times."""
@@ -193,16 +193,17 @@ class Model:
 
 def fit(
     data: Dataset, *, seed: int = 0, budget: float = 240.0, threads: int = 1, without: tuple[str, ...] = (),
-    cache: Path | None = None, progress: Callable[[str], None] | None = None,
+    cache: Path | None = None, progress: Callable[[str], None] | None = None, vectors: Floats | None = None,
 ) -> Model:  # fmt: skip
-    """Learn a model within about `budget` seconds."""
+    """Learn a model within about `budget` seconds; `vectors` (items, d) are the texts' sentence vectors where there are some."""
     begun, rng = time.monotonic(), np.random.default_rng(seed)
     note = progress or (lambda _: None)
     left = lambda: budget - (time.monotonic() - begun)  # noqa: E731
     n_items, kept = len(data.items), data.frequent(POOL)
     if len(kept) < n_items:
         data = data.restrict(kept)
-    text = None if "text" in without else TextVectors.fit(data.items.texts, cache, threads)
+    ready = None if vectors is None else vectors[kept]
+    text = None if "text" in without else TextVectors.fit(data.items.texts, cache, threads, ready)
     note(f"text {time.monotonic() - begun:.0f} s")
     folds = split(data, rng)
     learn = _Learner(data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note)
@@ -214,8 +215,38 @@ def fit(
     refit = data.times == "none" or learn.worth_refitting(trial, ranker)
     bases = learn.refit(trial) if refit else trial.bases
     note(f"{'refitted on everything' if refit else 'left as they are'}, {time.monotonic() - begun:.0f} s")
-    report = {"parts": bases.parts, "ranker": ranker.report, "features": bases.names, "refitted": refit}
+    report = {
+        "parts": bases.parts, "ranker": ranker.report, "features": trial.bases.names, "refitted": refit, "epochs": trial.epochs,
+        "without": list(without),
+    }  # fmt: skip
     return Model(bases=bases, ranker=ranker, kept=kept, n_items=n_items, report=report)
+
+
+def refit(
+    model: Model, data: Dataset, *, seed: int = 0, budget: float = 120.0, threads: int = 1, cache: Path | None = None,
+    progress: Callable[[str], None] | None = None, vectors: Floats | None = None,
+) -> Model:  # fmt: skip
+    """Learn a model's sources anew from more events of the same kind; its ranker stays.
+
+    Raises
+    ------
+    ModelError
+        Where the newer sources have other features than the ranker knows.
+    """
+    begun, note, without = time.monotonic(), progress or (lambda _: None), tuple(model.report.get("without", ()))
+    left = lambda: budget - (time.monotonic() - begun)  # noqa: E731
+    n_items, kept = len(data.items), data.frequent(POOL)
+    if len(kept) < n_items:
+        data = data.restrict(kept)
+    ready = None if vectors is None else vectors[kept]
+    text = None if "text" in without else TextVectors.fit(data.items.texts, cache, threads, ready)
+    learn = _Learner(data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note)
+    epochs = max(int(model.report.get("epochs", 1)), 1)
+    sequence, _ = (None, 0) if model.bases.sequence is None else learn.sequence(data.events, max(left() * 0.8, 5), epochs=epochs)
+    bases = learn.bases(data.events, sequence, model.bases.novel)
+    if bases.parts != model.bases.parts:
+        raise ModelError(f"the newer sources are {bases.parts}, the ranker knows {model.bases.parts}. Cure: fit anew")
+    return Model(bases=bases, ranker=model.ranker, kept=kept, n_items=n_items, width=model.width, report=dict(model.report))
 
 
 def _rank(trials: list[Trial], seed: int, threads: int) -> Ranker:

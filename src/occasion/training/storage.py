@@ -1,4 +1,6 @@
-"""Models as folders: arrays in one npz, the rest in a JSON manifest, LightGBM trees as text. Never pickle.
+"""Models as folders: one npy file an array, the rest in a JSON manifest, LightGBM trees as text. Never pickle.
+
+Large arrays are mapped into memory and not read, so that all processes that serve a model share them.
 
 An object is written as its class name and fields, down to arrays, sparse matrices, lists, mappings and plain values; only
 classes registered here are read back, so that a folder cannot make anything else run.
@@ -23,7 +25,9 @@ CLASSES = {
     "SequenceModel": "sequence", "Signals": "dataset", "TextVectors": "text", "Transitions": "itemitem",
 }  # fmt: skip
 """Names of the classes that may be in a folder, and their modules."""
-FORMAT = 1
+FORMAT = 2
+MAPPED = 1 << 16
+"""Bytes of a file above which it is mapped."""
 
 
 def save(model: Any, folder: Path) -> None:
@@ -39,9 +43,12 @@ def save(model: Any, folder: Path) -> None:
     ['share']
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("a*.npy"):
+        stale.unlink()
     arrays: dict[str, Any] = {}
     manifest = {"format": FORMAT, "model": _pack(model, arrays)}
-    np.savez(folder / "arrays.npz", **arrays)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
     (folder / "model.json").write_text(json.dumps(manifest, ensure_ascii=False))
 
 
@@ -49,8 +56,7 @@ def load(folder: Path) -> Any:
     """Read what :func:`save` wrote; :class:`ModelError` where files are missing or damaged."""
     try:
         manifest = json.loads((folder / "model.json").read_text())
-        with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = {path.stem: _read(path) for path in folder.glob("a*.npy")}
         if manifest["format"] != FORMAT:
             raise ModelError(f"the model in {folder} has format {manifest['format']}, this version reads {FORMAT}. Cure: fit again")
         return _unpack(manifest["model"], arrays)
@@ -58,6 +64,12 @@ def load(folder: Path) -> Any:
         raise
     except Exception as error:
         raise ModelError(f"the model in {folder} cannot be read ({type(error).__name__}: {error}). Cure: fit again") from error
+
+
+def _read(path: Path) -> Any:
+    """Map an array, or read it where it is small: each mapping costs a file handle."""
+    mode: Any = "r" if path.stat().st_size > MAPPED else None
+    return np.load(path, mmap_mode=mode, allow_pickle=False)
 
 
 def _pack(value: Any, arrays: dict[str, Any]) -> Any:

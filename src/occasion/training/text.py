@@ -166,11 +166,13 @@ class TextVectors:
         self.sentence, self.lexical, self.joint = sentence, lexical, joint
 
     @classmethod
-    def fit(cls, texts: list[str], cache: Path | None = None, threads: int = 1) -> TextVectors | None:
-        """Encode the texts; None where fewer than 1 in 5 items has any."""
+    def fit(
+        cls, texts: list[str], cache: Path | None = None, threads: int = 1, vectors: Floats | None = None
+    ) -> TextVectors | None:
+        """Encode the texts, unless their sentence `vectors` (n, d) are handed in; None where fewer than 1 in 5 items has any."""
         if sum(bool(t) for t in texts) < max(0.2 * len(texts), 2):
             return None
-        raw, lexical = encode_texts(texts, cache, threads), tfidf(texts)
+        raw, lexical = encode_texts(texts, cache, threads) if vectors is None else vectors, tfidf(texts)
         return cls(_principal(raw, raw.shape[1], 0.5), lexical, whitened(raw, lexical))
 
     def score(self, requests: Requests, decays: tuple[float, ...] = (0.8,), last: int = 10) -> dict[str, Floats]:
