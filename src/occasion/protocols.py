@@ -165,7 +165,7 @@ class Store(Protocol):
         """Yield distinct event contexts with key > `after`, by key."""
 
     def put_slate(self, slate: Slate) -> None:
-        """Store an answer durably."""
+        """Store an answer: it survives the process at once, and a power cut no later than the first event written after it."""
 
     def get_slate(self, slate_id: str) -> Slate | None:
         """Return an answer, None if unknown."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from store_contract import StoreContract, event
 
-from occasion.data import Item
+from occasion.data import Context, Event, Item, Slate
 from occasion.errors import StoreError
 from occasion.stores import open_store
 from occasion.stores.sqlite_file import APPLICATION_ID, SqliteFile, migrations
@@ -89,7 +89,34 @@ def test_wal_and_full_synchronous(tmp_path):
     assert file.read("PRAGMA journal_mode") == [("wal",)]
     with file.writing() as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    with file.writing(flushed=False) as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
     file.close()
+
+
+def test_slates_and_events_keep_one_order_in_the_log(tmp_path):
+    """Whatever beginning of the log a power cut leaves, an event in it has the slates that were written before it."""
+    open_store(f"sqlite:///{tmp_path / 'o.db'}").close()
+    store = open_store(f"sqlite:///{tmp_path / 'o.db'}")
+    for n in range(8):
+        store.put_slate(Slate(id=f"s{n}", context=Context(), entries=()))
+        store.append([Event(user="u", item="i", id=f"e{n}", slate=f"s{n}")])
+    log = (tmp_path / "o.db-wal").read_bytes()
+    whole = (tmp_path / "o.db").read_bytes()
+    seen = set()
+    for size in range(32, len(log) + 1, 4096 + 24):
+        cut = tmp_path / f"cut-{size}"
+        cut.mkdir()
+        (cut / "o.db").write_bytes(whole)
+        (cut / "o.db-wal").write_bytes(log[:size])
+        left = open_store(f"sqlite:///{cut / 'o.db'}")
+        slates = {s.id for s in left.slates()}
+        named = {e.slate for e in left.read_events()}
+        assert named <= slates
+        seen.add((len(named), len(slates)))
+        left.close()
+    store.close()
+    assert {(0, 1), (1, 1), (7, 8), (8, 8)} <= seen
 
 
 OPEN = """

@@ -78,8 +78,8 @@ class _Connection:
 class SqliteFile:
     """A SQLite file that is a store of Occasion: WAL mode, synchronous=FULL, migrated to the newest schema.
 
-    Reads go through one connection a thread; writes go one at a time through one connection, and wait for the writes of
-    other processes. Open it after forking, not before.
+    Reads go through one connection a thread; writes go one at a time through one connection (and a second one for those that
+    need not be flushed), and wait for the writes of other processes. Open it after forking, not before.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class SqliteFile:
         self._guard = threading.Lock()
         self.write_lock = threading.RLock()
         self._closed = False
-        self._writer: sqlite3.Connection | None = None
+        self._writers: dict[bool, sqlite3.Connection] = {}
         with self.errors("open"):
             self._prepare()
 
@@ -205,13 +205,15 @@ class SqliteFile:
             return self.reader().execute(sql, parameters).fetchall()
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Open a write transaction: committed and on the disk when the block ends, undone when it raises."""
+    def writing(self, *, flushed: bool = True) -> Iterator[sqlite3.Connection]:
+        """Open a write transaction: committed and on the disk when the block ends, undone when it raises.
+
+        With `flushed` False the transaction is in the log file when the block ends, but not yet forced to the disk. It
+        survives the death of this process. A power cut may take it, and then only together with everything written after it:
+        the log is one sequence, and the next flushed transaction forces all before it to the disk too.
+        """
         with self.write_lock, self.errors("write to"):
-            if self._writer is None or self._closed:
-                self._writer = self._connect_open()
-                self._writer.execute("PRAGMA cache_size = -65536")
-            connection = self._writer
+            connection = self._writer(flushed)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -221,13 +223,21 @@ class SqliteFile:
                     connection.execute("ROLLBACK")
                 raise
 
+    def _writer(self, flushed: bool) -> sqlite3.Connection:
+        if self._closed or flushed not in self._writers:
+            connection = self._writers[flushed] = self._connect_open()
+            connection.execute(f"PRAGMA cache_size = -{65_536 if flushed else 4096}")
+            if not flushed:
+                connection.execute("PRAGMA synchronous = NORMAL")
+        return self._writers[flushed]
+
     def close(self) -> None:
         """Close all connections; idempotent. Waits for a write that is under way."""
         with self.write_lock, self._guard:
             self._closed = True
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+            for writer in self._writers.values():
+                writer.close()
+            self._writers = {}
             for connection in list(self._open):
                 connection.close()
             self._open = weakref.WeakSet()
