@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from array import array
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -67,6 +68,39 @@ class Postings(NamedTuple):
     weights: NDArray[np.float32]
 
 
+class _Board(threading.local):
+    """An array of zeros that is written on and wiped again, one a thread.
+
+    New zeros for each search cost more than the search: the system hands each page over when it is first touched.
+    """
+
+    def __init__(self) -> None:
+        self._values = np.zeros(1, np.float32)
+
+    def _cleared(self, places: NDArray[Any]) -> NDArray[np.float32]:
+        """Return zeros with room for places; the last of them is never written on."""
+        most = int(places.max(initial=-1))
+        if most + 1 >= len(self._values):
+            self._values = np.zeros(most + most // 4 + 2, np.float32)
+        return self._values
+
+    def sums(self, places: NDArray[Any], values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return for each place (n,) the sum of the values (n,) that have it."""
+        board = self._cleared(places)
+        np.add.at(board, places, values)
+        out = board[places]
+        board[places] = 0
+        return out
+
+    def looked_up(self, places: NDArray[Any], values: NDArray[np.float32], wanted: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the value of each wanted place (n,), of distinct places with values; 0 for others."""
+        board = self._cleared(places)
+        board[places] = values
+        out = board[np.minimum(wanted, len(board) - 1)]
+        board[places] = 0
+        return out
+
+
 class TextIndex:
     """Terms to item keys and back; see the module."""
 
@@ -83,6 +117,7 @@ class TextIndex:
         self._fresh_counts: dict[int, Counter[str]] = {}
         self._fresh_terms: dict[int, dict[int, float]] = defaultdict(dict)
         self._gone: set[int] = set()
+        self._board = _Board()
 
     def __len__(self) -> int:
         """Number of (item, term) pairs held in bulk."""
@@ -196,12 +231,14 @@ class TextIndex:
         if self._rows is None or not len(keys):
             return {}
         places, lengths = self._places(keys)
+        if not len(places):
+            return {}
         terms = self._rows.terms[places]
-        dense = np.zeros(len(self._idf), np.float32)
-        np.add.at(dense, terms, self._rows.weights[places] * np.repeat(weights, lengths).astype(np.float32))
-        terms = _distinct(terms)
-        heaviest = np.argsort(-np.abs(dense[terms]), kind="stable")[: 2 * QUERY_TERMS]
-        return dict(zip(terms[heaviest].tolist(), dense[terms[heaviest]].tolist(), strict=True))
+        total = self._board.sums(terms, self._rows.weights[places] * np.repeat(weights, lengths).astype(np.float32))
+        order = np.argsort(terms, kind="stable")
+        first = order[np.concatenate([[True], np.diff(terms[order]) > 0])]
+        heaviest = first[np.argsort(-np.abs(total[first]), kind="stable")[: 2 * QUERY_TERMS]]
+        return dict(zip(terms[heaviest].tolist(), total[heaviest].tolist(), strict=True))
 
     def _places(self, keys: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return where the terms of keys (n,) stand, one run a key, and the length of each run (n,)."""
@@ -239,13 +276,13 @@ class TextIndex:
             return np.zeros(0, np.int32)
         found = np.concatenate([keys[p] for p in parts])
         gain = np.concatenate([weights[p] * np.float32(f) for p, f in zip(parts, factors, strict=True)])
-        # Zeros of which few are touched cost next to nothing, whatever the number of items.
-        total = np.zeros(int(found.max()) + 1 if len(found) else 0, np.float32)
-        np.add.at(total, found, gain)
+        total = self._board.sums(found, gain)
         fits = is_allowed(found, allowed)
         if self._gone:
             fits &= ~np.isin(found, self._gone_keys())
-        return _highest(found[fits], total, k)
+        if not fits.all():
+            found, total = found[fits], total[fits]
+        return _highest(found, total, k)
 
     def _score_fresh(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
         total: dict[int, float] = {}
@@ -258,12 +295,11 @@ class TextIndex:
         """Return cosines (n,) of given keys with a query; 0 for keys without text."""
         if not query or not self._ready():
             return np.zeros(len(keys), np.float32)
-        dense = np.zeros(len(self._idf), np.float32)
-        known = [(t, w) for t, w in query.items() if t < len(dense)]
-        dense[[t for t, _ in known]] = [w for _, w in known]
+        known = [(t, w) for t, w in query.items() if t < len(self._idf)]
+        terms, weights = np.array([t for t, _ in known], np.int64), np.array([w for _, w in known], np.float32)
         assert self._rows is not None
         places, lengths = self._places(keys)
-        gain = self._rows.weights[places] * dense[self._rows.terms[places]]
+        gain = self._rows.weights[places] * self._board.looked_up(terms, weights, self._rows.terms[places])
         out = np.bincount(np.repeat(np.arange(len(keys)), lengths), gain, len(keys)).astype(np.float32)
         if self._gone:
             late = np.isin(keys, self._gone_keys())
@@ -309,11 +345,10 @@ def _unit(query: dict[int, float], limit: int = QUERY_TERMS) -> dict[int, float]
 
 
 def _highest(keys: NDArray[np.int32], values: NDArray[np.float32], k: int) -> NDArray[np.int32]:
-    """Return distinct keys, ascending, with the greatest values, k and a few more; `keys` may hold some several times."""
-    own = values[keys]
+    """Return distinct keys, ascending, with the greatest values (n,), k and a few more; `keys` (n,) may repeat some."""
     size = SPARE * k
     while size < len(keys):
-        best = _distinct(keys[own >= np.partition(own, len(own) - size)[len(own) - size]])
+        best = _distinct(keys[values >= np.partition(values, len(values) - size)[len(values) - size]])
         if len(best) >= k:
             return best
         size *= 4
