@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from occasion.errors import ModelError
 from occasion.protocols import EventColumns
+from occasion.keyed import taken
 from occasion.statistics import DAY, Statistics, liking, rating_range
 
 TYPES = ("click", "view", "rating", "dislike", "dwell")
@@ -144,6 +145,20 @@ def test_lift_counts_new_events_and_new_values():
     assert lift[2] > 0.3
     assert lift[0] < 0
     assert 2 in s.under({"weather": "snow"}, 5).tolist()
+
+
+def test_many_new_events_count_like_those_of_the_log():
+    rng = np.random.default_rng(0)
+    rows = [(n % 7, int(rng.integers(400)), "click", np.nan, float(n)) for n in range(3000)]
+    moods = rng.integers(0, 2, 3000).astype(np.int32)
+    whole, late = Statistics(), Statistics()
+    whole.build(columns(rows), 400, {"mood": (moods, ("dull", "gay"))})
+    late.build(columns(rows[:1000]), 400, {"mood": (moods[:1000], ("dull", "gay"))})
+    late.under({"mood": "gay"}, 10)  # what was worked out before must not stay
+    late.observe(taken(columns(rows), slice(1000, None)), [{"mood": ("dull", "gay")[m]} for m in moods[1000:]], {})
+    keys = rng.permutation(400).astype(np.int32)
+    np.testing.assert_allclose(late.lift({"mood": "gay"}, keys), whole.lift({"mood": "gay"}, keys), atol=1e-5)
+    assert set(whole.under({"mood": "gay"}, 10).tolist()) <= set(late.under({"mood": "gay"}, 10).tolist())
 
 
 def test_saved_and_loaded_are_the_same(tmp_path):

@@ -96,10 +96,10 @@ class MomentReader:
     def _allowed(self, moment: Moment, rules: Rules) -> tuple[NDArray[np.bool_], list[str]]:
         """Return which keys (n,) may be recommended, and notes on what the rules took away."""
         catalogue = self.live.catalogue
-        allowed = catalogue.known.copy()
-        if not allowed.any():
-            return allowed, ["The catalogue is empty: import items first."]
-        allowed &= catalogue.columns.availability(moment.at, len(allowed))
+        known = catalogue.known
+        if not catalogue.size:
+            return known.copy(), ["The catalogue is empty: import items first."]
+        allowed = known & catalogue.columns.availability(moment.at, len(known))
         if rules.filter is not None:
             allowed &= catalogue.columns.mask(rules.filter, len(allowed))
         allowed[catalogue.keys(rules.exclude)] = False

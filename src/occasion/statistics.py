@@ -17,7 +17,7 @@ import numpy as np
 
 from occasion.data import EVENT_TYPES, Scalar
 from occasion.errors import ModelError
-from occasion.keyed import is_allowed
+from occasion.keyed import is_allowed, looked_up
 from occasion.protocols import CandidateScores, EventColumns
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ TOP = 2000
 """Most popular keys kept sorted."""
 MAX_VALUES = 512
 """A signal with more distinct values than this says too little about each and is left out of the lift tables."""
+LATE = 256
+"""Items with new events under a signal value that are looked up one by one; of more of them the sorted arrays are made anew."""
 LIFT_PRIOR = 10.0
 """Pseudo-events behind a lift: with none of an item's events under a signal value, its lift is 0."""
 
@@ -105,14 +107,16 @@ class SignalTable:
             out = np.zeros(len(keys), np.float32)
         late = self.recent.get(code)
         if late:
-            out += np.array([late.get(int(k), 0.0) for k in keys], np.float32)
+            some = np.fromiter(late, np.int32, len(late))
+            order = np.argsort(some)
+            out += looked_up(some[order], np.fromiter(late.values(), np.float32, len(late))[order], keys)
         return out, self.totals[code]
 
-    def observe(self, value: Scalar, key: int, weight: float) -> None:
-        """Count one event."""
+    def observe(self, value: Scalar, key: int, weight: float) -> int | None:
+        """Count one event; return the code of the value where its arrays were made anew."""
         if value not in self.codes:
             if len(self.codes) >= MAX_VALUES:
-                return
+                return None
             self.codes[value] = len(self.codes)
             self.keys.append(np.zeros(0, np.int32))
             self.counts.append(np.zeros(0, np.float32))
@@ -120,6 +124,18 @@ class SignalTable:
         code = self.codes[value]
         self.totals[code] += weight
         self.recent[code][key] = self.recent[code].get(key, 0.0) + weight
+        if len(self.recent[code]) <= LATE:
+            return None
+        self._merge(code)
+        return code
+
+    def _merge(self, code: int) -> None:
+        """Take recent events over into the arrays: they are looked up faster there."""
+        late = self.recent.pop(code)
+        both = np.concatenate([self.keys[code], np.fromiter(late, np.int32, len(late))])
+        counts = np.concatenate([self.counts[code], np.fromiter(late.values(), np.float32, len(late))])
+        self.keys[code], place = np.unique(both, return_inverse=True)
+        self.counts[code] = np.bincount(place, counts).astype(np.float32)
 
 
 @dataclass(slots=True)
@@ -261,7 +277,8 @@ class Statistics:
                 trail.append(key)
                 for name, signal in signals[n].items():
                     if not isinstance(signal, float):
-                        self.signals.setdefault(name, SignalTable()).observe(signal, key, value)
+                        merged = self.signals.setdefault(name, SignalTable()).observe(signal, key, value)
+                        self._outstanding.pop((name, -1 if merged is None else merged), None)
         if len(columns.seq):
             self.cursor = int(columns.seq[-1])
 
@@ -335,32 +352,40 @@ class Statistics:
         of all events, and m = `LIFT_PRIOR`; the sum over signals is divided by the square root of their number, as
         signals say partly the same.
         """
-        total = np.zeros(len(keys), np.float32)
-        used = 0
-        everything = max(1.0, self.mass)
-        share = np.zeros(len(keys), np.float32)
-        if len(self.count):
-            inside = np.minimum(keys, len(self.count) - 1)
-            share = np.where(keys < len(self.count), self.count[inside] / everything, 0).astype(np.float32)
-        for name, value in signals.items():
-            table = self.signals.get(name)
-            if table is None or isinstance(value, float) or value not in table.codes:
-                continue
-            counts, mass = table.of(value, keys)
-            total += np.log((counts + np.float32(LIFT_PRIOR)) / (np.float32(mass) * share + np.float32(LIFT_PRIOR)))
-            used += 1
-        return total / np.float32(math.sqrt(used)) if used else total
+        out = np.zeros(len(keys), np.float32)
+        active = self._active(signals)
+        inside = np.minimum(keys, len(self.count) - 1)
+        # An item without events has a lift of 0 under everything, and in a large catalogue most have none.
+        at = np.flatnonzero((keys < len(self.count)) & (self.count[inside] > 0)) if len(self.count) else np.zeros(0, np.int64)
+        if not active or not len(at):
+            return out
+        keys = keys[at]
+        share = (self.count[keys] / max(1.0, self.mass)).astype(np.float32)
+        total = np.zeros(len(keys))
+        # One logarithm for several signals; the product of ten ratios of event counts does not overflow.
+        for start in range(0, len(active), 10):
+            ratio = np.ones(len(keys))
+            for _, table, value in active[start : start + 10]:
+                counts, mass = table.of(value, keys)
+                ratio *= (counts + np.float32(LIFT_PRIOR)) / (np.float32(mass) * share + np.float32(LIFT_PRIOR))
+            total += np.log(ratio)
+        out[at] = total / math.sqrt(len(active))
+        return out
+
+    def _active(self, signals: Mapping[str, Scalar]) -> list[tuple[str, SignalTable, Scalar]]:
+        """Return (name, table, value) of the signals whose value was seen before."""
+        return [
+            (name, table, value)
+            for name, value in signals.items()
+            if not isinstance(value, float) and (table := self.signals.get(name)) is not None and value in table.codes
+        ]
 
     def under(self, signals: Mapping[str, Scalar], k: int) -> Keys:
         """Return keys that stand out under any of these signals (unordered, distinct), about 2 k in all.
 
         Each signal value gives its share of them: those with the greatest ``c ln((c + m) / (e + m))``, named as in `lift`.
         """
-        used = [
-            (name, table, table.codes[value])
-            for name, value in signals.items()
-            if not isinstance(value, float) and (table := self.signals.get(name)) is not None and value in table.codes
-        ]
+        used = [(name, table, table.codes[value]) for name, table, value in self._active(signals)]
         if not used:
             return np.zeros(0, np.int32)
         share = max(1, 2 * k // len(used))

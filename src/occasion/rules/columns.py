@@ -24,6 +24,8 @@ __all__ = ["Columns", "Field"]
 
 CACHED = 64
 """Masks kept, the latest used."""
+_NOTHING: tuple[float, float, Mask] = (np.inf, -np.inf, np.zeros(0, bool))
+"""Times from and until, and the keys available between: at no time."""
 
 
 class Field(Protocol):
@@ -57,6 +59,7 @@ class Columns:
         self._from = np.zeros(0)
         self._until = np.zeros(0)
         self._masks: dict[tuple[Filter, int], Mask] = {}
+        self._available = _NOTHING
 
     @property
     def names(self) -> list[str]:
@@ -68,6 +71,7 @@ class Columns:
         """Take over an item's fields, in place of those the key had."""
         if self._masks:
             self._masks.clear()
+        self._available = _NOTHING
         self._room(key)
         values = _values(item)
         if self._filled[key]:
@@ -87,6 +91,7 @@ class Columns:
         if key >= len(self._filled) or not self._filled[key]:
             return
         self._masks.clear()
+        self._available = _NOTHING
         for field in self._fields.values():
             field.forget(key)
         self._filled[key], self._from[key], self._until[key] = False, -np.inf, np.inf
@@ -128,11 +133,21 @@ class Columns:
 
     # -- masks ----------------------------------------------------------------------------------------------------------
     def availability(self, at: float, n: int) -> Mask:
-        """Return which of n keys are available at a time: from <= at < until."""
+        """Return which of n keys are available at a time: from <= at < until. Do not change the result."""
+        since, until, kept = self._available
+        if len(kept) != n or not since <= at < until:
+            since, until, kept = self._available = self._availability(at, n)
+        return kept
+
+    def _availability(self, at: float, n: int) -> tuple[float, float, Mask]:
+        """Return the span of time around `at` in which the same keys are available, and which these are."""
         out = np.ones(n, bool)
-        size = min(n, len(self._from))
-        out[:size] = (self._from[:size] <= at) & (at < self._until[:size])
-        return out
+        starts, ends = self._from[:n], self._until[:n]
+        out[: len(starts)] = (starts <= at) & (at < ends)
+        out.flags.writeable = False
+        past = max(float(np.max(b, where=b <= at, initial=-np.inf)) for b in (starts, ends))
+        future = min(float(np.min(b, where=b > at, initial=np.inf)) for b in (starts, ends))
+        return past, future, out
 
     def mask(self, wanted: Filter, n: int) -> Mask:
         """Return which of n keys pass a filter; kept until an item changes. Do not change the result.
