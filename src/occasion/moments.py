@@ -17,6 +17,7 @@ from occasion.live import LiveState
 from occasion.protocols import EventColumns, Moment
 from occasion.rules import Rules
 from occasion.statistics import liking
+from occasion.timing import stage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +40,7 @@ class MomentReader:
     def __init__(self, live: LiveState, extractor: ContextExtractor) -> None:
         self.live, self.extractor = live, extractor
 
+    @stage("context")
     def read(self, context: Context, rules: Rules, slate_id: str) -> tuple[Moment, list[str]]:
         """Resolve a request: signals, sentence, history, vectors, what is allowed."""
         at = time.time() if context.at is None else context.at
@@ -79,6 +81,7 @@ class MomentReader:
         recent = self.live.catalogue.keys(context.recent)
         return merged(parts, recent, at)
 
+    @stage("encode")
     def _context_vector(self, sentence: str) -> Floats | None:
         if not sentence.strip() or not self.live.catalogue.size:
             return None

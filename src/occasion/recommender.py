@@ -29,6 +29,7 @@ from occasion.rules import Rules
 from occasion.settings import Settings, load_settings
 from occasion.sources import SOURCES, make_source
 from occasion.stores import open_store
+from occasion.timing import stage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -152,7 +153,8 @@ class Recommender:
         if rules.filter is not None and not rules.strict and len(slate.entries) < k:
             slate = self._filled(slate, context, k, rules, choice, names)
         if keep:
-            self.store.put_slate(slate)
+            with stage("write"):
+                self.store.put_slate(slate)
         return slate
 
     def _answer(
@@ -229,6 +231,7 @@ class Recommender:
         return self.store.append([e if e.at is not None else replace(e, at=now) for e in batch])
 
     # -- upkeep ---------------------------------------------------------------------------------------------------------
+    @stage("refresh")
     def refresh(self) -> None:
         """Bring in items and events that came since the last answer; cheap where there are none."""
         self.live.refresh()
@@ -256,6 +259,7 @@ class Recommender:
         self.close()
 
     # -- candidates and their scores --------------------------------------------------------------------------------------
+    @stage("search")
     def _ranked(self, moment: Moment, rules: Rules, names: Sequence[str] = tuple(SOURCES)) -> tuple[Keys, dict[str, Floats]]:
         """Return candidate keys (n,) and the parts of their scores, boosts included."""
         assert self.sources is not None
@@ -275,6 +279,7 @@ class Recommender:
             parts["rules"] = np.abs(total) * (factor - 1)
         return keys, parts
 
+    @stage("rank")
     def _parts(self, moment: Moment, keys: Keys, names: Sequence[str]) -> dict[str, Floats]:
         assert self.sources is not None
         # The sources that compare vectors, and the diversity after them, need the same ones: fetched once.
@@ -282,6 +287,7 @@ class Recommender:
         return self.ranker.rank(moment, keys, {name: self.sources[name].score(moment, keys) for name in names})
 
     # -- the slate --------------------------------------------------------------------------------------------------------
+    @stage("policy")
     def _slate(
         self,
         slate_id: str,

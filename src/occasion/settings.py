@@ -46,6 +46,24 @@ class Settings(BaseSettings):
         Address of an Open-Meteo-shaped forecast service; empty: off.
     weather_timeout : float
         Seconds, 0.05 to 10.
+    host : str
+        Address that `occasion serve` listens on. Any other than a loopback address needs a key first.
+    port : int
+        0 to 65,535; 0 takes a free one.
+    workers : int
+        Processes that serve, 1 to 64; one for each core is a good number.
+    queue : int
+        Answers that may wait in one worker, 1 to 10,000; beyond it the service says 503.
+    rate_limit : int
+        Requests a minute of a key that has no limit of its own; 0: none.
+    max_body_mb, max_upload_mb : int
+        Largest body of a request, and of an import, in megabytes.
+    request_seconds : float
+        Longest time of a request, 0.1 to 600; imports and streams may take an hour.
+    drain_seconds : int
+        How long a stopping service lets requests finish, 0 to 600.
+    cors_origins : str
+        Web origins whose pages may call the service, separated by commas; empty: none.
     """
 
     model_config = SettingsConfigDict(env_prefix="OCCASION_", toml_file="occasion.toml", extra="forbid", frozen=True)
@@ -66,6 +84,16 @@ class Settings(BaseSettings):
     exact_limit: int = Field(default=20_000, ge=0)
     weather_url: str = ""
     weather_timeout: float = Field(default=0.5, ge=0.05, le=10)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    workers: int = Field(default=1, ge=1, le=64)
+    queue: int = Field(default=64, ge=1, le=10_000)
+    rate_limit: int = Field(default=6000, ge=0, le=10_000_000)
+    max_body_mb: int = Field(default=8, ge=1, le=1000)
+    max_upload_mb: int = Field(default=1000, ge=1, le=100_000)
+    request_seconds: float = Field(default=30.0, ge=0.1, le=600)
+    drain_seconds: int = Field(default=20, ge=0, le=600)
+    cors_origins: str = ""
 
     @field_validator("time_zone")
     @classmethod

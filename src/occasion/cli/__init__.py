@@ -25,6 +25,8 @@ COMMANDS = {
     "recommend": "occasion.cli.answers:recommend",
     "similar": "occasion.cli.answers:similar",
     "feedback": "occasion.cli.feedback:feedback",
+    "serve": "occasion.service.commands:serve",
+    "keys": "occasion.service.commands:keys",
     "evaluate": "occasion.cli.evaluation:evaluate",
     "export": "occasion.cli.transfer:export",
     "info": "occasion.cli.upkeep:info",

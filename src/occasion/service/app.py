@@ -1,0 +1,111 @@
+"""The application: gate, errors, routes, and what starts and ends with the process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from occasion.service import failures
+from occasion.service.core import Service
+from occasion.service.gate import Gate
+from occasion.service.keys import DEFAULT_TENANT
+from occasion.service.logs import logger
+from occasion.service.routes import ROUTERS
+from occasion.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from occasion.protocols import Encoder
+
+__all__ = ["create_app"]
+
+ABOUT = """
+Context in, recommendations out, feedback back in. Every request but those of health needs a key in the header
+`Authorization: Bearer occ_...`; it belongs to one tenant and sees nothing of any other. Every error has one shape. Ids may
+hold any character: they travel in bodies and query parameters, never in a path.
+"""
+
+
+def create_app(
+    settings: Settings | None = None, *, encoder: Encoder | None = None, open_access: bool | None = None, warm: bool = True
+) -> FastAPI:
+    """Return the service as an ASGI application. More may be mounted beside /v1; ``app.state.service`` has what it needs.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Default: `load_settings()`.
+    encoder : Encoder, optional
+        A ready one; default: what the settings name.
+    open_access : bool, optional
+        Whether requests need no key while no key exists. Default: where ``settings.host`` is a loopback address.
+    warm : bool
+        Load the default tenant's vectors when the application starts, before it calls itself ready.
+
+    Raises
+    ------
+    StoreError
+        Where the home cannot be used.
+    """
+    settings = settings or load_settings()
+    service = Service(settings, encoder=encoder, open_access=open_access)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        warming = asyncio.create_task(_warm(service, warm))
+        try:
+            yield
+        finally:
+            service.stopping = True
+            warming.cancel()
+            await asyncio.to_thread(service.close)
+            logger.info("stopped")
+
+    app = FastAPI(
+        title="Occasion",
+        version=version("occasion"),
+        description=ABOUT,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    for module in ROUTERS:
+        app.include_router(import_module(module).router, prefix="/v1")
+    failures.install(app, service.measures)
+    app.add_middleware(Gate, service=service)
+    _cross_origin(app, settings)
+    return app
+
+
+async def _warm(service: Service, warm: bool) -> None:
+    """Load what the first answer needs; not ready until then."""
+    try:
+        if warm:
+            await service.answers.run(lambda: service.tenants.get(DEFAULT_TENANT).recommender)
+        service.ready.set()
+        logger.info("ready")
+    except Exception:
+        logger.exception("not ready")
+
+
+def _cross_origin(app: FastAPI, settings: Settings) -> None:
+    """Let pages of the listed origins call; of no other where none is listed."""
+    from starlette.middleware.cors import CORSMiddleware
+
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["authorization", "content-type", "x-api-key", "x-request-id"],
+            expose_headers=["x-request-id", "retry-after"],
+            max_age=600,
+        )

@@ -1,0 +1,170 @@
+"""The commands of the service: serve, and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from occasion.cli.documented import Documented
+from occasion.cli.invocation import common_options, current
+
+if TYPE_CHECKING:
+    from occasion.service.audit import AuditLog
+    from occasion.service.keys import AccessKey, KeyRing
+
+__all__ = ["keys", "serve"]
+
+ROLES = ("read", "write", "admin")
+
+
+@click.command(cls=Documented, short_help="Serve recommendations over HTTP.")
+@click.option("--host", help="Address to listen on; default: 127.0.0.1, or the settings'.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port; 0 takes a free one. Default: 8000.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes; default: 1.")
+@common_options
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve recommendations over HTTP until stopped.
+
+    Logs go to stderr, one JSON object a line. SIGTERM or Ctrl-C lets requests under way finish. On an address that others
+    can reach it refuses to start before a key was made.
+
+    Examples
+    --------
+      occasion serve
+      occasion keys create --role admin && occasion serve --host 0.0.0.0 --workers 2
+    """
+    from occasion.service.running import run
+
+    invocation = current()
+    settings = invocation.settings(host=host, port=port, workers=workers)
+    run(settings, started=lambda address: invocation.say(f"serving {address}/v1 (OpenAPI: {address}/v1/openapi.json)"))
+
+
+@click.group(short_help="Make, list, rotate and revoke the keys of the service.")
+def keys() -> None:
+    """Make, list, rotate and revoke the keys of the service."""
+
+
+@contextmanager
+def _ring() -> Iterator[tuple[KeyRing, AuditLog]]:
+    from occasion.service.audit import AuditLog
+    from occasion.service.control import ControlFile
+    from occasion.service.keys import KeyRing
+
+    control = ControlFile(current().settings().home)
+    try:
+        yield KeyRing(control), AuditLog(control)
+    finally:
+        control.close()
+
+
+def _fields(key: AccessKey) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {name: value for name, value in asdict(key).items() if name != "slot"}
+
+
+def _show_made(key: AccessKey, token: str) -> None:
+    invocation = current()
+    if invocation.json:
+        invocation.emit({**_fields(key), "key": token})
+        return
+    invocation.say(f"key {key.id}, role {key.role}, tenant {key.tenant}; it is shown this once:")
+    click.echo(token)
+
+
+@keys.command(cls=Documented, short_help="Make a key and show it once.")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="What it may do; each may what those before it may.")
+@click.option("--tenant", default="default", show_default=True, help="Whose data it opens.")
+@click.option("--name", default="", help="A name for people.")
+@click.option("--per-minute", type=click.IntRange(1, 10_000_000), help="Requests a minute; default: the setting rate_limit.")
+@common_options
+def create(role: str, tenant: str, name: str, per_minute: int | None) -> None:
+    """Make a key and show it once; only its hash is kept.
+
+    Examples
+    --------
+      occasion keys create --role read --name website
+      occasion keys create --role admin --tenant acme --json
+    """
+    with _ring() as (ring, audit):
+        key, token = ring.create(role, tenant, name=name, per_minute=per_minute)
+        audit.record("key.create", f"{key.id} {role}", tenant=tenant)
+    _show_made(key, token)
+
+
+@keys.command("list", cls=Documented, short_help="List keys, without what is secret.")
+@click.option("--tenant", help="Of one tenant alone.")
+@common_options
+def list_keys(tenant: str | None) -> None:
+    """List keys, without what is secret.
+
+    Examples
+    --------
+      occasion keys list
+      occasion keys list --tenant acme --json
+    """
+    invocation = current()
+    with _ring() as (ring, _):
+        found = ring.all(tenant)
+    if invocation.json:
+        invocation.emit({"keys": [_fields(key) for key in found]})
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for name in ("id", "role", "tenant", "name", "per minute", "made", "ends"):
+        table.add_column(name, overflow="fold")
+    for key in found:
+        cells = (key.id, key.role, key.tenant, key.name, key.per_minute or "", _day(key.created), _day(key.expires))
+        table.add_row(*(Text(str(cell)) for cell in cells))
+    invocation.console().print(table)
+
+
+def _day(at: float | None) -> str:
+    from datetime import UTC, datetime
+
+    return "" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+
+
+@keys.command(cls=Documented, short_help="Make a new key like an old one.")
+@click.argument("key_id", metavar="ID")
+@click.option(
+    "--grace-hours", type=click.FloatRange(0, 720), default=0.0, show_default=True, help="How long the old one stays good."
+)
+@common_options
+def rotate(key_id: str, grace_hours: float) -> None:
+    """Make a new key like the one with this ID, which ends after the time of grace.
+
+    Examples
+    --------
+      occasion keys rotate 3f2a91c07b54 --grace-hours 24
+    """
+    with _ring() as (ring, audit):
+        key, token = ring.rotate(key_id, grace=3600 * grace_hours)
+        audit.record("key.rotate", f"{key_id} to {key.id}", tenant=key.tenant)
+    _show_made(key, token)
+
+
+@keys.command(cls=Documented, short_help="Revoke a key at once.")
+@click.argument("key_id", metavar="ID")
+@common_options
+def revoke(key_id: str) -> None:
+    """Revoke the key with this ID: the next request with it is refused.
+
+    Examples
+    --------
+      occasion keys revoke 3f2a91c07b54
+    """
+    invocation = current()
+    with _ring() as (ring, audit):
+        key = ring.revoke(key_id)
+        audit.record("key.revoke", key_id, tenant=key.tenant)
+    if invocation.json:
+        invocation.emit({"revoked": key_id})
+    else:
+        click.echo(f"revoked {key_id}")

@@ -1,0 +1,95 @@
+"""The service: what all requests of a process share."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from occasion.service.audit import AuditLog
+from occasion.service.bursts import Bursts
+from occasion.service.control import ControlFile
+from occasion.service.keys import KeyRing
+from occasion.service.lanes import Lane
+from occasion.service.measures import Measures
+from occasion.service.rates import RateLimits
+from occasion.service.tenants import Tenants
+from occasion.settings import Settings
+
+if TYPE_CHECKING:
+    from occasion.protocols import Encoder
+
+__all__ = ["Service"]
+
+
+class Service:
+    """Keys, audit, tenants, lanes and measures of one process.
+
+    Parameters
+    ----------
+    settings : Settings
+    encoder : Encoder, optional
+        Default: what the settings name, loaded when it is first needed.
+    open_access : bool, optional
+        Whether requests need no key while there is none. Default: where ``settings.host`` is a loopback address.
+
+    Attributes
+    ----------
+    answers : Lane
+        The one thread that uses recommenders: they are not safe in two threads at once, and processes share the cores better.
+    writes : Lane
+        Threads that write to the store and read plain rows from it.
+    """
+
+    def __init__(self, settings: Settings, *, encoder: Encoder | None = None, open_access: bool | None = None) -> None:
+        self.settings = settings
+        self.control = ControlFile(settings.home)
+        self.keys = KeyRing(self.control)
+        self.audit = AuditLog(self.control)
+        self.rates = RateLimits(settings.home / "rates.bin", settings.rate_limit)
+        self.measures = Measures()
+        self.bursts = Bursts(self.measures)
+        self.answers = Lane("answers", settings.queue)
+        self.writes = Lane("writes", settings.queue * 4, threads=2)
+        self.open_access = is_loopback(settings.host) if open_access is None else open_access
+        self._encoder = encoder
+        self._encoder_lock = threading.Lock()
+        self.tenants = Tenants(settings, self.encoder)
+        self.stopping = False
+        self.ready = threading.Event()
+        self._queues()
+
+    def _queues(self) -> None:
+        for lane in (self.answers, self.writes):
+            self.measures.watch(lane.name, lane.waiting)
+
+    def encoder(self) -> Encoder:
+        """Return the encoder of this process, with the vectors of sentences met lately kept."""
+        from occasion.encoders import load_encoder
+        from occasion.service.sentences import SentenceCache
+
+        with self._encoder_lock:
+            if self._encoder is None:
+                self._encoder = load_encoder(self.settings.encoder, settings=self.settings)
+            if not isinstance(self._encoder, SentenceCache):
+                self._encoder = SentenceCache(self._encoder)
+            return self._encoder
+
+    def close(self) -> None:
+        """Finish what runs, then close everything; idempotent."""
+        self.stopping = True
+        self.answers.close()
+        self.writes.close()
+        self.tenants.close()
+        self.control.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address is only reachable from this machine."""
+    import ipaddress
+
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,202 @@
+"""The gate: what every request passes before and after its route.
+
+Request id, key, rate, size, time, safe headers, the log line and the measures. A plain ASGI middleware: it sees the body
+stream by, so that limits hold whatever a route does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+
+from occasion.errors import OccasionError, StoreError
+from occasion.service.core import Service, is_loopback
+from occasion.service.failures import error_response
+from occasion.service.logs import logger
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["PUBLIC", "Gate"]
+
+PUBLIC = frozenset({"/v1/health/live", "/v1/health/ready", "/v1/openapi.json"})
+"""What needs no key: it tells nothing of any tenant."""
+UPLOADS, STREAM = "/v1/imports", "/v1/events/stream"
+UPLOAD_SECONDS = 3600.0
+_GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_API_HEADERS = ((b"cache-control", b"no-store"), (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+
+
+class Gate:
+    """See the module. Paths outside of /v1 (a console mounted beside it) get an id, headers and a log line, no more."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self.app, self.service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        await _Passage(self.app, self.service, scope, receive, send).run()
+
+
+class _Passage:
+    """One request on its way through the gate."""
+
+    def __init__(self, app: ASGIApp, service: Service, scope: Scope, receive: Receive, send: Send) -> None:
+        self.app, self.service, self.scope, self._receive, self._send = app, service, scope, receive, send
+        self.headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        given = self.headers.get(b"x-request-id", "")
+        self.id = scope["request_id"] = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+        self.api = scope["path"].startswith("/v1/")
+        self.begun = time.perf_counter()
+        self.status = 0
+        self.read = 0
+        settings = service.settings
+        self.most, self.seconds = settings.max_body_mb * 1_000_000, settings.request_seconds
+        if scope["path"] == UPLOADS:
+            self.most, self.seconds = settings.max_upload_mb * 1_000_000, UPLOAD_SECONDS
+        elif scope["path"] == STREAM:
+            self.most, self.seconds = 2**62, UPLOAD_SECONDS
+
+    async def run(self) -> None:
+        try:
+            refusal = self._refusal() if self.api else None
+            if refusal is not None:
+                await refusal(self.scope, self._receive, self.send)
+            else:
+                await self._pass()
+        except Exception as error:
+            self.scope["failure"] = error
+            if not self.status:
+                await error_response(500, "Something unforeseen happened.", request_id=self.id)(
+                    self.scope, self._receive, self.send
+                )
+        finally:
+            self._tell()
+
+    async def _pass(self) -> None:
+        try:
+            async with asyncio.timeout(self.seconds if self.api else None):
+                await self.app(self.scope, self.receive, self.send)
+        except TimeoutError:
+            if self.status:
+                raise
+            text = f"The answer took longer than {self.seconds:g} s."
+            await error_response(504, text, request_id=self.id)(self.scope, self._receive, self.send)
+
+    # -- before the route -------------------------------------------------------------------------------------------
+    def _refusal(self) -> Any:
+        """Return the response of a request that may not pass; None for one that may."""
+        if self.scope["path"] in PUBLIC or self.scope["method"] == "OPTIONS":
+            return None
+        try:
+            refused = self._unknown() or self._too_often()
+        except StoreError as error:
+            self.scope["failure"] = error
+            return error_response(503, "The service cannot answer just now.", request_id=self.id, retry_after=5)
+        if refused is not None:
+            return refused
+        length = self.headers.get(b"content-length", "0")
+        if length.isdigit() and int(length) > self.most:
+            return self._too_large()
+        return None
+
+    def _unknown(self) -> Any:
+        token = self.headers.get(b"x-api-key", "")
+        scheme, _, bearer = self.headers.get(b"authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            token = bearer.strip()
+        if not token and self.service.open_access and not self.service.keys.exist():
+            # Open on loopback: a page of another site must not reach it through a name that leads here.
+            host = self.headers.get(b"host", "").rsplit(":", 1)[0] or "localhost"
+            if is_loopback(host) and _same_site(self.headers):
+                return None
+            return error_response(403, "Without keys the service answers to this machine's own name alone.", request_id=self.id)
+        key = self.service.keys.find(token) if token else None
+        if key is None:
+            self.service.measures.refused.inc()
+            said = "This key is not known, or no longer good." if token else "This needs a key."
+            return error_response(401, said, request_id=self.id)
+        self.scope["access_key"] = key
+        return None
+
+    def _too_often(self) -> Any:
+        key = self.scope.get("access_key")
+        wait = self.service.rates.wait(key) if key is not None else 0.0
+        if wait <= 0:
+            return None
+        self.service.measures.limited.inc()
+        return error_response(429, "This key asks too often.", request_id=self.id, retry_after=max(1, round(wait + 0.5)))
+
+    def _too_large(self) -> Any:
+        return error_response(413, f"The body is larger than {self.most:,} bytes.", request_id=self.id)
+
+    async def receive(self) -> Message:
+        """Pass a piece of the body on; refuse what is too large even where its length was not said before."""
+        message = await self._receive()
+        self.read += len(message.get("body", b""))
+        if self.read > self.most:
+            raise HTTPException(413, f"The body is larger than {self.most:,} bytes.")
+        return message
+
+    # -- after the route --------------------------------------------------------------------------------------------
+    async def send(self, message: Message) -> None:
+        """Pass a piece of the answer on, with safe headers and the request's id."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            have = {name.lower() for name, _ in message["headers"]}
+            extra = _HEADERS + (_API_HEADERS if self.api else ())
+            message["headers"] = [
+                *message["headers"],
+                (b"x-request-id", self.id.encode()),
+                *((name, value) for name, value in extra if name not in have),
+            ]
+        await self._send(message)
+
+    def _route(self) -> str:
+        """Return the route's template: paths themselves may hold anything."""
+        if not self.api:
+            return "outside"
+        path = getattr(self.scope.get("route"), "path", "other")
+        # FastAPI gives it with its prefix or without, by release.
+        return path if path.startswith("/v1") else f"/v1{path}" if path.startswith("/") else path
+
+    def _tell(self) -> None:
+        took = time.perf_counter() - self.begun
+        route = self._route()
+        status = self.status or 499
+        self.service.measures.requests.labels(route, self.scope["method"], status).inc()
+        self.service.measures.seconds.labels(route).observe(took)
+        key = self.scope.get("access_key")
+        fields = {
+            "request_id": self.id,
+            "method": self.scope["method"],
+            "route": route,
+            "status": status,
+            "ms": round(1000 * took, 2),
+            "read": self.read,
+            **({"tenant": key.tenant, "key": key.id} if key is not None else {}),
+        }
+        failure = self.scope.get("failure")
+        if isinstance(failure, OccasionError):
+            fields["cause"] = str(failure)
+        broken = isinstance(failure, BaseException)
+        level = "error" if broken else "info"
+        getattr(logger, level)("request", extra={"fields": fields}, exc_info=failure if broken else None)
+
+
+def _same_site(headers: dict[bytes, str]) -> bool:
+    """Return whether a browser, where one asks, is on a page of this machine."""
+    return headers.get(b"sec-fetch-site", "none") in ("none", "same-origin", "same-site")

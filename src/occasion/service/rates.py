@@ -1,0 +1,80 @@
+"""Rate limits: a token bucket a key, shared by all workers of a home through a small file mapped into memory.
+
+A bucket holds at most a minute's worth of requests and refills evenly. 16 bytes a key: (tokens, when). The file is locked for
+some microseconds a request; a process that dies gives its lock back. Where the system has no such locks (Windows), each
+process counts by itself.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import threading
+import time
+from pathlib import Path
+
+from occasion.service.keys import MAX_KEYS, AccessKey
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["RateLimits"]
+
+_BUCKET = struct.Struct("<dd")
+
+
+class RateLimits:
+    """Token buckets of all keys.
+
+    Parameters
+    ----------
+    path : Path
+        Made where it is missing; losing it gives everybody a full bucket.
+    per_minute : int
+        Requests a minute of a key that has no limit of its own; 0: none.
+    """
+
+    def __init__(self, path: Path, per_minute: int) -> None:
+        self.per_minute = per_minute
+        self._lock = threading.Lock()
+        size = MAX_KEYS * 4 * _BUCKET.size
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        if os.fstat(self._file).st_size < size:
+            os.ftruncate(self._file, size)
+        self._map = mmap.mmap(self._file, size)
+        self._slots = size // _BUCKET.size
+
+    def wait(self, key: AccessKey, cost: float = 1.0) -> float:
+        """Take `cost` from a key's bucket; return 0, or the seconds until it will hold as much (and then nothing is taken)."""
+        rate = (key.per_minute or self.per_minute) / 60
+        if rate <= 0:
+            return 0.0
+        at = key.slot % self._slots * _BUCKET.size
+        with self._lock:
+            self._hold()
+            try:
+                tokens, when = _BUCKET.unpack_from(self._map, at)
+                now, most = time.time(), rate * 60
+                # A fresh bucket, and a clock that jumped, are full.
+                tokens = most if not 0 < when <= now else min(most, tokens + (now - when) * rate)
+                wait = 0.0 if tokens >= cost else (min(cost, most) - tokens) / rate
+                _BUCKET.pack_into(self._map, at, tokens - (cost if wait == 0 else 0), now)
+                return wait
+            finally:
+                self._release()
+
+    def _hold(self) -> None:
+        if fcntl is not None:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def _release(self) -> None:
+        if fcntl is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._map.close()
+        os.close(self._file)

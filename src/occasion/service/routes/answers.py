@@ -1,0 +1,208 @@
+"""Routes that answer: recommend, similar, rank, score, what-if."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from occasion.data import Context, Slate
+from occasion.service.callers import Call, Reader
+from occasion.service.failures import RefusedError
+from occasion.service.routes.replies import errors, reply
+from occasion.service.routes.scenarios import scenario
+from occasion.service.schemas.answers import (
+    Answer,
+    Ranked,
+    RankIn,
+    RecommendIn,
+    RulesIn,
+    ScenarioIn,
+    Scores,
+    SimilarIn,
+    WhatIf,
+    WhatIfIn,
+)
+from occasion.timing import measured
+
+if TYPE_CHECKING:
+    from occasion.recommender import Recommender
+    from occasion.rules import Rules
+
+__all__ = ["router", "shown_entries"]
+
+router = APIRouter(tags=["answers"])
+Result = TypeVar("Result")
+_INNER = {"context": ("encode",), "search": ("rank",)}
+"""Stages that others take place within."""
+PAGES = 100
+
+
+async def _answered(call: Call, work: Callable[[Recommender], Result]) -> tuple[Result, dict[str, float]]:
+    """Do something with the tenant's recommender in the lane of answers; return what it gives and milliseconds by stage."""
+    begun = time.perf_counter()
+
+    def timed() -> tuple[Result, dict[str, float]]:
+        waited = time.perf_counter() - begun
+        with measured() as stages:
+            result = work(call.tenant.recommender)
+        return result, {"queue": waited, **stages}
+
+    result, stages = await call.service.answers.run(timed)
+    for outer, inner in _INNER.items():
+        if outer in stages:
+            stages[outer] = max(0.0, stages[outer] - sum(stages.get(name, 0.0) for name in inner))
+    stages["total"] = time.perf_counter() - begun
+    for name, seconds in stages.items():
+        call.service.measures.stages.labels(name).observe(seconds)
+    return result, {name: round(1000 * seconds, 3) for name, seconds in stages.items()}
+
+
+def shown_entries(slate: Slate, explain: bool = True) -> list[dict[str, Any]]:
+    """Return the places of a slate as they are shown."""
+    if not explain:
+        return [{"item": e.item, "score": e.score, "propensity": e.propensity} for e in slate.entries]
+    return [
+        {
+            "item": e.item,
+            "score": e.score,
+            "propensity": e.propensity,
+            "parts": dict(e.parts),
+            "because": list(e.because),
+            "reason": e.reason,
+        }
+        for e in slate.entries
+    ]
+
+
+def _shown(slate: Slate, timing: Mapping[str, float], explain: bool = True) -> dict[str, Any]:
+    return {
+        "slate": slate.id,
+        "items": shown_entries(slate, explain),
+        "sentence": slate.sentence,
+        "notes": slate.notes,
+        "version": slate.version,
+        "policy": slate.policy,
+        "timing": timing,
+    }
+
+
+def _rules(given: RulesIn, base: RulesIn | None = None, **more: Any) -> Rules | None:
+    """Return rules, those given before those of a scenario; None where there are none."""
+    from occasion.rules import parse_rules
+
+    told = {**(base.given() if base is not None else {}), **given.given(), **more}
+    return parse_rules(told) if told else None
+
+
+@router.post("/recommend", response_model=Answer, responses=errors(404))
+async def recommend(body: RecommendIn, call: Reader) -> Response:
+    """Return what fits a moment, and store the answer.
+
+    The answer's slate id ties later events to it. An event that was acknowledged before this request counts in it, whichever
+    worker took it.
+    """
+
+    def work(recommender: Recommender) -> Slate:
+        named = scenario(call.tenant.store, body.scenario) if body.scenario else ScenarioIn()
+        context = body.context(call.tenant.settings.locale, dict(named.signals))
+        slate_id, more = None, {}
+        if body.after is not None:
+            slate_id, context, shown = _next_page(recommender, body.after, context)
+            own = body.rules.exclude if body.rules.exclude is not None else named.rules.exclude
+            more = {"exclude": [*(own or ()), *shown], "pins": {}}
+        return recommender.recommend(
+            context,
+            body.k or named.k or 10,
+            rules=_rules(body.rules, named.rules, **more),
+            diversity=named.diversity if body.diversity is None else body.diversity,
+            explore=(named.explore or 0.0) if body.explore is None else body.explore,
+            slate_id=slate_id,
+        )
+
+    slate, timing = await _answered(call, work)
+    return reply(_shown(slate, timing, body.explain))
+
+
+def _next_page(recommender: Recommender, after: str, context: Context) -> tuple[str, Context, list[str]]:
+    """Return the id of the page behind a slate, the moment of the first page, and the items of all pages so far."""
+    root, _, number = after.partition(".page-")
+    last = int(number) if number.isdigit() and len(number) < 4 else 1
+    pages = [recommender.store.get_slate(root if n == 1 else f"{root}.page-{n}") for n in range(1, min(last, PAGES) + 1)]
+    there = [page for page in pages if page is not None]
+    if len(there) < len(pages) or last > PAGES:
+        raise RefusedError(404, f"There is no slate {after!r:.100}.", cure=f"Give a slate's id; there are at most {PAGES} pages.")
+    first = there[0].context
+    if (first.user, first.session) != (context.user, context.session):
+        raise RefusedError(404, f"There is no slate {after!r:.100} of this user and session.", cure="Send the first request again.")
+    shown = [item for page in there for item in page.items]
+    return f"{root}.page-{last + 1}", replace(context, at=first.at), shown
+
+
+@router.post("/similar", response_model=Answer, responses=errors(404))
+async def similar(body: SimilarIn, call: Reader) -> Response:
+    """Return items like one item, by text and by what people choose with it; the answer is not stored."""
+    from occasion.rules import parse_rules
+
+    def work(recommender: Recommender) -> Slate:
+        rules = parse_rules({"exclude_seen": False, **body.rules.given()})
+        return recommender.similar(body.item, body.k, rules=rules)
+
+    slate, timing = await _answered(call, work)
+    return reply(_shown(slate, timing))
+
+
+async def _scored(body: RankIn, call: Call) -> tuple[dict[str, float], list[str], dict[str, float]]:
+    context = body.context(call.tenant.settings.locale)
+
+    def work(recommender: Recommender) -> tuple[dict[str, float], list[str]]:
+        found = recommender.score(context, body.items)
+        described = recommender.store.get_items(list(found))
+        scores = {item: score for item, score in found.items() if item in described}
+        return scores, [item for item in dict.fromkeys(body.items) if item not in scores]
+
+    (scores, unknown), timing = await _answered(call, work)
+    return scores, unknown, timing
+
+
+@router.post("/rank", response_model=Ranked, responses=errors())
+async def rank(body: RankIn, call: Reader) -> Response:
+    """Put the caller's own candidates in order for a moment; nothing is stored and no rule is applied."""
+    scores, unknown, timing = await _scored(body, call)
+    ordered = sorted(scores.items(), key=lambda pair: -pair[1])
+    return reply({"items": [{"item": i, "score": s} for i, s in ordered], "unknown": unknown, "timing": timing})
+
+
+@router.post("/score", response_model=Scores, responses=errors())
+async def score(body: RankIn, call: Reader) -> Response:
+    """Return the scores of the caller's own candidates in a moment."""
+    scores, unknown, timing = await _scored(body, call)
+    return reply({"scores": scores, "unknown": unknown, "timing": timing})
+
+
+@router.post("/what-if", response_model=WhatIf, responses=errors())
+async def what_if(body: WhatIfIn, call: Reader) -> Response:
+    """Return the answer to a moment and to the same moment with something changed; neither is stored."""
+
+    def work(recommender: Recommender) -> tuple[Slate, Slate]:
+        return recommender.what_if(
+            body.context(call.tenant.settings.locale),
+            body.k,
+            signals=body.change.signals,
+            text=body.change.text,
+            at=body.change.at,
+            rules=_rules(body.rules),
+        )
+
+    (before, after), timing = await _answered(call, work)
+    shown = {
+        "before": _shown(before, timing),
+        "after": _shown(after, timing),
+        "came": [i for i in after.items if i not in before.items],
+        "went": [i for i in before.items if i not in after.items],
+    }
+    return reply(shown)

@@ -1,0 +1,111 @@
+"""Tenants: each has a home of its own, so its data, vectors and models never meet another's."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from occasion.service.keys import DEFAULT_TENANT, checked_tenant
+from occasion.settings import Settings
+
+if TYPE_CHECKING:
+    from occasion.protocols import Encoder, Store
+    from occasion.recommender import Recommender
+
+__all__ = ["Tenant", "Tenants", "tenant_settings"]
+
+OPENING_SECONDS = 3600.0
+"""How long a process waits while another one builds what a home's first answer needs."""
+
+
+def tenant_settings(settings: Settings, name: str) -> Settings:
+    """Return the service's settings with the home of a tenant: ``<home>/tenants/<name>``, of the default one the home itself."""
+    if name == DEFAULT_TENANT:
+        return settings
+    return settings.model_copy(update={"home": settings.home / "tenants" / checked_tenant(name), "store_url": ""})
+
+
+class Tenant:
+    """One tenant's open store, and its recommender once something asks for an answer.
+
+    Parameters
+    ----------
+    name : str
+    settings : Settings
+        Of the tenant.
+    encoder : callable
+        Returns the process's encoder, which all tenants share.
+    """
+
+    def __init__(self, name: str, settings: Settings, encoder: Callable[[], Encoder]) -> None:
+        from occasion.stores import open_store
+
+        self.name, self.settings, self._encoder = name, settings, encoder
+        self.store: Store = open_store(settings.resolved_store_url)
+        self._recommender: Recommender | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def recommender(self) -> Recommender:
+        """The recommender. The first call of a process takes as long as it takes to load vectors and counts.
+
+        Call it from the lane of answers alone: a recommender is not safe to use from two threads at once.
+        """
+        from occasion.recommender import Recommender
+
+        with self._lock:
+            if self._recommender is None:
+                # One process builds what is missing, the others find it there.
+                with FileLock(self.settings.home / "opening.lock", timeout=OPENING_SECONDS):
+                    made = Recommender(self.settings, store=self.store, encoder=self._encoder())
+                    made.refresh()
+                self._recommender = made
+            return self._recommender
+
+    @property
+    def warm(self) -> bool:
+        """Whether the recommender is there."""
+        return self._recommender is not None
+
+    def path(self, name: str) -> Path:
+        """Return a path in the tenant's home."""
+        return self.settings.home / name
+
+    def close(self) -> None:
+        """Close the store; idempotent."""
+        self.store.close()
+
+
+class Tenants:
+    """The tenants of a process, each opened when it is first asked for."""
+
+    def __init__(self, settings: Settings, encoder: Callable[[], Encoder]) -> None:
+        self.settings, self._encoder = settings, encoder
+        self._open: dict[str, Tenant] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Tenant:
+        """Return a tenant, its home made where there is none. The caller has checked that the name belongs to a key."""
+        with self._lock:
+            if name not in self._open:
+                self._open[name] = Tenant(name, tenant_settings(self.settings, name), self._encoder)
+            return self._open[name]
+
+    def names(self) -> list[str]:
+        """Return the tenants that have a home, the default one first."""
+        folder = self.settings.home / "tenants"
+        with suppress(OSError):
+            return [DEFAULT_TENANT, *sorted(p.name for p in folder.iterdir() if p.is_dir())]
+        return [DEFAULT_TENANT]
+
+    def close(self) -> None:
+        """Close all; idempotent."""
+        with self._lock:
+            for tenant in self._open.values():
+                tenant.close()
+            self._open.clear()

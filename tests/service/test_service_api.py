@@ -1,0 +1,232 @@
+"""The HTTP interface: what each route gives, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from service_shop import ITEMS
+
+ODD = ITEMS[6].id
+
+
+@pytest.fixture
+def http(serve):
+    return serve()
+
+
+def refused(answer, status, code=None):
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert set(error) == {"code", "message", "cure", "request_id"}
+    assert error["message"]
+    assert error["cure"]
+    assert error["request_id"] == answer.headers["x-request-id"]
+    if code:
+        assert error["code"] == code
+    return error
+
+
+def test_recommend_answers_with_all_that_is_promised(http):
+    answer = http.post("/v1/recommend", json={"user": "ann", "text": "friends come over to watch the game", "k": 3}).json()
+    assert len(answer["items"]) == 3
+    assert answer["items"][0]["item"] in ("chips", "dip", "beer")
+    for entry in answer["items"]:
+        assert entry["score"] == pytest.approx(sum(entry["parts"].values()), abs=1e-5)
+        assert entry["reason"]
+    assert {"queue", "context", "encode", "search", "rank", "policy", "write", "total"} <= set(answer["timing"])
+    assert answer["version"]
+    assert answer["sentence"]
+    stored = http.get("/v1/slates", params={"slate": answer["slate"]}).json()
+    assert [e["item"] for e in stored["items"]] == [e["item"] for e in answer["items"]]
+    assert stored["user"] == "ann"
+
+
+def test_an_event_counts_in_the_very_next_answer(http):
+    first = http.post("/v1/recommend", json={"user": "bob", "text": "watching the game", "k": 3}).json()
+    top = first["items"][0]["item"]
+    event = {"user": "bob", "item": top, "type": "dislike", "slate": first["slate"], "id": "e1"}
+    assert http.post("/v1/events", json=event).json() == {"received": 1, "new": 1}
+    assert http.post("/v1/events", json=event).json() == {"received": 1, "new": 0}
+    after = http.post("/v1/recommend", json={"user": "bob", "text": "watching the game", "k": 8}).json()
+    assert top not in [e["item"] for e in after["items"]]
+    told = http.get("/v1/events", params={"user": "bob"}).json()["events"]
+    assert [(e["item"], e["type"]) for e in told] == [(top, "dislike")]
+
+
+def test_new_and_deleted_items_count_at_once(http):
+    item = {"id": "umbrella", "text": {"title": "Large rain umbrella"}, "price": 12}
+    assert http.put("/v1/items", json={"items": [item]}).json() == {"changed": 1}
+    assert http.put("/v1/items", json={"items": [item]}).json() == {"changed": 0}
+    moment = {"text": "an umbrella for the rain", "k": 3}
+    assert http.post("/v1/recommend", json=moment).json()["items"][0]["item"] == "umbrella"
+    assert http.request("DELETE", "/v1/items", params={"id": "umbrella"}).json() == {"changed": 1}
+    assert "umbrella" not in [e["item"] for e in http.post("/v1/recommend", json=moment).json()["items"]]
+
+
+@pytest.mark.parametrize("item", [ODD, ".."])
+def test_ids_of_any_characters_go_everywhere(http, item):
+    assert http.get("/v1/items", params={"id": item}).json()["items"][0]["id"] == item
+    assert http.post("/v1/events", json={"user": item, "item": item, "type": "purchase"}).json()["new"] == 1
+    assert http.get("/v1/events", params={"user": item}).json()["events"][0]["item"] == item
+    assert http.post("/v1/similar", json={"item": item, "k": 2}).status_code == 200
+    ranked = http.post("/v1/rank", json={"user": item, "items": [item, "chips", "nowhere"]}).json()
+    assert {e["item"] for e in ranked["items"]} == {item, "chips"}
+    assert ranked["unknown"] == ["nowhere"]
+    assert http.put("/v1/users", json={"users": [{"id": item, "attributes": {"a": ["b"]}}]}).json() == {"changed": 1}
+    assert http.get("/v1/users", params={"id": item}).json() == {"id": item, "attributes": {"a": ["b"]}}
+
+
+def test_pages_of_one_slate_hold_different_items(http):
+    moment = {"user": "ann", "text": "something to eat", "k": 3}
+    first = http.post("/v1/recommend", json=moment).json()
+    second = http.post("/v1/recommend", json={**moment, "after": first["slate"]}).json()
+    third = http.post("/v1/recommend", json={**moment, "after": second["slate"]}).json()
+    pages = [{e["item"] for e in page["items"]} for page in (first, second, third)]
+    assert [len(p) for p in pages] == [3, 3, 2]
+    assert len(set.union(*pages)) == 8
+    assert second["slate"].startswith(first["slate"])
+    refused(http.post("/v1/recommend", json={**moment, "user": "eve", "after": first["slate"]}), 404)
+    refused(http.post("/v1/recommend", json={**moment, "after": "nothing"}), 404)
+
+
+def test_score_what_if_and_explain(http):
+    scored = http.post("/v1/score", json={"text": "breakfast", "items": ["pancakes", "syrup"]}).json()["scores"]
+    assert scored["pancakes"] > scored["syrup"]
+    both = http.post("/v1/what-if", json={"text": "", "k": 3, "change": {"text": "I caught a cold and cough"}}).json()
+    after = [e["item"] for e in both["after"]["items"]]
+    assert "syrup" in after
+    assert set(both["came"]) == set(after) - {e["item"] for e in both["before"]["items"]}
+    answer = http.post("/v1/recommend", json={"user": "ann", "k": 2}).json()
+    item = answer["items"][1]["item"]
+    why = http.post("/v1/explain", json={"slate": answer["slate"], "item": item}).json()
+    assert (why["place"], why["item"], why["reason"]) == (2, item, answer["items"][1]["reason"])
+    refused(http.post("/v1/explain", json={"slate": answer["slate"], "item": "nowhere"}), 404)
+
+
+def test_rules_and_scenarios(http):
+    cheap = {"k": 8, "rules": {"filter": "price < 3"}}
+    assert http.put("/v1/scenarios/cheap", json=cheap).status_code == 200
+    named = http.post("/v1/recommend", json={"scenario": "cheap"}).json()
+    assert {e["item"] for e in named["items"]} == {"chips", ODD}
+    assert named["notes"]
+    own = http.post("/v1/recommend", json={"scenario": "cheap", "rules": {"exclude": ["chips"]}}).json()
+    assert {e["item"] for e in own["items"]} == {ODD}
+    assert set(http.get("/v1/scenarios").json()["scenarios"]) == {"cheap"}
+    assert http.delete("/v1/scenarios/cheap").status_code == 204
+    refused(http.post("/v1/recommend", json={"scenario": "cheap"}), 404)
+    refused(http.put("/v1/scenarios/bad", json={"rules": {"filter": "price <"}}), 422, "invalid_rule")
+
+
+def test_a_stream_keeps_the_good_lines_and_tells_of_the_bad(http):
+    lines = [json.dumps({"user": f"s{n}", "item": "chips", "id": f"s-{n}"}) for n in range(1200)]
+    lines[7] = "no json"
+    lines[9] = json.dumps({"item": "chips"})
+    lines[11] = json.dumps({"user": "x", "item": "chips", "typo": 1})
+    headers = {"content-type": "application/x-ndjson"}
+    told = http.post("/v1/events/stream", content="\n".join(lines).encode(), headers=headers).json()
+    assert (told["received"], told["new"], told["rejected"]) == (1197, 1197, 3)
+    assert [r["line"] for r in told["rejects"]] == [8, 10, 12]
+    again = http.post("/v1/events/stream", content=("\n".join(lines) + "\n").encode(), headers=headers).json()
+    assert again["new"] == 0
+    refused(http.post("/v1/events/stream", content=b"{}", headers={"content-type": "text/plain"}), 415)
+
+
+def test_a_batch_is_stored_whole_or_not_at_all(http):
+    batch = [{"user": "c", "item": "chips", "id": "c-1"}, {"item": "chips", "id": "c-2"}]
+    refused(http.post("/v1/events", json={"events": batch}), 422, "invalid")
+    assert http.get("/v1/events", params={"user": "c"}).json()["events"] == []
+
+
+def test_the_catalogue_comes_in_pages(http):
+    seen, after = [], 0
+    while after is not None:
+        page = http.get("/v1/items", params={"after": after, "limit": 3}).json()
+        seen += [item["id"] for item in page["items"]]
+        after = page["next"]
+    assert sorted(seen) == sorted(item.id for item in ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "part"),
+    [
+        ("/v1/recommend", {"k": 0}, "k"),
+        ("/v1/recommend", {"k": 1, "surprise": 1}, "surprise"),
+        ("/v1/recommend", {"diversity": 2}, "diversity"),
+        ("/v1/recommend", {"rules": {"filter": "price <"}}, ""),
+        ("/v1/recommend", {"time_zone": "Nowhere/Land"}, ""),
+        ("/v1/recommend", {"at": 1e15}, "at"),
+        ("/v1/recommend", {"at": "2026-11-27T19:30"}, "zone"),
+        ("/v1/recommend", {"user": " "}, "user"),
+        ("/v1/events", {"item": "x"}, "user"),
+        ("/v1/events", {"events": []}, "events"),
+        ("/v1/items", {}, ""),
+    ],
+)
+def test_what_cannot_be_used_is_named(http, path, body, part):
+    answer = http.post(path, json=body)
+    if path == "/v1/items":
+        refused(answer, 405)
+        return
+    error = refused(answer, 422)
+    assert part in error["message"] + error["cure"]
+
+
+def test_bodies_that_are_no_json_or_too_large(serve):
+    http = serve(max_body_mb=1)
+    refused(http.post("/v1/recommend", content=b"{", headers={"content-type": "application/json"}), 422)
+    refused(http.post("/v1/recommend", content=b"[" * 200_000, headers={"content-type": "application/json"}), 400)
+    big = b'{"text": "' + b"x" * 1_100_000 + b'"}'
+    refused(http.post("/v1/recommend", content=big), 413, "too_large")
+
+    def pieces():
+        for start in range(0, len(big), 100_000):
+            yield big[start : start + 100_000]
+
+    refused(http.post("/v1/recommend", content=pieces(), headers={"content-type": "application/json"}), 413)
+
+
+def test_every_answer_has_safe_headers_and_an_id(http):
+    answer = http.get("/v1/info", headers={"x-request-id": "mine-1"})
+    assert answer.headers["x-request-id"] == "mine-1"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "server" not in answer.headers
+    assert answer.json()["counts"]["items"] == len(ITEMS)
+    refused(http.get("/v1/nothing"), 404)
+
+
+def test_only_listed_origins_may_call(serve):
+    http = serve(cors_origins="https://shop.example")
+    ask = {"origin": "https://shop.example", "access-control-request-method": "POST"}
+    assert http.options("/v1/recommend", headers=ask).headers["access-control-allow-origin"] == "https://shop.example"
+    other = http.options("/v1/recommend", headers={**ask, "origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in other.headers
+
+
+def test_health_measures_and_doctor(http):
+    assert http.get("/v1/health/live").json() == {"status": "ok"}
+    end = time.monotonic() + 30
+    while http.get("/v1/health/ready").status_code != 200 and time.monotonic() < end:
+        time.sleep(0.02)
+    assert http.get("/v1/health/ready").json() == {"status": "ok"}
+    http.post("/v1/recommend", json={"k": 1})
+    http.post("/v1/events", json={"events": [{"user": "robot", "item": "chips", "id": f"r{n}"} for n in range(1000)]})
+    text = http.get("/v1/metrics").text
+    assert 'occasion_requests_total{method="POST",route="/v1/recommend",status="200"} 1.0' in text
+    assert 'occasion_stage_seconds_count{stage="encode"}' in text
+    assert 'occasion_events_total{new="yes"} 1000.0' in text
+    assert "occasion_event_bursts_total 1.0" in text
+    findings = http.get("/v1/doctor").json()["findings"]
+    assert "impossible-rates" in {f["name"] for f in findings}
+
+
+def test_a_known_sentence_is_not_encoded_again(http):
+    moment = {"text": "a long evening", "at": 1_790_000_000, "k": 1}
+    cache = http.app.state.service.encoder()
+    http.post("/v1/recommend", json=moment)
+    before = cache.misses
+    http.post("/v1/recommend", json=moment)
+    assert cache.misses == before
+    assert cache.hits > 0

@@ -1,0 +1,157 @@
+"""The service in processes of its own: starting, sharing, stopping, dying."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import pytest
+from service_shop import Running, bearer, fill, running
+
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the workers in /proc")
+
+
+def occasion(home, *arguments):
+    command = [sys.executable, "-m", "occasion", *arguments, "--home", str(home)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_it_refuses_to_be_open_to_others(tmp_path):
+    done = occasion(tmp_path / "home", "serve", "--host", "0.0.0.0", "--port", "0")
+    assert done.returncode == 2
+    assert "occasion keys create" in done.stderr
+
+
+def test_keys_on_the_command_line(tmp_path):
+    home = tmp_path / "home"
+    made = json.loads(occasion(home, "keys", "create", "--role", "admin", "--name", "me", "--json").stdout)
+    assert made["key"].startswith("occ_")
+    plain = occasion(home, "keys", "create", "--role", "read", "--tenant", "acme").stdout.strip()
+    assert plain.startswith("occ_")
+    listed = json.loads(occasion(home, "keys", "list", "--json").stdout)["keys"]
+    assert [(k["role"], k["tenant"]) for k in listed] == [("admin", "default"), ("read", "acme")]
+    assert made["key"] not in occasion(home, "keys", "list").stdout
+    assert occasion(home, "keys", "rotate", made["id"]).stdout.startswith("occ_")
+    assert occasion(home, "keys", "revoke", listed[1]["id"]).returncode == 0
+    assert occasion(home, "keys", "revoke", "nothing").returncode == 3
+
+
+@LINUX
+def test_workers_share_everything_and_stop_cleanly(tmp_path):
+    home = fill(tmp_path / "home")
+    token = json.loads(occasion(home, "keys", "create", "--role", "admin", "--json").stdout)["key"]
+    with running(home, "--workers", "2") as service:
+        assert len(service.workers()) == 2
+        for n in range(20):
+            # A connection of its own each time, so that either worker may take it.
+            with httpx.Client(base_url=service.url, headers=bearer(token)) as http:
+                user = f"new-{n}"
+                assert http.post("/v1/events", json={"user": user, "item": "chips", "type": "dislike"}).json()["new"] == 1
+            with httpx.Client(base_url=service.url, headers=bearer(token)) as http:
+                answer = http.post("/v1/recommend", json={"user": user, "text": "watching the game", "k": 8}).json()
+                assert "chips" not in [e["item"] for e in answer["items"]]
+        for n in range(5):
+            item = {"id": f"lamp-{n}", "text": {"title": f"Blue ceiling lamp number {n}"}}
+            httpx.put(f"{service.url}/v1/items", json={"items": [item]}, headers=bearer(token))
+            found = [
+                httpx.post(
+                    f"{service.url}/v1/recommend", json={"text": "a blue ceiling lamp", "k": 6}, headers=bearer(token)
+                ).json()
+                for _ in range(4)
+            ]
+            assert all(f"lamp-{n}" in [e["item"] for e in answer["items"]] for answer in found)
+        text = httpx.get(f"{service.url}/v1/metrics", headers=bearer(token)).text
+        assert 'occasion_events_total{new="yes"} 20.0' in text
+        assert service.stop() == 0
+    log = service.log.read_text()
+    assert token not in log
+    assert "watching the game" not in log
+    assert "new-1" not in log
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    asked = [line for line in lines if line["event"] == "request" and line["route"] == "/v1/recommend"]
+    assert len(asked) == 40
+    assert all(line["request_id"] and line["status"] == 200 for line in asked)
+
+
+@LINUX
+def test_a_killed_worker_or_service_loses_and_doubles_nothing(tmp_path):
+    home = fill(tmp_path / "home")
+    service = Running(home, "--workers", "2").start()
+    port = int(service.url.rpartition(":")[2])
+    acknowledged, stop = [], threading.Event()
+
+    def load(name):
+        n = 0
+        while not stop.is_set():
+            batch = [{"user": f"{name}-{n % 7}", "item": "chips", "id": f"{name}-{n}-{e}"} for e in range(10)]
+            try:
+                done = httpx.post(f"{service.url}/v1/events", json={"events": batch}, timeout=5)
+            except httpx.HTTPError:
+                time.sleep(0.02)
+                continue  # the same ids again
+            if done.status_code == 200:
+                acknowledged.extend(e["id"] for e in batch)
+                n += 1
+
+    threads = [threading.Thread(target=load, args=(f"t{n}",)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(2):
+            time.sleep(0.4)
+            os.kill(service.workers()[0], signal.SIGKILL)
+            time.sleep(0.4)
+            service.stop(signal.SIGKILL)
+            begun = time.monotonic()
+            end = begun + 10
+            while time.monotonic() < end:
+                try:
+                    service.start(port)
+                    break
+                except AssertionError:
+                    time.sleep(0.1)  # the workers of the dead service still hold the port
+            assert service.ready()
+        time.sleep(0.4)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        service.stop()
+    assert len(acknowledged) > 50
+    from occasion.settings import Settings
+    from occasion.stores import open_store
+
+    store = open_store(Settings(home=home).resolved_store_url)
+    stored = [event.id for event in store.read_events()]
+    store.close()
+    assert len(stored) == len(set(stored))
+    assert set(acknowledged) <= set(stored)
+
+
+def test_requests_under_way_finish_when_it_is_told_to_stop(tmp_path):
+    home = fill(tmp_path / "home")
+    with running(home) as service:
+        codes = []
+        lines = b"\n".join(b'{"user": "u", "item": "chips", "id": "d-%d"}' % n for n in range(3000))
+
+        def slowly():
+            for start in range(0, len(lines), 30_000):
+                yield lines[start : start + 30_000]
+                time.sleep(0.1)
+
+        def send():
+            headers = {"content-type": "application/x-ndjson"}
+            codes.append(httpx.post(f"{service.url}/v1/events/stream", content=slowly(), headers=headers, timeout=30).json())
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        time.sleep(0.2)
+        assert service.stop() == 0
+        thread.join()
+        assert codes[0]["new"] == 3000
