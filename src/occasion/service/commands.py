@@ -43,9 +43,23 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     run(settings, started=lambda address: invocation.say(f"serving {address}/v1 (OpenAPI: {address}/v1/openapi.json)"))
 
 
-@click.group(short_help="Make, list, rotate and revoke the keys of the service.")
+class DocumentedGroup(Documented, click.Group):
+    """A group of commands whose docstring ends with examples."""
+
+
+@click.group(cls=DocumentedGroup, short_help="Make, list, rotate and revoke the keys of the service.")
+@common_options
 def keys() -> None:
-    """Make, list, rotate and revoke the keys of the service."""
+    """Make, list, rotate and revoke the keys of the service.
+
+    A key opens one tenant's data to one role: read (answers), write (items and events too), admin (all of the tenant).
+
+    Examples
+    --------
+      occasion keys create --role read --name website
+      occasion keys list
+      occasion keys rotate 3f2a91c07b54 --grace-hours 24
+    """
 
 
 @contextmanager
