@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -47,6 +48,8 @@ TITLES = 20_000
 """Titles kept at hand."""
 SAVE_AFTER = 2048
 """New or changed items after which a large index is written again; fewer are added anew from cached vectors at the next start."""
+TRAIL, TRAILS = 32, 20_000
+"""Newest items kept of a person, and of how many people, to count their next events with."""
 ENCODER_STATE = "encoder"
 
 
@@ -89,6 +92,7 @@ class LiveState:
         self.index: Index | None = None
         self.mean = np.zeros(encoder.dim, np.float32)
         self._titles: dict[int, str] = {}
+        self._trails: OrderedDict[int, list[int]] = OrderedDict()
         self._indexed = 0
         self._cursor = (-1, -1)
         self._lock = threading.RLock()
@@ -259,15 +263,30 @@ class LiveState:
             columns = self._before(batch)
             codes = self.extractor.event_signals(columns, self.contexts)
             self.statistics.observe(columns, _rows(codes, len(columns.seq)), self._recent(columns))
+            self._follow(columns)
 
     def _recent(self, columns: EventColumns) -> dict[int, list[int]]:
         """Return what each person of the batch did before it."""
         out: dict[int, list[int]] = {}
         first = int(columns.seq[0]) if len(columns.seq) else 0
         for user in np.unique(columns.user).tolist():
-            past = self.store.history(user, limit=64)
-            out[user] = past.item[past.seq < first].tolist()
+            if user in self._trails:
+                self._trails.move_to_end(user)
+            else:
+                past = self.store.history(user, limit=TRAIL)
+                self._trails[user] = past.item[past.seq < first].tolist()
+            out[user] = self._trails[user]
         return out
+
+    def _follow(self, columns: EventColumns) -> None:
+        """Remember what the people of a batch did, so that their next events need no look at the log."""
+        for user, item in zip(columns.user.tolist(), columns.item.tolist(), strict=True):
+            trail = self._trails[user]
+            trail.append(item)
+            if len(trail) > 2 * TRAIL:
+                del trail[:-TRAIL]
+        while len(self._trails) > TRAILS:
+            self._trails.popitem(last=False)
 
     def _before(self, columns: EventColumns) -> EventColumns:
         if self.until is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,10 +33,16 @@ WINDOW = 10
 """How many following events of the same person count as going together with an event."""
 NEIGHBOURS = 60
 """Neighbours kept of each item."""
+LATE_NEIGHBOURS = 120
+"""Neighbours by events since the last full count kept of each item, the strongest; twice as many are let come before."""
+MOST_OF_ONE = 20
+"""So many events of one account count for one item; what it does beyond moves its own answers alone, not those of others."""
 SHRINK = 3.0
 """Pseudo-count that pulls the similarity of rarely seen pairs to zero."""
 TOP = 2000
 """Most popular keys kept sorted."""
+GIVEN = 500_000
+"""Pairs of account and item that are kept between full counts."""
 MAX_VALUES = 512
 """A signal with more distinct values than this says too little about each and is left out of the lift tables."""
 LATE = 256
@@ -213,6 +219,9 @@ class Statistics:
         self.mass = 0.0
         """Sum of `count`."""
         self._late: dict[int, dict[int, float]] = defaultdict(dict)
+        self._given: Counter[int] = Counter()
+        """Events since the last full count by account and item, as one number."""
+        self._together: dict[int, CandidateScores] = {}
         self._top: Keys | None = None
         self._outstanding: dict[tuple[str, int], Keys] = {}
 
@@ -222,7 +231,7 @@ class Statistics:
         size = max(items, int(columns.item.max()) + 1 if len(columns.item) else 0)
         self.cursor = int(columns.seq[-1]) if len(columns.seq) else 0
         self.ratings = rating_range(columns)
-        weight = liking(columns, self.ratings)
+        weight = _capped(liking(columns, self.ratings), columns, size)
         good = weight > 0
         times = columns.at[np.isfinite(columns.at)]
         self.reference = float(times.max()) if len(times) else 0.0
@@ -238,6 +247,8 @@ class Statistics:
         }
         self.mass = float(self.count.sum())
         self._late.clear()
+        self._given.clear()
+        self._together.clear()
         self._outstanding.clear()
         self._top = None
 
@@ -268,7 +279,7 @@ class Statistics:
         for n in range(len(columns.seq)):
             key, value = int(columns.item[n]), float(weight[n])
             self.grow(key + 1)
-            if value > 0:
+            if value > 0 and self._counts(int(columns.user[n]), key):
                 self._count(key, value, float(columns.at[n]))
                 trail = trails.setdefault(int(columns.user[n]), [])
                 self.events += 1
@@ -277,10 +288,22 @@ class Statistics:
                 trail.append(key)
                 for name, signal in signals[n].items():
                     if not isinstance(signal, float):
-                        merged = self.signals.setdefault(name, SignalTable()).observe(signal, key, value)
+                        table = self.signals.get(name) or self.signals.setdefault(name, SignalTable())
+                        merged = table.observe(signal, key, value)
                         self._outstanding.pop((name, -1 if merged is None else merged), None)
         if len(columns.seq):
             self.cursor = int(columns.seq[-1])
+
+    def _counts(self, user: int, key: int) -> bool:
+        """Return whether one more event of an account counts for an item."""
+        if user < 0:
+            return True
+        pair = user << 32 | key
+        self._given[pair] += 1
+        if len(self._given) > GIVEN:
+            # Those that came once or twice are forgotten: it is the others that the cap is for.
+            self._given = Counter({p: n for p, n in self._given.items() if n > 2})
+        return self._given[pair] <= MOST_OF_ONE
 
     def grow(self, size: int) -> None:
         """Make room for `size` item keys."""
@@ -311,6 +334,17 @@ class Statistics:
                 gain = lag**-0.5
                 self._late[key][other] = self._late[key].get(other, 0.0) + gain
                 self._late[other][key] = self._late[other].get(key, 0.0) + gain
+                self._together.pop(other, None)
+                self._trim(other)
+        self._together.pop(key, None)
+        self._trim(key)
+
+    def _trim(self, key: int) -> None:
+        """Keep the strongest late neighbours alone, once there are too many: a popular item would have thousands."""
+        late = self._late.get(key)
+        if late is not None and len(late) > 2 * LATE_NEIGHBOURS:
+            strongest = sorted(late.items(), key=lambda pair: -pair[1])[:LATE_NEIGHBOURS]
+            self._late[key] = dict(strongest)
 
     def replace(self, other: Statistics) -> None:
         """Take over all counts of another object; holders of a reference to this one see them."""
@@ -328,11 +362,18 @@ class Statistics:
         late = self._late.get(key)
         if not late:
             return CandidateScores(keys, scores)
+        known = self._together.get(key)
+        if known is not None:
+            return known
         merged = dict(zip(keys.tolist(), scores.tolist(), strict=True))
         mass = max(1.0, self.count[key])
         for other, gain in late.items():
             merged[other] = merged.get(other, 0.0) + gain / (math.sqrt(mass * max(1.0, self.count[other])) + SHRINK)
-        return CandidateScores(np.fromiter(merged, np.int32, len(merged)), np.fromiter(merged.values(), np.float32, len(merged)))
+        found = CandidateScores(np.fromiter(merged, np.int32, len(merged)), np.fromiter(merged.values(), np.float32, len(merged)))
+        if len(self._together) >= TOP:
+            self._together.clear()
+        self._together[key] = found
+        return found
 
     def top(self, k: int, allowed: NDArray[np.bool_] | None = None) -> CandidateScores:
         """Return the k keys most popular now, best first, only allowed ones, with their decayed counts."""
@@ -463,6 +504,18 @@ def _best(values: NDArray[Any], k: int) -> Keys:
         some = np.arange(len(values))
     some = some[values[some] > 0]
     return some[np.argsort(-values[some], kind="stable")][:k].astype(np.int32)
+
+
+def _capped(weight: Floats, columns: EventColumns, size: int) -> Floats:
+    """Return weights (n,) with 0 for those of an account's events for one item that lie before its newest `MOST_OF_ONE`."""
+    known = np.flatnonzero((weight > 0) & (columns.user >= 0))
+    pair = columns.user[known].astype(np.int64) * max(size, 1) + columns.item[known]
+    order = np.argsort(pair, kind="stable")
+    pair = pair[order]
+    newer = np.flatnonzero(pair[MOST_OF_ONE:] == pair[:-MOST_OF_ONE]) if len(pair) > MOST_OF_ONE else np.zeros(0, np.int64)
+    out = weight.copy()
+    out[known[order[newer]]] = 0
+    return out
 
 
 def _resized(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:

@@ -93,6 +93,8 @@ async def _warm(service: Service, warm: bool) -> None:
         logger.info("ready")
     except Exception:
         logger.exception("not ready")
+    finally:
+        service.settled.set()
 
 
 def _cross_origin(app: FastAPI, settings: Settings) -> None:

@@ -56,6 +56,9 @@ class Service:
         self.tenants = Tenants(settings, self.encoder)
         self.stopping = False
         self.ready = threading.Event()
+        """Set once answers can be given."""
+        self.settled = threading.Event()
+        """Set once it is known whether they can."""
         self._queues()
 
     def _queues(self) -> None:

@@ -1,0 +1,497 @@
+"""Load `occasion serve` from a second process over loopback and time what clients see.
+
+Usage: python benchmarks/service.py [--items 100000] [--workers 2] [--seconds 20] [--soak SECONDS] [--kills N] [--home FOLDER] [--json FILE]
+
+The service runs as a user starts it, with the default encoder; this process sends requests over kept connections. Arrivals of
+recommendations are an open loop: they come at random moments at the rate asked for, and an answer's time counts from the moment
+it was due, so waiting behind a slow one counts. Phases:
+
+new       a sentence never sent before with each request, at each --rate, and as fast as 8 connections get answers
+known     requests out of 200 known contexts, as fast as 8 connections get answers
+events    batches of 100 events on 2 connections as fast as they are acknowledged, while recommendations come at 30 a second
+visible   a person's dislike is acknowledged, then that person asks: how long, and is the item gone
+soak      mixed load for --soak seconds: memory of the workers and p99 at the start and the end
+kills     kill -9 of one worker or of the whole service by turns, while events are sent: what was lost, doubled, how long it took
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
+
+import numpy as np
+
+import latency
+from occasion.settings import load_settings
+from occasion.stores import open_store
+
+PEOPLE = latency.people_of(200_000)
+
+
+class Server:
+    """`occasion serve` in processes of its own."""
+
+    def __init__(self, home: Path, workers: int) -> None:
+        self.home, self.workers, self.port = home, workers, 0
+
+    def start(self) -> float:
+        """Start it; return the seconds until it was ready."""
+        begun = time.monotonic()
+        command = [
+            sys.executable,
+            "-m",
+            "occasion",
+            "serve",
+            "--home",
+            str(self.home),
+            "--workers",
+            str(self.workers),
+            "--port",
+            str(self.port),
+        ]
+        environment = {**os.environ, "OCCASION_QUEUE": "256"}
+        log = (self.home / "serve.log").open("a+")
+        mark = log.tell()
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        while not self.port:
+            log.seek(mark)
+            for line in log:
+                if "serving http" in line:
+                    self.port = int(line.split("/v1")[0].rpartition(":")[2])
+            time.sleep(0.02)
+        while asyncio.run(self.ready()) != 200:
+            if self.process.poll() is not None:
+                raise RuntimeError((self.home / "serve.log").read_text()[-2000:])
+            time.sleep(0.02)
+        return time.monotonic() - begun
+
+    async def ready(self) -> int:
+        """Return the status of the ready route, 0 where nobody answers."""
+        try:
+            async with Connection(self.port) as connection:
+                return (await connection.send("GET", "/v1/health/ready"))[0]
+        except OSError:
+            return 0
+
+    def pids(self) -> list[int]:
+        """Return the workers' process ids; the service's own where it is its only one."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        found = [int(p) for p in children if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
+        return found or [self.process.pid]
+
+    def memory(self) -> dict[str, float]:
+        """Return the workers' resident, private and proportional megabytes, summed."""
+        out = {"Rss": 0.0, "Private_Dirty": 0.0, "Pss": 0.0}
+        for pid in self.pids():
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                name, _, rest = line.partition(":")
+                if name in out:
+                    out[name] += int(rest.split()[0]) / 1024
+        return {name: round(value) for name, value in out.items()}
+
+    def stop(self) -> None:
+        """Stop it."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+
+class Connection:
+    """One kept connection; as little work as possible, since it shares the cores with the service."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    async def __aenter__(self) -> Connection:
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.close()
+
+    async def send(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        """Return status and body of an answer."""
+        data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        head = (
+            f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
+        )
+        self.writer.write(head.encode() + data)
+        answer = await self.reader.readuntil(b"\r\n\r\n")
+        length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        return int(answer[9:12]), await self.reader.readexactly(length)
+
+
+class Pool:
+    """Kept connections; a request takes a free one, or waits for it."""
+
+    def __init__(self, port: int, size: int) -> None:
+        self.port, self.size = port, size
+        self.free: asyncio.Queue[Connection] = asyncio.Queue()
+
+    async def __aenter__(self) -> Pool:
+        self.all = [await Connection(self.port).__aenter__() for _ in range(self.size)]
+        for connection in self.all:
+            self.free.put_nowait(connection)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for connection in self.all:
+            connection.writer.close()
+
+    async def send(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        """Send over a free connection."""
+        connection = await self.free.get()
+        try:
+            return await connection.send(method, path, body)
+        finally:
+            self.free.put_nowait(connection)
+
+
+class Tally:
+    """Times, failures and stages of some requests."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.failed = 0
+        self.stages: dict[str, float] = {}
+        self.begun = time.perf_counter()
+
+    def add(self, seconds: float, status: int, body: bytes) -> None:
+        """Count one answer."""
+        if status != 200:
+            self.failed += 1
+            return
+        self.seconds.append(seconds)
+        if len(self.seconds) % 10 == 0:
+            for name, value in json.loads(body)["timing"].items():
+                self.stages[name] = self.stages.get(name, 0.0) + value
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures."""
+        took = time.perf_counter() - self.begun
+        sampled = max(1, len(self.seconds) // 10)
+        return {
+            "answers": len(self.seconds),
+            "failed": self.failed,
+            "per second": round(len(self.seconds) / took, 1),
+            **percentiles(self.seconds),
+            "stages ms": {name: round(value / sampled, 2) for name, value in self.stages.items()},
+        }
+
+
+def percentiles(seconds: list[float]) -> dict[str, float]:
+    """Return p50, p95 and p99 in milliseconds."""
+    if not seconds:
+        return {}
+    return {f"p{q} ms": round(float(np.percentile(seconds, q)) * 1000, 1) for q in (50, 95, 99)}
+
+
+def sentences(start: int) -> Iterator[dict[str, Any]]:
+    """Yield requests, each with a sentence never sent before."""
+    known = latency.titles(None)
+    rng = np.random.default_rng(start)
+    n = start
+    while True:
+        pick = [group[rng.integers(len(group))] for group in (latency.TIMES, latency.PLACES, latency.MOODS)]
+        wish = known[rng.integers(len(known))]
+        n += 1
+        yield {
+            "user": f"user-{rng.integers(PEOPLE)}",
+            "text": f"{pick[0]}, {pick[1]}, {pick[2]}, maybe a {wish} for {n} people",
+            "signals": {"weather": latency.WEATHER[rng.integers(5)], "device": latency.DEVICES[rng.integers(4)]},
+        }
+
+
+def rotating(count: int = 200) -> Iterator[dict[str, Any]]:
+    """Yield requests out of a number of known contexts, of changing people."""
+    source = sentences(10**9)
+    some = [next(source) for _ in range(count)]
+    rng = np.random.default_rng(5)
+    while True:
+        yield {**some[rng.integers(count)], "user": f"user-{rng.integers(PEOPLE)}"}
+
+
+def batches(name: str, size: int = 100) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """Yield batches of events with their ids."""
+    rng = np.random.default_rng(abs(hash(name)) % 2**32)
+    n = 0
+    while True:
+        ids = [f"{name}-{n + e}" for e in range(size)]
+        who, what = rng.integers(PEOPLE, size=size), np.minimum(rng.zipf(1.3, size=size), 90_000)
+        n += size
+        yield (
+            ids,
+            {
+                "events": [
+                    {"user": f"user-{u}", "item": f"item-{i}", "type": "click", "id": e}
+                    for u, i, e in zip(who, what, ids, strict=True)
+                ]
+            },
+        )
+
+
+async def open_loop(pool: Pool, requests: Iterator[dict[str, Any]], rate: float, seconds: float, tally: Tally) -> None:
+    """Send recommendations at random moments at a mean rate; times count from the moment each was due."""
+    rng = np.random.default_rng(7)
+    running: set[asyncio.Task[None]] = set()
+    due = time.perf_counter()
+    end = due + seconds
+
+    async def one(body: bytes, at: float) -> None:
+        status, answer = await pool.send("POST", "/v1/recommend", body)
+        tally.add(time.perf_counter() - at, status, answer)
+
+    while due < end:
+        due += rng.exponential(1 / rate)
+        body = json.dumps(next(requests)).encode()
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        task = asyncio.create_task(one(body, due))
+        running.add(task)
+        task.add_done_callback(running.discard)
+    await asyncio.gather(*running)
+
+
+async def closed_loop(pool: Pool, requests: Iterator[dict[str, Any]], seconds: float, tally: Tally) -> None:
+    """Send the next recommendation of each connection as soon as the last one is answered."""
+    end = time.perf_counter() + seconds
+
+    async def one() -> None:
+        while time.perf_counter() < end:
+            body = json.dumps(next(requests)).encode()
+            begun = time.perf_counter()
+            status, answer = await pool.send("POST", "/v1/recommend", body)
+            tally.add(time.perf_counter() - begun, status, answer)
+
+    await asyncio.gather(*(one() for _ in range(pool.size)))
+
+
+async def send_events(pool: Pool, name: str, seconds: float, tally: Tally) -> None:
+    """Send batches one after another."""
+    end = time.perf_counter() + seconds
+    source = batches(name)
+    while time.perf_counter() < end:
+        _, batch = next(source)
+        body = json.dumps(batch).encode()
+        begun = time.perf_counter()
+        status, answer = await pool.send("POST", "/v1/events", body)
+        if status == 200 and json.loads(answer)["received"] == 100:
+            tally.seconds.append(time.perf_counter() - begun)
+        else:
+            tally.failed += 1
+
+
+# -- phases -----------------------------------------------------------------------------------------------------------------
+async def new_sentences(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    """Sentences never sent before."""
+    out = {}
+    async with Pool(server.port, 8) as pool:
+        await closed_loop(pool, sentences(0), 5, Tally())
+        for rate in options.rate or [150]:
+            tally = Tally()
+            await open_loop(pool, sentences(rate * 10**6), rate, options.seconds, tally)
+            out[f"{rate} a second"] = tally.figures()
+        tally = Tally()
+        await closed_loop(pool, sentences(9 * 10**8), options.seconds, tally)
+        out["as fast as they come"] = tally.figures()
+    return out
+
+
+async def known_contexts(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    """Known contexts."""
+    async with Pool(server.port, 8) as pool:
+        await closed_loop(pool, rotating(), 4, Tally())
+        tally = Tally()
+        await closed_loop(pool, rotating(), options.seconds, tally)
+        return tally.figures()
+
+
+async def events_meanwhile(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    """Events while recommendations come."""
+    taken, answers = Tally(), Tally()
+    async with Pool(server.port, 8) as pool, Pool(server.port, 2) as writers:
+        name = f"load-{time.time_ns()}"
+        await asyncio.gather(
+            open_loop(pool, sentences(time.time_ns() % 10**8), 30, options.seconds, answers),
+            *(send_events(writers, f"{name}-{n}", options.seconds, taken) for n in range(2)),
+        )
+    figures = taken.figures()
+    figures["events per second"] = round(figures.pop("per second") * 100)
+    figures.pop("stages ms")
+    return {"batches": figures, "recommendations": answers.figures()}
+
+
+async def visible(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    """An event of one worker in the next answer of any: each request over a connection of its own."""
+    seconds, wrong = [], 0
+    for n in range(100):
+        user = f"visitor-{time.time_ns()}"
+        moment = {"user": user, "text": "a classic lamp for the kitchen"}
+        async with Connection(server.port) as one, Connection(server.port) as two, Connection(server.port) as three:
+            first = json.loads((await one.send("POST", "/v1/recommend", moment))[1])["items"][0]["item"]
+            await two.send("POST", "/v1/events", {"user": user, "item": first, "type": "dislike", "id": f"seen-{user}-{n}"})
+            begun = time.perf_counter()
+            after = json.loads((await three.send("POST", "/v1/recommend", moment))[1])["items"]
+            seconds.append(time.perf_counter() - begun)
+            wrong += first in [entry["item"] for entry in after]
+    return {"asked": len(seconds), "event missing in the answer": wrong, **percentiles(seconds)}
+
+
+async def soak(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    """Mixed load at two thirds of what was reached, in windows of a minute."""
+    windows = []
+    async with Pool(server.port, 8) as pool, Pool(server.port, 1) as writers:
+        source, known = sentences(10**7), rotating()
+        end, n = time.monotonic() + options.soak, 0
+        while time.monotonic() < end:
+            answers, other, taken = Tally(), Tally(), Tally()
+            some = min(60.0, max(1.0, end - time.monotonic()))
+
+            async def trickle(some: float = some, taken: Tally = taken) -> None:
+                stream = batches(f"soak-{time.time_ns()}")
+                until = time.perf_counter() + some
+                while time.perf_counter() < until:
+                    status, _ = await writers.send("POST", "/v1/events", next(stream)[1])
+                    taken.failed += status != 200
+                    taken.seconds.append(0.0)
+                    await asyncio.sleep(0.2)
+
+            await asyncio.gather(open_loop(pool, source, 40, some, answers), open_loop(pool, known, 20, some, other), trickle())
+            figures = answers.figures()
+            windows.append(
+                {
+                    "memory MB": server.memory(),
+                    "p50 ms": figures.get("p50 ms"),
+                    "p99 ms": figures.get("p99 ms"),
+                    "failed": answers.failed + other.failed + taken.failed,
+                }
+            )
+            print(f"  {windows[-1]}", file=sys.stderr, flush=True)
+            n += 1
+    return {"windows": windows}
+
+
+async def kills(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    """Send events all the while; a batch that was not acknowledged is sent again with the same ids."""
+    acknowledged: list[str] = []
+    stop = False
+
+    async def load(name: str) -> None:
+        source = batches(name, 20)
+        ids, batch = next(source)
+        while not stop:
+            try:
+                async with Connection(server.port) as connection:
+                    while not stop:
+                        status, _ = await asyncio.wait_for(connection.send("POST", "/v1/events", batch), 10)
+                        if status != 200:
+                            break
+                        acknowledged.extend(ids)
+                        ids, batch = next(source)
+            except (OSError, asyncio.IncompleteReadError, TimeoutError):
+                await asyncio.sleep(0.05)
+
+    loads = [asyncio.create_task(load(f"kill-{time.time_ns()}-{n}")) for n in range(2)]
+    ready: dict[str, list[float]] = {"worker": [], "service": []}
+    for n in range(options.kills):
+        await asyncio.sleep(0.5)
+        begun = time.monotonic()
+        if n % 2 == 0:
+            os.kill(server.pids()[n // 2 % server.workers], signal.SIGKILL)
+            while await server.ready() != 200 or len(server.pids()) < server.workers:
+                await asyncio.sleep(0.02)
+            ready["worker"].append(time.monotonic() - begun)
+        else:
+            server.process.kill()
+            server.process.wait()
+            while True:
+                with contextlib.suppress(RuntimeError):
+                    await asyncio.to_thread(server.start)
+                    break
+            ready["service"].append(time.monotonic() - begun)
+    stop = True
+    await asyncio.gather(*loads)
+    store = open_store(load_settings(home=server.home).resolved_store_url)
+    stored = [event.id for event in store.read_events()]
+    store.close()
+    return {
+        "kills": options.kills,
+        "acknowledged": len(acknowledged),
+        "lost": len(set(acknowledged) - set(stored)),
+        "doubled": len(stored) - len(set(stored)),
+        "ready again s": {
+            who: {"median": round(float(np.median(s)), 2), "most": round(max(s), 2)} for who, s in ready.items() if s
+        },
+    }
+
+
+def build(home: Path, items: int) -> None:
+    """Fill the home once, and encode."""
+    settings = load_settings(home=home)
+    store = open_store(settings.resolved_store_url)
+    if store.counts()["items"] < items:
+        known = latency.titles(None)
+        for batch in latency.batches(latency.items(known, items)):
+            store.put_items(batch)
+        for some in latency.batches(latency.events(items, 200_000, PEOPLE)):
+            store.append(some)
+    store.close()
+    subprocess.run([sys.executable, "-m", "occasion", "index", "--home", str(home)], check=True)
+
+
+PHASES: dict[str, Callable[[Server, argparse.Namespace], Awaitable[dict[str, Any]]]] = {
+    "new": new_sentences,
+    "known": known_contexts,
+    "events": events_meanwhile,
+    "visible": visible,
+    "soak": soak,
+    "kills": kills,
+}
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument(
+        "--rate", type=int, action="append", help="recommendations a second with new sentences; may be repeated; default 150"
+    )
+    parser.add_argument("--soak", type=float, default=0.0, help="seconds of mixed load; 0: leave it out")
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--only", action="append", choices=PHASES)
+    parser.add_argument("--home", type=Path, help="keep the store here and use it again")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    home = options.home or Path(tempfile.mkdtemp(prefix="occasion-service-"))
+    home.mkdir(parents=True, exist_ok=True)
+    build(home, options.items)
+    server = Server(home, options.workers)
+    results: dict[str, Any] = {"items": options.items, "workers": options.workers, "start s": round(server.start(), 2)}
+    results["memory MB"] = server.memory()
+    wanted = options.only or [name for name in PHASES if (name != "soak" or options.soak) and (name != "kills" or options.kills)]
+    try:
+        for name in wanted:
+            results[name] = asyncio.run(PHASES[name](server, options))
+            print(name, json.dumps(results[name], indent=1), flush=True)
+        results["memory MB after"] = server.memory()
+    finally:
+        server.stop()
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
