@@ -29,6 +29,8 @@ __all__ = [
     "Slate",
     "SlateEntry",
     "User",
+    "checked_id",
+    "checked_time",
     "content_hash",
 ]
 
@@ -77,7 +79,8 @@ EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
 """Known event types. A type that is not listed counts as a click. A rating's sign follows its value (see statistics)."""
 
 
-def _check_id(value: object, name: str) -> str:
+def checked_id(value: object, name: str) -> str:
+    """Return an id; raise `DataError` where it is no text, empty or longer than `MAX_ID_LENGTH`."""
     if not isinstance(value, str):
         raise DataError(f"{name} must be text, found {type(value).__name__} {value!r}. Cure: pass str({name}).")
     if not value.strip():
@@ -96,7 +99,8 @@ def _check_text(value: object, name: str) -> str:
     return value.encode("utf-8", "replace").decode("utf-8") if not value.isascii() else value
 
 
-def _check_time(value: object, name: str) -> float | None:
+def checked_time(value: object, name: str) -> float | None:
+    """Return a time; raise `DataError` where it is no number or outside of the years 1900 to 2500."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
@@ -139,7 +143,7 @@ def _mapping(values: object, name: str, check: Any) -> Mapping[str, Any]:
     if len(values) > MAX_SIGNALS:
         raise DataError(f"{name} has {len(values)} entries, at most {MAX_SIGNALS} are allowed.")
     for key in values:
-        _check_id(key, f"a name in {name}")
+        checked_id(key, f"a name in {name}")
     return MappingProxyType({k: check(v, f"{name}[{k!r}]") for k, v in values.items() if v is not None})
 
 
@@ -186,7 +190,7 @@ class Item:
     media: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
 
     def __post_init__(self) -> None:
-        _check_id(self.id, "item id")
+        checked_id(self.id, "item id")
         if isinstance(self.categories, str):
             raise DataError(
                 f"categories must be a sequence of texts, found the text {self.categories!r}. Cure: ({self.categories!r},)"
@@ -195,8 +199,8 @@ class Item:
         if price is not None and price < 0:
             raise DataError(f"price of item {self.id!r} is {price}, it must be at least 0.")
         start, end = (
-            _check_time(self.available_from, "available_from"),
-            _check_time(self.available_until, "available_until"),
+            checked_time(self.available_from, "available_from"),
+            checked_time(self.available_until, "available_until"),
         )
         if start is not None and end is not None and end <= start:
             raise DataError(f"item {self.id!r} is available from {start} until {end}: the end must lie after the start.")
@@ -235,7 +239,7 @@ class User:
     attributes: Mapping[str, Attribute] = field(default_factory=lambda: _EMPTY)
 
     def __post_init__(self) -> None:
-        _check_id(self.id, "user id")
+        checked_id(self.id, "user id")
         _set(self, attributes=_mapping(self.attributes, "attributes", _attribute))
 
 
@@ -277,19 +281,19 @@ class Context:
 
     def __post_init__(self) -> None:
         if self.user is not None:
-            _check_id(self.user, "user")
+            checked_id(self.user, "user")
         if self.session is not None:
-            _check_id(self.session, "session")
+            checked_id(self.session, "session")
         if self.locale not in ("en", "zh"):
             raise DataError(f"locale is {self.locale!r}, it must be 'en' or 'zh'.")
         if isinstance(self.recent, str):
             raise DataError("recent must be a sequence of item ids, found one text.")
         _set(
             self,
-            at=_check_time(self.at, "at"),
+            at=checked_time(self.at, "at"),
             text=_check_text(self.text, "text"),
             signals=_mapping(self.signals, "signals", _scalar),
-            recent=tuple(_check_id(i, "recent item") for i in self.recent),
+            recent=tuple(checked_id(i, "recent item") for i in self.recent),
         )
 
 
@@ -327,22 +331,22 @@ class Event:
     id: str = ""
 
     def __post_init__(self) -> None:
-        _check_id(self.item, "item")
+        checked_id(self.item, "item")
         if self.user is None and self.session is None:
             raise DataError("an event needs a user or a session, both are missing.")
         for name in ("user", "session", "slate"):
             if getattr(self, name) is not None:
-                _check_id(getattr(self, name), name)
-        _check_id(self.type, "event type")
+                checked_id(getattr(self, name), name)
+        checked_id(self.type, "event type")
         _set(
             self,
             value=_check_number(self.value, "value"),
-            at=_check_time(self.at, "at"),
+            at=checked_time(self.at, "at"),
             text=_check_text(self.text, "text"),
             signals=_mapping(self.signals, "signals", _scalar),
         )
         if self.id:
-            _check_id(self.id, "event id")
+            checked_id(self.id, "event id")
         else:
             parts = (
                 self.user,

@@ -94,7 +94,7 @@ class LiveState:
         self._titles: dict[int, str] = {}
         self._trails: OrderedDict[int, list[int]] = OrderedDict()
         self._indexed = 0
-        self._cursor = (-1, -1)
+        self._cursor = (-1, -1, -1)
         self._lock = threading.RLock()
 
     # -- bringing in what is new --------------------------------------------------------------------------------------

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
     from occasion.data import Context, Event, Item, Scalar, Slate, User
+    from occasion.people import AuditEntry, Consent, Person, Removed
 
     Floats = NDArray[np.float32]
     Keys = NDArray[np.int32]
@@ -173,8 +176,59 @@ class Store(Protocol):
     def slates(self) -> Iterator[Slate]:
         """Yield all answers, oldest first."""
 
-    def cursor(self) -> tuple[int, int]:
-        """Return (greatest item revision, greatest event seq): cheap, tells whether something is new."""
+    def put_consents(self, consents: Sequence[Consent]) -> int:
+        """Store choices durably in one transaction; return how many differ from what was in force."""
+
+    def consents(self, user: str | None, session: str | None = None) -> list[Consent]:
+        """Return all choices of a user, or of an anonymous session, oldest first; the newest of a purpose is in force."""
+
+    def refusing(self, purpose: str, default: bool = True) -> set[int]:
+        """Return the user keys of all who refuse a purpose.
+
+        `default` is what holds for those who never chose. Visitors whose session became a user's share the user's choice, and
+        may refuse beyond it.
+        """
+
+    def person(self, user: str | None, session: str | None = None) -> Person | None:
+        """Return everything held of a user, or of an anonymous session; None where there is nothing."""
+
+    def erase(self, user: str | None, session: str | None = None, seal: Callable[[Removed], str] | None = None) -> Removed | None:
+        """Remove everything of a person in one transaction; None where there is nothing.
+
+        Events acquired under a session that became the user's are the user's. `seal` is called inside the transaction; the
+        receipt that it returns is stored with it. A writer that names the user later makes a new person. Bytes leave the
+        files with `purge`.
+        """
+
+    def erasures(self) -> list[str]:
+        """Return the sealed receipts of all erasures, oldest first."""
+
+    def expire_events(self, type: str, before: float) -> int:
+        """Remove events of a type with ``at < before``; return how many there were. Events of unknown time stay."""
+
+    def expire_slates(self, before: float) -> int:
+        """Remove answers to moments before a time; return how many there were."""
+
+    def purge(self, compact: bool | None = None) -> bool:
+        """Make what was removed leave the files; cheap where nothing was. Return whether it is done, or has to be tried again.
+
+        `compact`: rewrite the files whole, which holds writers up for as long; None: where they are small.
+        """
+
+    def add_audit(self, entry: AuditEntry) -> None:
+        """Append an administrative act to the log, durably."""
+
+    def audit(self, after: int = 0) -> Iterator[AuditEntry]:
+        """Yield administrative acts with seq > `after`, oldest first."""
+
+    def copy_to(self, path: Path) -> None:
+        """Write a consistent, checked copy of the store to a new file while others read and write."""
+
+    def cursor(self) -> tuple[int, int, int]:
+        """Return (greatest item revision, greatest event seq, withdrawals): cheap, tells whether something is new or gone.
+
+        Withdrawals counts the changes after which counts and remembered keys are no longer right: consents, erasures, retention.
+        """
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of items, users, events, contexts and slates."""

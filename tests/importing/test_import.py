@@ -382,7 +382,7 @@ def test_validation_writes_nothing(store, write, tmp_path):
     assert "1 valid" in summary.sentence()
     assert (tmp_path / "r.jsonl").read_text().count("\n") == 1
     summary = import_files(store, path, validate_only=True)
-    assert store.cursor() == (0, 0)
+    assert store.cursor() == (0, 0, 0)
 
 
 # -- files that cannot be understood ----------------------------------------------------------------------------------------

@@ -1,3 +1,20 @@
+CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
+CREATE TRIGGER audit_never_shrinks BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END;
+CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    actor TEXT NOT NULL,
+    act TEXT NOT NULL,
+    target TEXT NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+CREATE TABLE consent (
+    seq INTEGER PRIMARY KEY,
+    person INTEGER NOT NULL,
+    purpose TEXT NOT NULL,
+    granted INTEGER NOT NULL,
+    at REAL NOT NULL
+) STRICT;
 CREATE TABLE context (
     key INTEGER PRIMARY KEY,
     hash BLOB NOT NULL UNIQUE,
@@ -13,6 +30,10 @@ CREATE TABLE counter (
     context INTEGER NOT NULL,
     revision INTEGER NOT NULL,
     seq INTEGER NOT NULL
+, withdrawals INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE erasure (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    receipt TEXT NOT NULL
 ) STRICT;
 CREATE TABLE event (
     seq INTEGER PRIMARY KEY,
@@ -51,11 +72,14 @@ CREATE TABLE slate (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     body TEXT NOT NULL
-) STRICT;
+, user TEXT, session TEXT, at REAL) STRICT;
 CREATE TABLE sqlite_sequence(name,seq);
 CREATE TABLE state (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX consent_person ON consent (person, purpose, seq);
 CREATE UNIQUE INDEX event_id ON event (id);
 CREATE INDEX event_person_at ON event (person, at);
+CREATE INDEX slate_session ON slate (session) WHERE session IS NOT NULL;
+CREATE INDEX slate_user ON slate (user) WHERE user IS NOT NULL;

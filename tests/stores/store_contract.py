@@ -140,7 +140,7 @@ class StoreContract:
         assert isinstance(store, Store)
 
     def test_an_empty_store_answers_everything(self, store):
-        assert store.cursor() == (0, 0)
+        assert store.cursor() == (0, 0, 0)
         assert set(store.counts().values()) == {0}
         assert set(store.counts()) == {"items", "users", "events", "contexts", "slates"}
         for stream in (store.items(), store.users(), store.events(), store.read_events(), store.contexts(), store.slates()):
@@ -291,7 +291,7 @@ class StoreContract:
 
     def test_the_cursor_moves_with_events(self, store):
         store.append([event(1)])
-        _, seq = store.cursor()
+        _, seq, _ = store.cursor()
         store.append([event(1)])
         assert store.cursor()[1] == seq
         store.append([event(2)])
@@ -381,7 +381,7 @@ class StoreContract:
         ):
             with pytest.raises(DataError, match="half a character"):
                 write()
-        assert store.cursor() == (0, 0)
+        assert store.cursor() == (0, 0, 0)
         assert set(store.counts().values()) == {0}
 
     def test_half_a_character_is_never_found(self, store):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from occasion.data import Event, Item, Slate, User
 from occasion.errors import StoreError
+from occasion.people import AuditEntry, Consent, Person, Removed
 from occasion.protocols import EventBatch, EventColumns, StoredContext, StoredItem
 from occasion.stores.bodies import item_body, item_from, slate_body, slate_from, user_body, user_from
 from occasion.stores.sqlite_dictionary import Counters, findable, select_in, writable
 from occasion.stores.sqlite_events import EventLog
 from occasion.stores.sqlite_file import SqliteFile
+from occasion.stores.sqlite_people import People
+from occasion.stores.sqlite_upkeep import Upkeep
 
 __all__ = ["SqliteStore"]
 
@@ -23,6 +26,8 @@ _COUNTS = """
 SELECT (SELECT count(*) FROM item WHERE body IS NOT NULL), (SELECT count(*) FROM person WHERE user IS NOT NULL),
     (SELECT count(*) FROM event), (SELECT count(*) FROM context), (SELECT count(*) FROM slate)
 """
+
+_INSERT_SLATE = "INSERT INTO slate (id, body, user, session, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 
 
 class SqliteStore:
@@ -43,6 +48,8 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self._file = SqliteFile(path)
         self._log = EventLog(self._file)
+        self._people = People(self._file, self._log)
+        self._upkeep = Upkeep(self._file)
 
     @classmethod
     def open(cls, url: str) -> SqliteStore:
@@ -167,8 +174,9 @@ class SqliteStore:
         """
         body = slate_body(slate)
         slate_id = writable(slate.id, "slate id")
+        user, session = (None if who is None or not findable(who) else who for who in (slate.context.user, slate.context.session))
         with self._file.writing(flushed=False) as connection:
-            connection.execute("INSERT INTO slate (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING", (slate_id, body))
+            connection.execute(_INSERT_SLATE, (slate_id, body, user, session, slate.context.at))
 
     def get_slate(self, slate_id: str) -> Slate | None:
         """Return an answer, None if unknown."""
@@ -182,11 +190,61 @@ class SqliteStore:
             yield from (slate_from(slate_id, body) for _, slate_id, body in rows)
             after = rows[-1][0]
 
+    # -- people ---------------------------------------------------------------------------------------------------------
+    def put_consents(self, consents: Sequence[Consent]) -> int:
+        """Store choices durably in one transaction; return how many differ from what was in force."""
+        return self._people.put_consents(consents)
+
+    def consents(self, user: str | None, session: str | None = None) -> list[Consent]:
+        """Return all choices of a user, or of an anonymous session, oldest first; the newest of a purpose is in force."""
+        return self._people.consents(user, session)
+
+    def refusing(self, purpose: str, default: bool = True) -> set[int]:
+        """Return the user keys of all who refuse a purpose; see `Store.refusing`."""
+        return self._people.refusing(purpose, default)
+
+    def person(self, user: str | None, session: str | None = None) -> Person | None:
+        """Return everything held of a user, or of an anonymous session; None where there is nothing."""
+        return self._people.person(user, session)
+
+    def erase(self, user: str | None, session: str | None = None, seal: Callable[[Removed], str] | None = None) -> Removed | None:
+        """Remove everything of a person in one transaction; see `Store.erase`."""
+        return self._people.erase(user, session, seal)
+
+    def erasures(self) -> list[str]:
+        """Return the sealed receipts of all erasures, oldest first."""
+        return self._people.erasures()
+
+    # -- upkeep ---------------------------------------------------------------------------------------------------------
+    def expire_events(self, type: str, before: float) -> int:
+        """Remove events of a type with ``at < before``; return how many there were. Events of unknown time stay."""
+        return self._upkeep.expire_events(type, before)
+
+    def expire_slates(self, before: float) -> int:
+        """Remove answers to moments before a time; return how many there were."""
+        return self._upkeep.expire_slates(before)
+
+    def purge(self, compact: bool | None = None) -> bool:
+        """Make what was removed leave the files; see `Store.purge`."""
+        return self._upkeep.purge(compact)
+
+    def add_audit(self, entry: AuditEntry) -> None:
+        """Append an administrative act to the log, durably."""
+        self._upkeep.add_audit(entry)
+
+    def audit(self, after: int = 0) -> Iterator[AuditEntry]:
+        """Yield administrative acts with seq > `after`, oldest first."""
+        return self._upkeep.audit(after)
+
+    def copy_to(self, path: Path) -> None:
+        """Write a consistent, checked copy of the store to a new file while others read and write."""
+        self._upkeep.copy_to(path)
+
     # -- the whole ------------------------------------------------------------------------------------------------------
-    def cursor(self) -> tuple[int, int]:
-        """Return (greatest item revision, greatest event seq): cheap, tells whether something is new."""
-        ((revision, seq),) = self._file.read("SELECT revision, seq FROM counter")
-        return revision, seq
+    def cursor(self) -> tuple[int, int, int]:
+        """Return (greatest item revision, greatest event seq, withdrawals): cheap, tells whether something is new or gone."""
+        ((revision, seq, withdrawals),) = self._file.read("SELECT revision, seq, withdrawals FROM counter")
+        return revision, seq, withdrawals
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of items (described), users (described or named by events), events, contexts and slates."""

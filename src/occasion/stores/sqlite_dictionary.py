@@ -50,7 +50,7 @@ def select_in(connection: sqlite3.Connection, sql: str, values: Iterable[Any]) -
 
 @dataclass(slots=True)
 class Counters:
-    """The next key of each dictionary, and the greatest revision and seq given."""
+    """The next key of each dictionary, the greatest revision and seq given, and the number of withdrawals."""
 
     item: int
     person: int
@@ -59,6 +59,7 @@ class Counters:
     context: int
     revision: int
     seq: int
+    withdrawals: int
 
     @classmethod
     def load(cls, connection: sqlite3.Connection) -> Counters:
@@ -86,8 +87,8 @@ class Counters:
 class Dictionary:
     """Distinct values of one column and their keys, remembered in memory.
 
-    Keys never change and are never given again, so what is remembered stays right while other processes write; what is
-    not remembered is looked up inside the write transaction.
+    Keys are never given again, so what is remembered stays right while other processes write, until something is withdrawn
+    from the store: then `forget`. What is not remembered is looked up inside the write transaction.
 
     Parameters
     ----------
@@ -113,6 +114,10 @@ class Dictionary:
             connection.executemany(self._insert, [row for _, row in rows])
             self._fresh.update((value, row[0]) for value, row in rows)
         return [self._fresh[v] if v in self._fresh else self._known[v] for v in values]
+
+    def forget(self) -> None:
+        """Remember nothing: rows may have been removed."""
+        self._known = {}
 
     def settle(self, *, committed: bool) -> None:
         """Remember, or after a rollback forget, what the transaction looked up or gave."""

@@ -38,7 +38,7 @@ _INSERT_EVENT = """
 INSERT INTO event (seq, id, person, session, item, type, value, at, context, slate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
-_READ_EVENTS = """
+_EVENT_VALUES = """
 SELECT event.seq, event.id, person.user, coalesce(person.session, session.id), item.id, event_type.name, event.value,
     event.at, context.text, context.signals, event.slate
 FROM event
@@ -47,9 +47,9 @@ JOIN item ON item.key = event.item
 JOIN event_type ON event_type.key = event.type
 LEFT JOIN session ON session.key = event.session
 LEFT JOIN context ON context.key = event.context
-WHERE event.seq > ?
-ORDER BY event.seq LIMIT ?
 """
+_READ_EVENTS = f"{_EVENT_VALUES} WHERE event.seq > ? ORDER BY event.seq LIMIT ?"
+_EVENTS_OF = f"{_EVENT_VALUES} WHERE event.person IN (?)"
 
 
 def _stored_id(event_id: str) -> str | bytes:
@@ -108,6 +108,7 @@ class EventLog:
         self._file = file
         self._types: tuple[str, ...] = ()
         self._contexts: dict[bytes, tuple[str, str]] = {}
+        self._withdrawals = -1
         self._dictionaries = {
             "item": Dictionary(
                 "SELECT id, key FROM item WHERE id IN (?)",
@@ -148,12 +149,20 @@ class EventLog:
             try:
                 with self._file.writing() as connection:
                     transaction = _Transaction(connection, Counters.load(connection))
+                    self._notice(transaction.counters.withdrawals)
                     yield transaction
                     transaction.counters.save(connection)
                 committed = True
             finally:
                 for dictionary in self._dictionaries.values():
                     dictionary.settle(committed=committed)
+
+    def _notice(self, withdrawals: int) -> None:
+        """Forget remembered keys where another writer may have removed their rows since."""
+        if withdrawals != self._withdrawals:
+            for dictionary in self._dictionaries.values():
+                dictionary.forget()
+            self._withdrawals = withdrawals
 
     def append(self, events: Sequence[Event]) -> int:
         """Append events durably in one transaction; return how many were new (by event id)."""
@@ -274,26 +283,36 @@ class EventLog:
     def read_events(self, after: int = 0) -> Iterator[Event]:
         """Yield events with seq > `after` as values, by seq (for export; slower than `events`)."""
         while rows := self._file.read(_READ_EVENTS, after, PAGE):
-            for _, event_id, user, session, item, type_, value, at, text, signals, slate in rows:
-                yield Event(
-                    id=_given_id(event_id),
-                    user=user,
-                    session=session,
-                    item=item,
-                    type=type_,
-                    value=value,
-                    at=at,
-                    text=text or "",
-                    signals=json.loads(signals) if signals else {},
-                    slate=slate,
-                )
+            yield from map(_event, rows)
             after = rows[-1][0]
+
+    def events_of(self, persons: Sequence[int]) -> list[Event]:
+        """Return all events of some persons, by seq."""
+        with self._file.errors("read"):
+            rows = list(select_in(self._file.reader(), _EVENTS_OF, persons))
+        return [_event(row) for row in sorted(rows, key=lambda row: row[0])]
 
     def contexts(self, after: int = -1) -> Iterator[StoredContext]:
         """Yield distinct event contexts with key > `after`, by key."""
         while rows := self._file.read("SELECT key, text, signals FROM context WHERE key > ? ORDER BY key LIMIT ?", after, PAGE):
             yield from (StoredContext(key, text, json.loads(signals)) for key, text, signals in rows)
             after = rows[-1][0]
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    _, event_id, user, session, item, type_, value, at, text, signals, slate = row
+    return Event(
+        id=_given_id(event_id),
+        user=user,
+        session=session,
+        item=item,
+        type=type_,
+        value=value,
+        at=at,
+        text=text or "",
+        signals=json.loads(signals) if signals else {},
+        slate=slate,
+    )
 
 
 def _or_none(keys: NDArray[np.int64]) -> list[int | None]:

@@ -30,6 +30,8 @@ _PRAGMAS = (
     "temp_store = MEMORY",
     # Index pages are hit at random: the fewer checkpoints, the fewer times each is written.
     "wal_autocheckpoint = 8000",
+    # What is deleted is overwritten: it shall not be readable in the file.
+    "secure_delete = ON",
 )
 
 _CURES = {
@@ -118,7 +120,7 @@ class SqliteFile:
         """Return the schema's number, 0 for an empty file; refuse whatever is no store, without writing to it."""
         if not self.path.exists():
             return 0
-        with contextlib.closing(self._connect()) as connection:
+        with contextlib.closing(self.connect()) as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -133,7 +135,7 @@ class SqliteFile:
 
     def _migrate(self) -> None:
         have = self._version()
-        with contextlib.closing(self._connect()) as connection:
+        with contextlib.closing(self.connect()) as connection:
             # WAL first: the mode cannot be changed inside a transaction.
             connection.execute("PRAGMA journal_mode = WAL")
             for number, script in migrations().items():
@@ -149,7 +151,8 @@ class SqliteFile:
         connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
 
-    def _connect(self) -> sqlite3.Connection:
+    def connect(self) -> sqlite3.Connection:
+        """Return a new connection with this store's settings; the caller closes it."""
         connection = sqlite3.connect(
             self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
         )
@@ -191,7 +194,7 @@ class SqliteFile:
             raise StoreError(f"the store {self.path} is closed. Cure: open it again with open_store().")
         if not self.path.exists():
             raise StoreError(f"the store {self.path} is gone: the file was moved or deleted while in use. Cure: put it back.")
-        return self._connect()
+        return self.connect()
 
     def _keep(self, raw: sqlite3.Connection) -> _Connection:
         connection = _Connection(raw)
