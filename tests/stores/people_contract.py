@@ -1,6 +1,5 @@
 """What every store promises about people: choices, all that is theirs, its removal, retention, audit, copies."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -195,9 +194,9 @@ class PeopleContract:
     @settings(**SETTINGS)
     @given(
         st.lists(
-            st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from(["x", "y", None]), st.sampled_from(["", "one", "two"])).filter(
-                lambda row: row[0] or row[1]
-            ),
+            st.tuples(
+                st.sampled_from(["a", "b", None]), st.sampled_from(["x", "y", None]), st.sampled_from(["", "one", "two"])
+            ).filter(lambda row: row[0] or row[1]),
             max_size=12,
         ),
         st.sampled_from(["a", "b"]),
@@ -284,7 +283,3 @@ def test_a_consent_that_says_nothing_is_refused(fields):
 
 def bytes_of(folder: Path) -> bytes:
     return b"".join(p.read_bytes() for p in sorted(folder.iterdir()) if p.is_file())
-
-
-def now() -> float:
-    return time.time()

@@ -10,11 +10,12 @@ import time
 from itertools import count
 
 import pytest
-from people_contract import PeopleContract, bytes_of, fill
+from people_contract import PeopleContract, bytes_of, fill, slate
 from store_contract import event
 
 from occasion.data import User
 from occasion.errors import StoreError
+from occasion.people import AuditEntry
 from occasion.stores import open_store
 from occasion.stores.sqlite_file import APPLICATION_ID, migrations
 from occasion.stores.sqlite_upkeep import copy_in
@@ -60,7 +61,7 @@ def test_the_bytes_leave_the_files(tmp_path):
     assert [mark for mark in marks if mark in left] == []
     assert [text for text in gone if text + b'"' in left or text + b"{" in left] == []
     assert f"{words} as a visitor".encode() not in left
-    for other in [e for e in range(50)]:
+    for other in range(50):
         store.erase(f"other-{other}")
     for session in range(3):
         store.erase(None, f"session-of-ann-{session}")
@@ -90,8 +91,6 @@ def test_a_reader_in_the_way_of_a_purge_is_told_of_and_the_next_try_succeeds(tmp
 
 def test_the_audit_log_only_grows(tmp_path):
     store = open_store(f"sqlite:///{tmp_path / 'o.db'}")
-    from occasion.people import AuditEntry
-
     store.add_audit(AuditEntry(at=1.0, actor="a", act="b"))
     connection = sqlite3.connect(tmp_path / "o.db")
     for sql in ("DELETE FROM audit", "UPDATE audit SET actor = 'nobody'"):
@@ -130,13 +129,13 @@ print(len(open_store(sys.argv[1]).person("ann").slates))
 
 
 def test_two_processes_meet_at_an_old_schema(tmp_path):
-    old_store(tmp_path / "o.db", 20_000)
+    old_store(tmp_path / "o.db", 3000)
     start = time.time() + 1.0
     command = [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path / 'o.db'}", str(start)]
     children = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     for child in children:
         out, err = child.communicate(timeout=60)
-        assert (out.strip(), child.returncode) == ("20000", 0), err
+        assert (out.strip(), child.returncode) == ("3000", 0), err
 
 
 # -- while others write ---------------------------------------------------------------------------------------------------
@@ -164,8 +163,8 @@ def test_erasing_while_another_process_writes(tmp_path):
         erased += removed.events if removed else 0
         assert store.purge(compact=False) is True
     child.kill()
-    acknowledged = int([line for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n")][-1])
-    child.wait()
+    out, _ = child.communicate()
+    acknowledged = int([line for line in out.splitlines(keepends=True) if line.endswith("\n")][-1])
     kept = [e.id for e in store.read_events()]
     mine, others = [i for i in kept if " a " in i], [i for i in kept if " b " in i]
     assert len(others) >= acknowledged + 1
@@ -192,8 +191,10 @@ def test_killed_while_erasing(tmp_path):
     for n in range(12):
         url = f"sqlite:///{tmp_path / f'{n}.db'}"
         store = open_store(url)
-        store.append([event(k, user="ann", text=f"secret {k}", session="v") for k in range(3000)] + [event(k) for k in range(3000, 4000)])
-        store.put_slate(__import__("people_contract").slate(1, user="ann"))
+        store.append(
+            [event(k, user="ann", text=f"secret {k}", session="v") for k in range(3000)] + [event(k) for k in range(3000, 4000)]
+        )
+        store.put_slate(slate(1, user="ann"))
         store.close()
         child = subprocess.Popen([sys.executable, "-c", ERASER, url], stdout=subprocess.PIPE)
         child.stdout.readline()
@@ -211,7 +212,7 @@ def test_killed_while_erasing(tmp_path):
         else:
             assert (len(ann.events), len(ann.slates), store.erasures()) == (3000, 1, [])
         store.close()
-    assert outcomes, "at least one was looked at"
+    assert outcomes == {True, False}, "both were seen, so the kills fell at the right time"
 
 
 def bytes_of_store(folder, n) -> bytes:
