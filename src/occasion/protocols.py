@@ -26,6 +26,7 @@ __all__ = [
     "CandidateScores",
     "Coded",
     "ContextProvider",
+    "DetailedRanker",
     "Encoder",
     "EventBatch",
     "EventColumns",
@@ -346,6 +347,14 @@ class Ranker(Protocol):
 
     def rank(self, moment: Moment, keys: Keys, scores: Mapping[str, Floats]) -> dict[str, Floats]:
         """Return the parts (group name to (n,) float32) of each candidate's score; their sum is the score."""
+
+
+@runtime_checkable
+class DetailedRanker(Protocol):
+    """A ranker whose parts cost too much to split for every candidate: it splits those of the chosen."""
+
+    def detail(self, moment: Moment, keys: Keys, parts: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Return the parts (n,) of chosen keys by group; they sum to what `parts` sum to."""
 
 
 @runtime_checkable

@@ -5,6 +5,7 @@ context -> signals and a sentence -> history -> vectors -> candidates of all sou
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -17,27 +18,32 @@ import numpy as np
 from occasion.context import ContextExtractor
 from occasion.data import Context, Event, Scalar, Slate
 from occasion.encoders import load_encoder
-from occasion.errors import DataError, NotFoundError
+from occasion.errors import DataError, ModelError, NotFoundError
 from occasion.explanation import Explainer
 from occasion.live import LiveState, StageProgress
 from occasion.moments import MomentReader
 from occasion.policies import make_policy
 from occasion.policies.ruled import choose_under_rules
-from occasion.protocols import Encoder, Moment, Policy, Source, Store, UncertainRanker
+from occasion.protocols import DetailedRanker, Encoder, EventColumns, Moment, Policy, Source, Store, UncertainRanker
 from occasion.rankers import make_ranker
 from occasion.rules import Rules
 from occasion.settings import Settings, load_settings
 from occasion.sources import SOURCES, make_source
 from occasion.stores import open_store
 from occasion.timing import stage
+from occasion.versions import BLEND, Versions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from occasion.learned import LearnedModel
 
     Floats = NDArray[np.float32]
     Keys = NDArray[np.int32]
 
 __all__ = ["Recommender"]
+
+logger = logging.getLogger(__name__)
 
 MAX_K = 10_000
 SQUARE = 200
@@ -59,6 +65,16 @@ class Recommender:
         Called with (stage, done, total) during long work.
     reencode : bool
         Accept that the configured encoder differs from the one that made the store's vectors, and encode anew.
+    learned : bool, optional
+        Serve by the model version in service and follow its changes; default: unless `until` is given, as a model
+        has learnt from the whole log.
+
+    Attributes
+    ----------
+    version : str
+        The model version that answers, "blend" where it is none.
+    trouble : str
+        Why the version in service cannot be used, where it cannot; answers say so and come from the blend.
 
     Raises
     ------
@@ -77,6 +93,7 @@ class Recommender:
         until: float | None = None,
         progress: StageProgress | None = None,
         reencode: bool = False,
+        learned: bool | None = None,
     ) -> None:
         self.settings = settings or load_settings()
         self._owns_store = store is None
@@ -84,6 +101,8 @@ class Recommender:
         self.encoder = encoder or load_encoder(self.settings.encoder, settings=self.settings)
         self.extractor = ContextExtractor(settings=self.settings)
         self._until, self._progress = until, progress
+        self._follows = until is None if learned is None else learned
+        self.versions = Versions(self.store, self.settings.home)
         self._start(reencode)
 
     def _start(self, reencode: bool) -> None:
@@ -93,6 +112,7 @@ class Recommender:
         self.reader = MomentReader(self.live, self.extractor)
         self.explainer = Explainer(self.live)
         self.sources: dict[str, Source] | None = None
+        self.version, self.trouble = BLEND, ""
 
     # -- answers --------------------------------------------------------------------------------------------------------
     def recommend(
@@ -235,11 +255,51 @@ class Recommender:
     def refresh(self) -> None:
         """Bring in items and events that came since the last answer; cheap where there are none."""
         self.live.refresh()
+        wanted = self.versions.in_service() if self._follows else self.version
         if self.sources is None:
-            parts = {"index": self.live.index, "statistics": self.live.statistics, "text_index": self.live.text_index}
-            self.sources = {name: make_source(name, parts) for name in SOURCES}
-            groups = {name: source.group for name, source in self.sources.items()}
-            self.ranker = make_ranker("blend", statistics=self.live.statistics, groups=groups)
+            self.use(None)
+        if wanted != self._asked_for:
+            self._change_over(wanted)
+
+    def use(self, learned: LearnedModel | None) -> None:
+        """Answer by a model, None: by the blend alone. A recommender that follows the version in service does this itself."""
+        parts: dict[str, Any] = {"index": self.live.index, "statistics": self.live.statistics}
+        parts |= {"text_index": self.live.text_index, "learned": learned}
+        sources = {name: make_source(name, parts) for name in SOURCES if name != "learned" or learned is not None}
+        groups = {name: source.group for name, source in sources.items()}
+        ranker = make_ranker("blend", statistics=self.live.statistics, groups=groups)
+        if learned is not None:
+            ranker = make_ranker("learned", learned=learned, blend=ranker)
+        self.sources, self.ranker = sources, ranker
+        self.version = self._asked_for = BLEND if learned is None else learned.version
+
+    def _change_over(self, version: str) -> None:
+        """Take the version now in service; one that cannot be read is told of and passed over."""
+        self.trouble = ""
+        try:
+            self.use(None if version == BLEND else self.load_version(version))
+        except (ModelError, NotFoundError) as error:
+            self.use(None)
+            self.trouble = f"The model version {version} cannot be used, answers come from the blend: {error}"
+            logger.warning(self.trouble)
+        # Not tried again at each request, but as soon as another version is put into service.
+        self._asked_for = version
+
+    def load_version(self, version: str) -> LearnedModel:
+        """Read a version's model.
+
+        Raises
+        ------
+        NotFoundError, ModelError
+            Where it is not there, or damaged.
+        """
+        from occasion.learned import LearnedModel
+
+        return LearnedModel.load(version, self.versions.model_folder(version), self.past_signals)
+
+    def past_signals(self, columns: EventColumns) -> dict[str, tuple[NDArray[np.int32], Sequence[Scalar]]]:
+        """Return the signals given with past events: name to (codes (n,), values)."""
+        return self.extractor.stored_signals(columns, self.live.contexts)
 
     def rebuild(self, *, reencode: bool = False) -> None:
         """Throw everything derived away and build it anew from the store."""
@@ -265,6 +325,7 @@ class Recommender:
         assert self.sources is not None
         if moment.allowed is None or not moment.allowed.any():
             return np.zeros(0, np.int32), {}
+        names = [name for name in names if name in self.sources]
         found = [self.sources[name].candidates(moment, self.settings.candidates).keys for name in names]
         pinned = np.array(self.live.catalogue.keys(rules.pins), np.int32)
         keys = _distinct(np.concatenate([*found, pinned[moment.allowed[pinned]]]))
@@ -284,7 +345,8 @@ class Recommender:
         assert self.sources is not None
         # The sources that compare vectors, and the diversity after them, need the same ones: fetched once.
         moment.extra["vectors"] = (keys, self.live.vectors(keys))
-        return self.ranker.rank(moment, keys, {name: self.sources[name].score(moment, keys) for name in names})
+        scores = {name: self.sources[name].score(moment, keys) for name in names if name in self.sources}
+        return self.ranker.rank(moment, keys, scores)
 
     # -- the slate --------------------------------------------------------------------------------------------------------
     @stage("policy")
@@ -316,7 +378,12 @@ class Recommender:
             notes.append(
                 f"{k} items were asked for, {len(chosen)} could be given: {allowed} of {self.live.catalogue.size} are allowed here."
             )
-        entries = self.explainer.entries(moment, keys[chosen], {g: p[chosen] for g, p in parts.items()}, propensity)
+        mine = {g: p[chosen] for g, p in parts.items()}
+        if isinstance(self.ranker, DetailedRanker):
+            mine = self.ranker.detail(moment, keys[chosen], mine)
+        if self.trouble:
+            notes.append(self.trouble)
+        entries = self.explainer.entries(moment, keys[chosen], mine, propensity)
         return Slate(
             id=slate_id,
             context=moment.context,

@@ -167,6 +167,13 @@ class ContextExtractor:
         known = {name: self._codes.vocabulary(name).values for name in codes}
         return {name: (found, list(known[name])) for name, found in codes.items() if known[name]}
 
+    def stored_signals(self, columns: EventColumns, contexts: Sequence[StoredContext]) -> dict[str, tuple[Codes, Sequence[Scalar]]]:
+        """Return, as `event_signals` does, the signals that were given or said with past events, without what is derived."""
+        self._codes.take(contexts)
+        found = {name: self._codes.column(name, columns.context) for name in self._codes.names()}
+        values = {name: self._codes.vocabulary(name).values for name in found}
+        return {name: (np.maximum(codes, np.int32(UNKNOWN)), list(values[name])) for name, codes in found.items() if values[name]}
+
     def _event_codes(
         self, columns: EventColumns, contexts: Sequence[StoredContext], wanted: Collection[str] | None = None
     ) -> dict[str, Codes]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RANKERS", "make_ranker"]
 
-RANKERS = {"blend": "occasion.rankers.blend:BlendRanker"}
+RANKERS = {"blend": "occasion.rankers.blend:BlendRanker", "learned": "occasion.rankers.learned:LearnedRanker"}
 """Name to where it lives."""
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["SOURCES", "make_source"]
 
 SOURCES = {
+    "learned": "occasion.sources.learned:LearnedSource",
     "semantic": "occasion.sources.semantic:SemanticSource",
     "taste": "occasion.sources.taste:TasteSource",
     "words": "occasion.sources.lexical:WordsSource",

@@ -345,6 +345,14 @@ class Dataset:
         both = Events(**{n: np.concatenate([getattr(self.events, n), getattr(more, n)]) for n in more.__dataclass_fields__})
         return replace(self, events=both.sorted(), users=users)
 
+    def only(self, frame: pl.DataFrame) -> Dataset:
+        """Return the data set with the events of a frame in place of its own; codes, users and the span of the log stay."""
+        span = self.span
+        if span is None and self.times == "unix" and len(self.events):
+            span = float(np.ptp(self.events.time)) / DAY if np.isfinite(self.events.time).all() else np.inf
+        events = _read_events(frame, clean_time(frame), self.items, self.users, self.signals)
+        return replace(self, events=events.sorted(), span=span)
+
     def restrict(self, kept: NDArray[np.int64]) -> Dataset:
         """Return the data set with the items of the given keys alone; events of others are dropped."""
         place = np.full(len(self.items), -1, np.int32)

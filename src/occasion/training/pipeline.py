@@ -14,7 +14,7 @@ import numpy as np
 
 from occasion.errors import ModelError
 from occasion.training import storage
-from occasion.training.dataset import Events, Queries, Requests, build_requests
+from occasion.training.dataset import Events, Queries, Requests, Signals, build_requests
 from occasion.training.features import Bases, Candidates
 from occasion.training.ranker import Ranker, ndcg_each
 from occasion.training.sequence import SequenceModel, has_torch
@@ -119,6 +119,7 @@ class Model:
     kept: NDArray[np.int64]
     n_items: int
     width: int = WIDTH
+    signals: Signals | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
     def predict(self, requests: Requests, k: int = 100) -> tuple[NDArray[np.int32], Floats]:
@@ -219,7 +220,7 @@ def fit(
         "parts": bases.parts, "ranker": ranker.report, "features": trial.bases.names, "refitted": refit, "epochs": trial.epochs,
         "without": list(without),
     }  # fmt: skip
-    return Model(bases=bases, ranker=ranker, kept=kept, n_items=n_items, report=report)
+    return Model(bases=bases, ranker=ranker, kept=kept, n_items=n_items, signals=data.signals, report=report)
 
 
 def refit(
@@ -246,7 +247,15 @@ def refit(
     bases = learn.bases(data.events, sequence, model.bases.novel)
     if bases.parts != model.bases.parts:
         raise ModelError(f"the newer sources are {bases.parts}, the ranker knows {model.bases.parts}. Cure: fit anew")
-    return Model(bases=bases, ranker=model.ranker, kept=kept, n_items=n_items, width=model.width, report=dict(model.report))
+    return Model(
+        bases=bases,
+        ranker=model.ranker,
+        kept=kept,
+        n_items=n_items,
+        width=model.width,
+        signals=data.signals,
+        report=dict(model.report),
+    )
 
 
 def _rank(trials: list[Trial], seed: int, threads: int) -> Ranker:

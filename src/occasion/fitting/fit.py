@@ -1,0 +1,199 @@
+"""Fit: learn a model from a store's log, judge it on recent time, keep it as a version, put it into service if it passes.
+
+The log is cut in time. A model learns from what lies before the cut and answers what came after it; then its sources are
+learnt anew from everything, its ranker is kept, and that is the version. Nothing in service changes until the version is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from occasion.errors import DataError, OccasionError
+from occasion.evaluation.offline import held_out_recommender
+from occasion.evaluation.split import Moments, Split, split_log
+from occasion.fitting.gate import Verdict, judge
+from occasion.fitting.log import LearningLog, item_vectors, read_log
+from occasion.learned import LearnedModel
+from occasion.protocols import Encoder, Store
+from occasion.recommender import Recommender
+from occasion.settings import Settings, load_settings
+from occasion.stores import open_store
+from occasion.training import pipeline
+from occasion.training.features import PARTS
+from occasion.training.sequence import has_torch
+from occasion.versions import BLEND, Manifest, Versions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["fit"]
+
+SHARE = 0.1
+"""Newest share of the events that the gate asks about."""
+LIBRARIES = ("occasion", "numpy", "scipy", "lightgbm", "polars", "torch")
+
+
+def fit(
+    store: Store | None = None,
+    *,
+    settings: Settings | None = None,
+    encoder: Encoder | None = None,
+    budget: float = 300.0,
+    seed: int = 0,
+    threads: int = 1,
+    queries: int = 400,
+    without: tuple[str, ...] = (),
+    promote: bool = True,
+    progress: Callable[[str], None] | None = None,
+) -> Manifest:
+    """Learn a model version from a store.
+
+    Parameters
+    ----------
+    store, settings, encoder : optional
+        Default: what the settings name.
+    budget : float
+        Seconds for learning, about; asking the gate comes on top. At least 5.
+    seed : int
+    threads : int
+    queries : int
+        Moments that the gate asks at most, >= 50.
+    without : tuple of str
+        Parts to leave out, for ablations.
+    promote : bool
+        Put the version into service where it passes the gate.
+    progress : callable, optional
+        Called with a sentence about each step.
+
+    Returns
+    -------
+    Manifest
+        Of the version, its gate and figures included.
+
+    Raises
+    ------
+    DataError
+        For options out of range, and logs from which nothing can be learnt or foretold.
+    """
+    _check(budget, queries, without)
+    begun, note = time.monotonic(), progress or (lambda _: None)
+    settings = settings or load_settings()
+    opened = open_store(settings.resolved_store_url) if store is None else None
+    whole = cast(Store, store or opened)
+    try:
+        with Recommender(settings, store=whole, encoder=encoder, learned=False) as recommender:
+            recommender.refresh()
+            log = read_log(recommender)
+            note(f"read {len(log.frame)} liked events of {len(log.data.users)} people, {len(log.data.items)} items")
+            split = split_log(log.columns, share=SHARE)
+            learn: dict[str, Any] = {"seed": seed, "threads": threads, "vectors": item_vectors(recommender), "progress": note}
+            past = pipeline.fit(log.without(split.held_out), budget=0.6 * budget, without=without, **learn)
+            verdict, rival = _judged(recommender, whole, split, log, past, queries, seed)
+            note(f"gate: {'passed' if verdict.passed else 'not passed'}; {'; '.join(verdict.reasons)}")
+            final = pipeline.refit(past, log.data, budget=0.4 * budget, **learn)
+            versions = Versions(whole, settings.home)
+            manifest = versions.put(
+                LearnedModel("new", final, log.shift, recommender.past_signals).save,
+                parent=versions.in_service(),
+                data=_about(log, whole),
+                settings={"budget": budget, "seed": seed, "threads": threads, "without": list(without), "share": SHARE},
+                metrics=verdict.metrics,
+                gate={"passed": verdict.passed, "reasons": list(verdict.reasons), "against": rival},
+                parts=tuple(final.bases.parts),
+                left_out=_left_out(final.bases.parts, without),
+                seconds=round(time.monotonic() - begun, 1),
+                memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+                libraries=_libraries(),
+            )
+        if verdict.passed and promote:
+            versions.promote(manifest.id, "passed the gate: " + "; ".join(verdict.reasons))
+        return manifest
+    finally:
+        if opened is not None:
+            opened.close()
+
+
+def _check(budget: float, queries: int, without: tuple[str, ...]) -> None:
+    if not 5 <= budget < float("inf"):
+        raise DataError(f"the budget is {budget!r} seconds. Cure: 5 or more.")
+    if queries < 50:
+        raise DataError(f"queries is {queries!r}. Cure: 50 or more, fewer tell nothing.")
+    for name in without:
+        if name not in PARTS:
+            raise DataError(f"there is no part {name!r}. Cure: some of {', '.join(PARTS)}.")
+
+
+def _judged(
+    recommender: Recommender, store: Store, split: Split, log: LearningLog, past: pipeline.Model, queries: int, seed: int
+) -> tuple[Verdict, str]:
+    """Ask the gate; the rival is what serves now, unless that has learnt from what the gate asks about: then the blend."""
+    held = held_out_recommender(recommender.settings, store, split, encoder=recommender.encoder)
+    candidate = LearnedModel("candidate", past, log.shift, recommender.past_signals)
+    moments = _some(split.moments.among(held.live.catalogue.known), queries, seed)
+    if len(moments) < 2:
+        why = "too few moments after the cut to judge by; the untrained blend stays until there are more"
+        return Verdict(passed=False, reasons=(why,)), BLEND
+    rival, name = _rival(recommender, split)
+    return judge(held, store, split, moments, log.columns, candidate, rival, seed=seed), name
+
+
+def _rival(recommender: Recommender, split: Split) -> tuple[LearnedModel | None, str]:
+    serving = recommender.versions.in_service()
+    if serving == BLEND or not len(split.held_out):
+        return None, BLEND
+    try:
+        if int(recommender.versions.manifest(serving).data.get("seq", 0)) >= int(split.held_out[0]):
+            return None, f"{BLEND} ({serving} has learnt from the moments asked about)"
+        return recommender.load_version(serving), serving
+    except OccasionError:
+        return None, f"{BLEND} ({serving} cannot be read)"
+
+
+def _some(moments: Moments, most: int, seed: int) -> Moments:
+    which: NDArray[np.int64] = np.arange(len(moments))
+    if len(moments) > most:
+        which = np.random.default_rng(seed).choice(which, most, replace=False)
+    return moments.take(which[np.argsort(moments.seq[which])])
+
+
+def _about(log: LearningLog, store: Store) -> dict[str, Any]:
+    columns = log.columns
+    known = columns.at[np.isfinite(columns.at)]
+    content = b"".join(np.ascontiguousarray(c).tobytes() for c in (columns.seq, columns.user, columns.item, columns.type))
+    return {
+        **{name: n for name, n in store.counts().items() if name in ("items", "users", "events")},
+        "liked": len(log.frame),
+        "seq": int(columns.seq[-1]),
+        "first_at": float(known.min()) if len(known) else None,
+        "last_at": float(known.max()) if len(known) else None,
+        "fingerprint": hashlib.sha256(content).hexdigest()[:32],
+    }
+
+
+def _left_out(parts: list[str], without: tuple[str, ...]) -> tuple[str, ...]:
+    out = []
+    for name in (p for p in PARTS if p not in parts):
+        why = "the data do not support it"
+        if name in without:
+            why = "as asked"
+        elif name == "sequence" and not has_torch():
+            why = "torch is not installed: pip install 'occasion[tune]'"
+        out.append(f"{name}: {why}")
+    return tuple(out)
+
+
+def _libraries() -> dict[str, str]:
+    out = {}
+    for name in LIBRARIES:
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return out

@@ -1,0 +1,229 @@
+"""Learned: a fitted model asked about a moment. The bridge between keys, moments and the model's arrays.
+
+A model counts items by the store's keys as they were when it was fitted; items that came later are unknown to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.errors import ModelError
+from occasion.keyed import looked_up
+from occasion.protocols import EventColumns, Moment
+from occasion.training.dataset import Requests
+from occasion.training.pipeline import Model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Keys = NDArray[np.int32]
+    Codes = Mapping[str, tuple[Keys, Sequence[Any]]]
+
+__all__ = ["PREFIX", "LearnedAnswer", "LearnedModel"]
+
+PREFIX = "ctx_"
+"""Stands before the name of a signal in the model's columns."""
+BOOK = "book.json"
+HOUR = 3600.0
+GROUPS = (
+    ("moment", ("moment", "lift_", "own_kernel", "own_moment", "own_ctx", "own_clock", "ease_kernel", "clock_", "number_")),
+    ("popularity", ("popular_", "item_")),
+    ("history", ("sentence", "lexical", "same_", "unlike_", "own", "history")),
+)
+"""Which part of the score a feature belongs to, by the beginning of its name; any other: others' behaviour."""
+
+
+def group_of(feature: str) -> str:
+    """Return the part of the score that a feature of the model belongs to."""
+    name = feature.removeprefix("rank_")
+    return next((group for group, starts in GROUPS if name.startswith(starts)), "others")
+
+
+@dataclass(slots=True)
+class LearnedAnswer:
+    """What the model says of one moment.
+
+    Attributes
+    ----------
+    keys : (n,) int32
+        Its candidates, ascending.
+    scores : (n,) float32
+        In [0, 1]; 1 for the best.
+    features : (n, f) float32
+    raw, least, span : (n,) float32, float, float
+        ``scores = (raw - least) / span``.
+    """
+
+    keys: Keys
+    scores: Floats
+    features: Floats
+    raw: Floats
+    least: float
+    span: float
+
+    def of(self, keys: Keys) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return the scores (n,) of keys, 0 where unknown, and which are known."""
+        if not len(self.keys):
+            return np.zeros(len(keys), np.float32), np.zeros(len(keys), np.bool_)
+        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return looked_up(self.keys, self.scores, keys), self.keys[at] == keys
+
+
+class LearnedModel:
+    """A fitted model in service.
+
+    Parameters
+    ----------
+    version : str
+    model : Model
+    shift : float
+        Seconds from UTC to the clock that the model's hours were read from.
+    past_signals : callable
+        Event columns to the signals given with them: name to (codes (n,), values).
+    """
+
+    def __init__(self, version: str, model: Model, shift: float, past_signals: Callable[[EventColumns], Codes]) -> None:
+        self.version, self.model, self.shift, self._past = version, model, shift, past_signals
+        if model.signals is None:
+            raise ModelError(f"the model of version {version} does not say how signals are coded. Cure: `occasion fit` a new one.")
+        self.signals = model.signals
+        self._values = {name: {v: k for k, v in enumerate(values)} for name, values in self.signals.values.items()}
+        self._place = np.full(model.n_items, -1, np.int32)
+        self._place[model.kept] = np.arange(len(model.kept))
+        self._groups = np.zeros(0, np.int32)
+        self.names = ("moment", "history", "others", "popularity")
+
+    @classmethod
+    def load(cls, version: str, folder: Path, past_signals: Callable[[EventColumns], Codes]) -> LearnedModel:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            Where files are missing or damaged.
+        """
+        model = Model.load(folder)
+        try:
+            book = json.loads((folder / BOOK).read_text())
+            return cls(version, model, float(book["shift"]), past_signals)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{folder / BOOK} cannot be read ({error}). Cure: `occasion fit` makes a new version.") from None
+
+    def save(self, folder: Path) -> None:
+        """Write the model and how it reads moments into a folder, which is made."""
+        self.model.save(folder)
+        (folder / BOOK).write_text(json.dumps({"shift": self.shift}))
+
+    # -- asking -----------------------------------------------------------------------------------------------------------
+    def ask(self, moment: Moment) -> LearnedAnswer:
+        """Return what the model says of a moment; asked once, kept with the moment."""
+        kept = moment.extra.get("learned")
+        if isinstance(kept, LearnedAnswer):
+            return kept
+        found = self.model.bases.candidates(self.request(moment).rename(self._place), self.model.width)
+        raw = self.model.ranker.score(found.features)[0]
+        fits = (found.fused[0] >= 0) & np.isfinite(raw)
+        keys = self.model.kept[found.items[0][fits]].astype(np.int32)
+        raw, features = raw[fits].astype(np.float32), found.features[0][fits]
+        order = np.argsort(keys)
+        keys, raw, features = keys[order], raw[order], features[order]
+        least = float(raw.min()) if len(raw) else 0.0
+        span = max(float(raw.max()) - least, 1e-9) if len(raw) else 1.0
+        answer = LearnedAnswer(keys, (raw - np.float32(least)) / np.float32(span), features, raw, least, span)
+        moment.extra["learned"] = answer
+        return answer
+
+    def request(self, moment: Moment) -> Requests:
+        """Return a moment as the model reads it: what was liked before, oldest first, the signals as codes, what is allowed."""
+        model, history = self.model, moment.history
+        assert history is not None
+        rows = np.flatnonzero((moment.extra["liking"] > 0) & (history.item < model.n_items))
+        past, codes = self._past_codes(history, rows), self._codes(moment.signals)
+        time, when = moment.at, history.at[rows]
+        timed = model.bases.times == "unix"
+        if timed:
+            time, when = time + self.shift, when + self.shift
+            codes[self._clock()] = _clock_codes(np.array([time]))[0]
+            past[:, self._clock()] = _clock_codes(when)
+        else:
+            time = float(np.nanmax(when, initial=0)) + 1 if model.bases.times == "position" else np.nan
+        allowed = None
+        if moment.allowed is not None:
+            allowed = np.zeros(model.n_items, np.bool_)
+            n = min(len(moment.allowed), model.n_items)
+            allowed[:n] = moment.allowed[:n]
+        return Requests(
+            time=np.array([time], float),
+            signals=codes[None],
+            numbers=np.full((1, model.bases.n_numbers), np.nan, np.float32),
+            ptr=np.array([0, len(rows)], np.int64),
+            item=history.item[rows].astype(np.int32),
+            when=np.where(np.isfinite(when), when, time),
+            value=np.ones(len(rows), np.float32),
+            past=past,
+            allowed=allowed,
+        )
+
+    def _clock(self) -> list[int]:
+        names = self.signals.names
+        return [names.index(n) for n in ("clock_hour", "clock_weekday") if n in names]
+
+    def _codes(self, signals: Mapping[str, Any]) -> NDArray[np.int32]:
+        out = np.full(len(self.signals.names), -1, np.int32)
+        for j, name in enumerate(self.signals.names):
+            value = signals.get(name.removeprefix(PREFIX))
+            if value is not None and name in self._values:
+                out[j] = self._values[name].get(str(value), -1)
+        return out
+
+    def _past_codes(self, history: EventColumns, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        out = np.full((len(rows), len(self.signals.names)), -1, np.int32)
+        wanted = [n for n in self.signals.names if n in self._values]
+        if not wanted or not len(rows):
+            return out
+        given = self._past(history)
+        for j, name in enumerate(self.signals.names):
+            codes, values = given.get(name.removeprefix(PREFIX), (None, ()))
+            if codes is None or name not in self._values:
+                continue
+            mine = np.array([*(self._values[name].get(str(v), -1) for v in values), -1], np.int32)
+            out[:, j] = mine[codes[rows]]
+        return out
+
+    # -- why ----------------------------------------------------------------------------------------------------------------
+    def parts(self, answer: LearnedAnswer, keys: Keys) -> Floats:
+        """Return how the scores of known keys split into `names` (n, 4): they add up to the scores.
+
+        Shapley values of the trees by feature (Lundberg and Lee 2017), less those of the worst candidate, summed by part.
+        """
+        rows = np.searchsorted(answer.keys, keys)
+        worst = int(np.argmin(answer.raw))
+        names = self.model.report.get("features") or self.model.bases.names
+        groups = np.array([self.names.index(group_of(n)) for n in names])
+        ranker = self.model.ranker
+        if not ranker.boosters:
+            out = np.zeros((len(keys), len(self.names)), np.float32)
+            out[:, groups[ranker.column]] = answer.scores[rows]
+            return out
+        some = answer.features[[*rows, worst]]
+        each = sum(
+            b.predict(some, pred_contrib=True, num_threads=1) / s for b, s in zip(ranker.boosters, ranker.spread, strict=True)
+        )
+        values = np.asarray(each)[:, : len(groups)]
+        split = np.stack([values[:, groups == g].sum(1) for g in range(len(self.names))], 1)
+        return np.asarray((split[:-1] - split[-1]) / answer.span, np.float32)
+
+
+def _clock_codes(time: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return hour and weekday (n, 2) of seconds, -1 where unknown."""
+    known = np.isfinite(time)
+    safe = np.nan_to_num(time)
+    both = np.stack([safe % (24 * HOUR) // HOUR, (safe // (24 * HOUR) + 3) % 7], 1)
+    return np.where(known[:, None], both, -1).astype(np.int32)
