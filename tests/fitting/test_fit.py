@@ -225,3 +225,18 @@ def test_the_manifest_is_plain_json(fitted):
     document = json.loads((settings.home / "versions" / manifest.id / "manifest.json").read_text())
     assert document["libraries"]["numpy"] == np.__version__
     assert document["files"]
+
+
+def test_the_learned_source_keeps_the_promises_of_sources(fitted, encoder):
+    settings, manifest, now = fitted
+    with Recommender(settings, encoder=encoder) as recommender:
+        recommender.refresh()
+        source = recommender.sources["learned"]
+        moment, _ = recommender.reader.read(Context(user="u3", at=now), Rules(filter=parse_filter("price >= 3")), "s")
+        found = source.candidates(moment, 7)
+        assert 0 < len(found.keys) <= 7
+        assert moment.allowed[found.keys].all()
+        assert (np.diff(found.scores) <= 0).all()
+        assert np.allclose(source.score(moment, found.keys), found.scores)
+        assert source.score(moment, np.array([10**6], np.int32)).tolist() == [0.0]
+        assert recommender.ranker.version == manifest.id

@@ -75,7 +75,7 @@ def moment(parts, allowed=None, history=(0, 1), kind="click", text="a phone for 
     )
 
 
-@pytest.mark.parametrize("name", sorted(SOURCES))
+@pytest.mark.parametrize("name", sorted(set(SOURCES) - {"learned"}))
 def test_contract(parts, name):
     source = make_source(name, parts)
     allowed = np.array([True, False] * (N // 2))
@@ -93,7 +93,7 @@ def test_contract(parts, name):
     assert np.isfinite(everything).all()
 
 
-@pytest.mark.parametrize("name", sorted(SOURCES))
+@pytest.mark.parametrize("name", sorted(set(SOURCES) - {"learned"}))
 def test_nobody_without_words_or_history_is_answered(parts, name):
     bare = moment(parts, history=(), text="")
     bare.context_vector = bare.taste_vector = None
@@ -102,7 +102,7 @@ def test_nobody_without_words_or_history_is_answered(parts, name):
     source.candidates(bare, 5)
 
 
-@pytest.mark.parametrize("name", sorted(SOURCES))
+@pytest.mark.parametrize("name", sorted(set(SOURCES) - {"learned"}))
 def test_nothing_allowed_finds_nothing(parts, name):
     assert len(make_source(name, parts).candidates(moment(parts, np.zeros(N, bool)), 5).keys) == 0
 
