@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -274,3 +276,18 @@ def test_a_file_in_the_way_is_one_clear_error(tmp_path):
     (tmp_path / "index").write_text("no folder")
     with pytest.raises(VectorIndexError, match="Cure"):
         build_index(np.arange(30, dtype=np.int32), unit_rows(30, 8), exact_limit=1).save(tmp_path / "index")
+
+
+def test_the_graph_leaves_lightgbm_whole():
+    """Their C++ libraries get in each other's way in the wrong order of loading; a fresh process shows it."""
+    code = """
+import numpy as np
+from occasion.indexes import make_index
+index = make_index(8, 10**6, exact_limit=1)
+index.add(np.arange(50, dtype=np.int32), np.random.default_rng(0).standard_normal((50, 8)).astype(np.float32))
+import lightgbm
+x = np.random.default_rng(0).random((200, 12))
+trees = lightgbm.train({"objective": "binary", "verbosity": -1}, lightgbm.Dataset(x, x[:, 0] > 0.5), 2)
+assert trees.feature_name()[11] == "Column_11", trees.feature_name()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -258,6 +258,9 @@ class HnswIndex:
 
 
 def _new_graph(dim: int, connectivity: int, expansion: int) -> Any:
+    # Loaded first on purpose: usearch's wheel carries a C++ library of its own, and a LightGBM loaded after it cannot turn
+    # numbers into text any more ("Feature (Column_) appears more than one time").
+    import lightgbm  # noqa: F401
     from usearch.index import Index as Graph
 
     return Graph(ndim=dim, metric="cos", dtype="i8", connectivity=connectivity, expansion_add=expansion, expansion_search=expansion)
