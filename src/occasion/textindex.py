@@ -31,8 +31,8 @@ BUDGET = 12_000
 """Postings read a search, those of the weightiest terms first; what they find is scored by all terms."""
 MOST = 65_535
 """A term counts so often in a text at most."""
-SPARE = 3
-"""Best postings of a search whose items are scored by all terms, for each item wanted; a few name the same item."""
+SPARE = 2
+"""Items scored by all terms for each item wanted: the best by the postings that were read."""
 LATE = 1000
 """Added items after which the arrays are rebuilt."""
 
@@ -84,13 +84,16 @@ class _Board(threading.local):
             self._values = np.zeros(most + most // 4 + 2, np.float32)
         return self._values
 
-    def sums(self, places: NDArray[Any], values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return for each place (n,) the sum of the values (n,) that have it."""
+    def sums(self, places: NDArray[Any], values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return for each place (n,) the sum of the values (n,) that have it, and which rows (n,) are the last of their place."""
         board = self._cleared(places)
         np.add.at(board, places, values)
         out: NDArray[np.float32] = board[places]
+        numbers = np.arange(len(places), dtype=np.float32)
+        board[places] = numbers
+        last: NDArray[np.bool_] = board[places] == numbers
         board[places] = 0
-        return out
+        return out, last
 
     def looked_up(self, places: NDArray[Any], values: NDArray[np.float32], wanted: NDArray[Any]) -> NDArray[np.float32]:
         """Return the value of each wanted place (n,), of distinct places with values; 0 for others."""
@@ -234,10 +237,10 @@ class TextIndex:
         if not len(places):
             return {}
         terms = self._rows.terms[places]
-        total = self._board.sums(terms, self._rows.weights[places] * np.repeat(weights, lengths).astype(np.float32))
-        order = np.argsort(terms, kind="stable")
-        first = order[np.concatenate([[True], np.diff(terms[order]) > 0])]
-        heaviest = first[np.argsort(-np.abs(total[first]), kind="stable")[: 2 * QUERY_TERMS]]
+        weighed = self._rows.weights[places] * np.repeat(weights, lengths).astype(np.float32)
+        total, last = self._board.sums(terms, weighed)
+        terms, total = terms[last], total[last]
+        heaviest = np.lexsort((terms, -np.abs(total)))[: 2 * QUERY_TERMS]
         return dict(zip(terms[heaviest].tolist(), total[heaviest].tolist(), strict=True))
 
     def _places(self, keys: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -276,13 +279,14 @@ class TextIndex:
             return np.zeros(0, np.int32)
         found = np.concatenate([keys[p] for p in parts])
         gain = np.concatenate([weights[p] * np.float32(f) for p, f in zip(parts, factors, strict=True)])
-        total = self._board.sums(found, gain)
+        total, last = self._board.sums(found, gain)
+        found, total = found[last], total[last]
         fits = is_allowed(found, allowed)
         if self._gone:
             fits &= ~np.isin(found, self._gone_keys())
         if not fits.all():
             found, total = found[fits], total[fits]
-        return _highest(found, total, k)
+        return _highest(found, total, SPARE * k)
 
     def _score_fresh(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
         total: dict[int, float] = {}
@@ -345,17 +349,7 @@ def _unit(query: dict[int, float], limit: int = QUERY_TERMS) -> dict[int, float]
 
 
 def _highest(keys: NDArray[np.int32], values: NDArray[np.float32], k: int) -> NDArray[np.int32]:
-    """Return distinct keys, ascending, with the greatest values (n,), k and a few more; `keys` (n,) may repeat some."""
-    size = SPARE * k
-    while size < len(keys):
-        best = _distinct(keys[values >= np.partition(values, len(values) - size)[len(values) - size]])
-        if len(best) >= k:
-            return best
-        size *= 4
-    return _distinct(keys)
-
-
-def _distinct(keys: NDArray[np.int32]) -> NDArray[np.int32]:
-    # np.unique hashes, which takes ten times as long on so few.
-    keys = np.sort(keys)
-    return np.asarray(keys[np.concatenate([keys[:1] >= 0, keys[1:] != keys[:-1]])], np.int32)
+    """Return those of distinct keys (n,) with the k greatest values (n,), ascending; more of them where the last are equal."""
+    if len(keys) > k:
+        keys = keys[values >= np.partition(values, len(values) - k)[len(values) - k]]
+    return np.sort(keys)
