@@ -67,10 +67,13 @@ class Explainer:
         heavy = heavy[weight[heavy] > 0]
         items, weight = items[heavy], weight[heavy]
         like = np.maximum(self.live.vectors(keys) @ self.live.vectors(items).T, 0)  # (keys, history)
-        for n, item in enumerate(items.tolist()):
-            near = self.live.statistics.together(item)
-            if len(near.keys):
-                like[:, n] += 2 * (near.scores * (near.keys == keys[:, None])).sum(1)
+        near = [self.live.statistics.together(item) for item in items.tolist()]
+        others = np.concatenate([n.keys for n in near] or [keys[:0]])
+        row, place = np.nonzero(keys[:, None] == others)
+        if len(place):
+            scores = np.concatenate([n.scores for n in near])
+            column = np.repeat(np.arange(len(near)), [len(n.keys) for n in near])
+            np.add.at(like, (row, column[place]), 2 * scores[place])
         like *= np.sqrt(weight)
         like[keys[:, None] == items] = 0
         best = np.argsort(-like, axis=1, kind="stable")[:, :2]

@@ -44,8 +44,8 @@ MEAN_SAMPLE = 20_000
 """Items whose vectors make the catalogue mean."""
 CATCH_UP = 20_000
 """Up to this many new events are counted one by one; more of them and the whole log is counted again."""
-TITLES = 20_000
-"""Titles kept at hand."""
+TITLES = 100_000
+"""Titles kept at hand (10 MB): of the first items, then of those that were named in answers."""
 SAVE_AFTER = 2048
 """New or changed items after which a large index is written again; fewer are added anew from cached vectors at the next start."""
 TRAIL, TRAILS = 32, 20_000
@@ -158,7 +158,10 @@ class LiveState:
         gone = np.array([e.key for e in chunk if e.item is None], np.int32)
         self.catalogue.apply(chunk)
         for entry in chunk:
-            self._titles.pop(entry.key, None)
+            if entry.item is None:
+                self._titles.pop(entry.key, None)
+            elif entry.key in self._titles or len(self._titles) < TITLES:
+                self._titles[entry.key] = entry.item.title
         if len(gone):
             self.text_index.remove(gone)
             assert self.index is not None

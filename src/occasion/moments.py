@@ -138,7 +138,9 @@ def _step_decay(history: EventColumns) -> Floats:
 
 
 def merged(parts: Sequence[EventColumns], recent: Sequence[int], at: float) -> EventColumns:
-    """Return histories as one in order of time, with `recent` item keys as views at the end."""
+    """Return histories, each in order of time, as one in order of time, with `recent` item keys as views at the end."""
+    if len(parts) == 1 and not len(recent):
+        return parts[0]
     types = max((p.types for p in parts), key=len, default=())
     if "view" not in types:
         types = (*types, "view")

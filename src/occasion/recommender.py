@@ -402,17 +402,17 @@ class Recommender:
         """Return a function of (one position, positions) to cosines; those among the positions are worked out once."""
         known = moment.extra.get("vectors")
         held = known[1] if known is not None and known[0] is keys else self.live.vectors(keys)
-        pools: dict[int, tuple[NDArray[np.int64], Floats, Floats | None]] = {}
+        # By the identity of the positions, which are kept with it: what is gone may lend its identity to another.
+        pools: dict[int, tuple[NDArray[np.int64], Floats, dict[int, Floats]]] = {}
 
         def similarity(one: int, others: NDArray[np.int64]) -> Floats:
             if id(others) not in pools:
                 vectors = held[others]
-                pools[id(others)] = (others, vectors, vectors @ vectors.T if len(others) <= SQUARE else None)
-            _, vectors, square = pools[id(others)]
-            mine = np.flatnonzero(others == one)
-            if square is not None and len(mine):
-                return np.asarray(square[mine[0]], np.float32)
-            return np.asarray(vectors @ held[one], np.float32)
+                rows = dict(zip(others.tolist(), vectors @ vectors.T, strict=True)) if len(others) <= SQUARE else {}
+                pools[id(others)] = (others, vectors, rows)
+            _, vectors, rows = pools[id(others)]
+            row = rows.get(one)
+            return np.asarray(vectors @ held[one], np.float32) if row is None else row
 
         return similarity
 

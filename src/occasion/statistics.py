@@ -45,6 +45,8 @@ GIVEN = 500_000
 """Pairs of account and item that are kept between full counts."""
 MAX_VALUES = 512
 """A signal with more distinct values than this says too little about each and is left out of the lift tables."""
+DENSE = 8
+"""A table that a greater share of the items than one in so many stands in is looked up by key, a smaller one is searched."""
 LATE = 256
 """Items with new events under a signal value that are looked up one by one; of more of them the sorted arrays are made anew."""
 LIFT_PRIOR = 10.0
@@ -96,6 +98,8 @@ class SignalTable:
     keys: list[Keys] = field(default_factory=list)
     counts: list[Floats] = field(default_factory=list)
     totals: list[float] = field(default_factory=list)
+    spread: dict[int, Floats] = field(default_factory=dict)
+    """Counts by item key, of values that an eighth of all items have: looked up in one step, for the memory of the others."""
     recent: dict[int, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
 
     def of(self, value: Scalar, keys: Keys) -> tuple[Floats, float]:
@@ -104,7 +108,9 @@ class SignalTable:
         if code is None:
             return np.zeros(len(keys), np.float32), 0.0
         mine = self.keys[code]
-        if len(mine):
+        if len(mine) * DENSE > int(mine[-1] if len(mine) else 0) + 1:
+            out = self._spread_out(code)[np.minimum(keys, mine[-1] + 1)]
+        elif len(mine):
             at = np.searchsorted(mine, keys)
             np.minimum(at, len(mine) - 1, out=at)
             out = self.counts[code][at]
@@ -117,6 +123,15 @@ class SignalTable:
             order = np.argsort(some)
             out += looked_up(some[order], np.fromiter(late.values(), np.float32, len(late))[order], keys)
         return out, self.totals[code]
+
+    def _spread_out(self, code: int) -> Floats:
+        """Return the counts under a value by key, 0 in the last place; made when first asked for."""
+        out = self.spread.get(code)
+        if out is None:
+            out = np.zeros(int(self.keys[code][-1]) + 2, np.float32)
+            out[self.keys[code]] = self.counts[code]
+            self.spread[code] = out
+        return out
 
     def observe(self, value: Scalar, key: int, weight: float) -> int | None:
         """Count one event; return the code of the value where its arrays were made anew."""
@@ -138,6 +153,7 @@ class SignalTable:
     def _merge(self, code: int) -> None:
         """Take recent events over into the arrays: they are looked up faster there."""
         late = self.recent.pop(code)
+        self.spread.pop(code, None)
         both = np.concatenate([self.keys[code], np.fromiter(late, np.int32, len(late))])
         counts = np.concatenate([self.counts[code], np.fromiter(late.values(), np.float32, len(late))])
         self.keys[code], place = np.unique(both, return_inverse=True)

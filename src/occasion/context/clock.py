@@ -186,7 +186,7 @@ def clock_signals(at: Times, time_zone: str, country: str = "", where: Hemispher
     days = hours // 24
     hour, weekday = (hours % 24).astype(np.int32), ((days + 3) % 7).astype(np.int32)
     month = _months(days)
-    free = np.isin(np.arange(7), list(weekend_of(country))).astype(np.int32)
+    free = _free(country)
     year = np.array(_SEASON[where or hemisphere(time_zone, country)], np.int32)
     return {
         "part_of_day": _PART[hour],
@@ -196,6 +196,12 @@ def clock_signals(at: Times, time_zone: str, country: str = "", where: Hemispher
         "month": month,
         "season": year[month],
     }
+
+
+@lru_cache(maxsize=1024)
+def _free(country: str) -> Codes:
+    """Return which of seven weekdays are the weekend, as 0 and 1."""
+    return np.isin(np.arange(7), list(weekend_of(country))).astype(np.int32)
 
 
 def _months(days: NDArray[np.int64]) -> Codes:

@@ -196,7 +196,7 @@ class ContextExtractor:
         place = np.where(place == usual, -1, place)
         out: dict[str, Codes] = {}
         wheres = {-1: self._usual} | {number: where for where, number in self._codes.places.items() if number != usual}
-        numbers = np.unique(place).tolist()
+        numbers = [int(place[0])] if np.all(place == place[0]) else np.unique(place).tolist()
         if len(numbers) == 1:
             return self._derived_at(timed, wheres[numbers[0]])
         for number in numbers:

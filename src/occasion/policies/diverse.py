@@ -80,15 +80,14 @@ class DiversePolicy:
         similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]],
     ) -> NDArray[np.int64]:
         value = scores[pool].astype(np.float64)
-        value = (value - value.min()) / max(float(np.ptp(value)), 1e-9)
-        nearest = np.full(len(pool), -1.0)
-        left = np.ones(len(pool), bool)
-        chosen: list[int] = []
-        for _ in range(min(k, len(pool))):
-            # Before anything is chosen similarity counts nothing; the first place is the best score.
-            margin = (1 - self.diversity) * value - (self.diversity * nearest if chosen else 0) + (0 if chosen else value)
-            best = int(np.argmax(np.where(left, margin - 4.0 * (nearest >= TWIN), -np.inf)))
-            left[best] = False
+        own = (1 - self.diversity) * (value - value.min()) / max(float(np.ptp(value)), 1e-9)
+        # Before anything is chosen similarity counts nothing: the pool is in order, its first has the best score.
+        chosen = [0]
+        own[0] = -np.inf
+        nearest = similarity(int(pool[0]), pool)
+        for _ in range(1, min(k, len(pool))):
+            best = int(np.argmax(own - self.diversity * nearest - 4.0 * (nearest >= TWIN)))
+            own[best] = -np.inf
             chosen.append(best)
             nearest = np.maximum(nearest, similarity(int(pool[best]), pool))
         return pool[np.array(chosen, np.int64)]
