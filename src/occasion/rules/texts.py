@@ -112,21 +112,10 @@ class Texts:
     def _search(self, needle: bytes, *, whole: bool) -> NDArray[np.int64]:
         if not self._slots or (not needle and not whole):
             return np.arange(self._slots)
-        wanted = END + needle if whole else needle
-        if self._row.count(wanted) > self._slots:
-            # So common that a text has it several times: one match a text, the rest of the text included.
-            found = re.finditer(re.escape(wanted) + b"[^\\0]*", self._row)
-            places = np.fromiter((match.start() for match in found), np.int64)
-        else:
-            # Splitting finds all places at the speed of memory; the lengths of the pieces say where they are.
-            lengths = np.fromiter(map(len, self._row.split(wanted)), np.int64)[:-1]
-            places = np.cumsum(lengths) + len(wanted) * np.arange(len(lengths))
-        if whole:
-            # What follows must be the next text, whose zero byte comes right behind, or the end.
-            behind = places + len(wanted)
-            at_end = behind == len(self._row)
-            row = np.frombuffer(self._row, np.uint8)
-            places = places[at_end | (row[np.where(at_end, 0, behind)] == 0)]
+        # One pass over the row. A match takes the rest of its text with it, so that a common word is found once a text; a whole
+        # text must be followed by the zero byte of the next one, or the end.
+        pattern = b"\\x00" + re.escape(needle) + b"(?=\\x00|\\Z)" if whole else re.escape(needle) + b"[^\\x00]*"
+        places = np.fromiter((match.start() for match in re.finditer(pattern, self._row)), np.int64)
         return np.searchsorted(self._starts[: self._slots], places, "right") - 1
 
 
