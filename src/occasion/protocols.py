@@ -35,6 +35,7 @@ __all__ = [
     "Policy",
     "Progress",
     "Ranker",
+    "ScoredCandidates",
     "Source",
     "Store",
     "StoredContext",
@@ -282,6 +283,15 @@ class CandidateScores(NamedTuple):
 
     keys: Keys
     scores: Floats
+
+
+class ScoredCandidates(NamedTuple):
+    """What a policy chooses from: keys (n,), scores (n,), their standard deviations where known, cosines as for `Policy`."""
+
+    keys: Keys
+    scores: Floats
+    spread: Floats | None
+    similarity: Callable[[int, NDArray[np.int64]], Floats]
 
 
 @dataclass(slots=True)

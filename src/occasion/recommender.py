@@ -24,7 +24,17 @@ from occasion.live import LiveState, StageProgress
 from occasion.moments import MomentReader
 from occasion.policies import make_policy
 from occasion.policies.ruled import choose_under_rules
-from occasion.protocols import DetailedRanker, Encoder, EventColumns, Moment, Policy, Source, Store, UncertainRanker
+from occasion.protocols import (
+    DetailedRanker,
+    Encoder,
+    EventColumns,
+    Moment,
+    Policy,
+    ScoredCandidates,
+    Source,
+    Store,
+    UncertainRanker,
+)
 from occasion.rankers import make_ranker
 from occasion.rules import Rules
 from occasion.settings import Settings, load_settings
@@ -242,6 +252,15 @@ class Recommender:
         parts = self._parts(moment, keys, tuple(SOURCES))
         total = np.sum(list(parts.values()), axis=0) if len(keys) else np.zeros(0)
         return {self.live.catalogue.id(int(key)): float(s) for key, s in zip(keys, total, strict=True)}
+
+    def scored(self, context: Context, *, slate_id: str, sources: Sequence[str] | None = None) -> ScoredCandidates:
+        """Return the candidates of a moment with their scores, just as `recommend` would hand them to a policy."""
+        names = _known_sources(sources)
+        self.refresh()
+        moment, _ = self.reader.read(context, Rules(), slate_id)
+        keys, parts = self._ranked(moment, Rules(), names)
+        total = np.sum(list(parts.values()), axis=0).astype(np.float32) if parts else np.zeros(0, np.float32)
+        return ScoredCandidates(keys, total, self.spread(moment, keys), self._similarity(moment, keys))
 
     # -- feedback -------------------------------------------------------------------------------------------------------
     def feedback(self, events: Event | Sequence[Event]) -> int:

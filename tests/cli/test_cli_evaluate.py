@@ -44,3 +44,34 @@ def test_nothing_to_evaluate(tmp_path: Path) -> None:
     done = inside("evaluate", home=tmp_path / "new")
     assert done.code == 2
     assert "import" in done.err
+
+
+def test_off_policy_from_answers_and_feedback(groceries: Path, tmp_path: Path) -> None:
+    nothing = inside("evaluate", "--off-policy", home=groceries)
+    assert (nothing.code, nothing.out) == (2, "")
+    assert "recommend" in nothing.err
+    for n in range(6):
+        answer = inside(
+            "recommend", "--user", "7", "--policy", "plackett-luce", "--temperature", ".2", "--k", "3", "--json", home=groceries
+        )
+        slate = json.loads(answer.out)
+        item = slate["items"][n % 3]["item"]
+        done = inside("feedback", item, "--user", "7", "--slate", slate["slate"], home=groceries)
+        assert done.code == 0, done.err
+    out = tmp_path / "o.html"
+    done = inside("evaluate", "--off-policy", "--policy", "greedy", "--places", "1", "--out", str(out), "--json", home=groceries)
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert report["estimates"]["logged"]["mean"] == pytest.approx(2 / 6)
+    assert report["protocol"]["policy"] == "greedy"
+    assert any("effective" in text for text in report["warnings"])
+    assert "Off-policy" in out.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--policy", "greedy"), ("--clip", "3"), ("--off-policy", "--out", "r.png"), ("--off-policy", "--places", "0")]
+)
+def test_options_that_do_not_go_together_are_said(groceries: Path, arguments: tuple[str, ...]) -> None:
+    done = inside("evaluate", *arguments, home=groceries)
+    assert done.code == 2
+    assert "Cure" in done.err

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from occasion.cli.choices import policy_options, policy_settings
 from occasion.cli.documented import Documented
-from occasion.cli.invocation import common_options, current
+from occasion.cli.invocation import Invocation, common_options, current
+
+if TYPE_CHECKING:
+    from occasion.evaluation import OffPolicyReport, Report
 
 __all__ = ["evaluate"]
 
@@ -19,7 +23,9 @@ ENDINGS = (".json", ".html", ".png", ".svg", ".pdf")
 @click.option("--share", type=float, default=0.1, show_default=True, help="Share of the events after the cut in time, 0 to 1.")
 @click.option("--until", metavar="TIME", help="The cut itself: only events before it are learnt from.")
 @click.option("--k", "-k", type=int, default=10, show_default=True, help="Length of the lists, 1 to 1000.")
-@click.option("--max-queries", type=int, default=2000, show_default=True, help="Moments foretold at most; of more, a sample.")
+@click.option(
+    "--max-queries", type=int, default=2000, show_default=True, help="Moments (answers) looked at most; of more, a sample."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the sample and the bootstrap.")
 @click.option("--baseline", "baselines", multiple=True, metavar="NAME", help="A baseline; repeatable. Default: all.")
 @click.option("--slice", "slices", multiple=True, metavar="SIGNAL", help="A signal to slice by; repeatable. Default: all.")
@@ -27,44 +33,89 @@ ENDINGS = (".json", ".html", ".png", ".svg", ".pdf")
 @click.option(
     "--out", multiple=True, type=click.Path(path_type=Path, dir_okay=False), help="Also write .json, .html, .png, .svg, .pdf."
 )
+@click.option("--off-policy", is_flag=True, help="Estimate from the store's own answers and their propensities instead.")
+@click.option("--places", type=int, default=5, show_default=True, help="Off-policy: first places of each answer that count.")
+@click.option("--reward", default="choice", show_default=True, help="Off-policy: choice (clicked or better), or an event type.")
+@click.option("--clip", type=float, help="Off-policy: greatest weight. Default: none.")
+@policy_options
 @common_options
-def evaluate(until: str | None, baselines: tuple[str, ...], slices: tuple[str, ...], out: tuple[Path, ...], **options: Any) -> None:
+def evaluate(off_policy: bool, out: tuple[Path, ...], **given: Any) -> None:
     """Measure the recommender on the store's own log, next to simple baselines.
 
     Learns from what came before a cut in time, foretells what people did after it, ranks the whole catalogue, and reports
     NDCG, hit, MRR, coverage, diversity and novelty with bootstrap intervals, by strata and by context. Writes nothing to
     the log.
 
+    With --off-policy: what the recommender under --policy would have earned on the answers it gave, by their propensities.
+
     Examples
     --------
       occasion evaluate
       occasion evaluate --share 0.2 --out report.html --out report.png
       occasion evaluate --until 2026-10-01 --slice weather --json
+      occasion evaluate --off-policy --policy greedy --places 3
     """
+    invocation = current()
+    _endings(out, (".json", ".html") if off_policy else ENDINGS)
+    measured = _off_policy(invocation, given) if off_policy else _offline(invocation, given)
+    for path in out:
+        measured.write(path)
+        invocation.say(f"wrote {path}")
+    if invocation.json:
+        invocation.emit(measured.to_dict())
+    else:
+        measured.show(invocation.console())
+
+
+def _endings(out: tuple[Path, ...], endings: tuple[str, ...]) -> None:
+    """Find out now, not after minutes of measuring, what cannot be written."""
+    from occasion.errors import DataError
+
+    for path in out:
+        if path.suffix.lower() not in endings:
+            raise DataError(f"a report cannot be written as {path.name!r}. Cure: a name that ends in {', '.join(endings)}.")
+
+
+def _offline(invocation: Invocation, given: dict[str, Any]) -> Report:
     from occasion.cli.parameters import unix_time
     from occasion.errors import DataError
     from occasion.evaluation import evaluate as measure
 
-    # Found out now, not after minutes of measuring.
-    for path in out:
-        if path.suffix.lower() not in ENDINGS:
-            raise DataError(f"a report cannot be written as {path.name!r}. Cure: a name that ends in {', '.join(ENDINGS)}.")
-    invocation = current()
+    if given["policy"] or policy_settings(given) or given["clip"] is not None:
+        raise DataError("a policy or a clip goes with --off-policy. Cure: add --off-policy, or leave it out.")
     settings = invocation.settings()
-    chosen: dict[str, Any] = {"baselines": baselines} if baselines else {}
+    names = ("share", "k", "max_queries", "seed", "diversity")
+    chosen: dict[str, Any] = {"baselines": given["baselines"]} if given["baselines"] else {}
     with invocation.progress() as progress:
-        report = measure(
+        return measure(
             settings,
-            until=unix_time(until, settings.time_zone),
-            slices=slices or None,
+            until=unix_time(given["until"], settings.time_zone),
+            slices=given["slices"] or None,
             progress=progress,
             **chosen,
-            **options,
+            **{name: given[name] for name in names},
         )
-    for path in out:
-        report.write(path)
-        invocation.say(f"wrote {path}")
-    if invocation.json:
-        invocation.emit(report.to_dict())
-    else:
-        report.show(invocation.console())
+
+
+def _off_policy(invocation: Invocation, given: dict[str, Any]) -> OffPolicyReport:
+    from occasion.cli.parameters import unix_time
+    from occasion.evaluation import evaluate_off_policy
+
+    settings = invocation.settings()
+    options = policy_settings(given)
+    policy = given["policy"] or ("diverse" if given["diversity"] is not None else None)
+    if given["diversity"] is not None:
+        options["diversity"] = given["diversity"]
+    with invocation.progress() as progress:
+        return evaluate_off_policy(
+            settings,
+            policy=policy,
+            policy_options=options,
+            until=unix_time(given["until"], settings.time_zone),
+            places=given["places"],
+            reward=given["reward"],
+            clip=given["clip"],
+            max_slates=given["max_queries"],
+            seed=given["seed"],
+            progress=progress,
+        )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from occasion.keyed import taken
-from occasion.protocols import EventColumns, Store
+from occasion.live import StageProgress
+from occasion.protocols import Encoder, EventColumns, Store
+from occasion.recommender import Recommender
+from occasion.settings import Settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["HeldOutStore"]
+__all__ = ["HeldOutStore", "recommender_until", "recommender_without"]
 
 
 class HeldOutStore:
@@ -52,6 +56,31 @@ class HeldOutStore:
             if len(left.seq) >= limit or len(columns.seq) < read:
                 return _newest(left, limit)
             read *= 2
+
+
+def recommender_without(
+    settings: Settings,
+    store: Store,
+    uncounted: NDArray[np.int64],
+    unseen: NDArray[np.int64] | None = None,
+    *,
+    encoder: Encoder | None = None,
+    progress: StageProgress | None = None,
+) -> Recommender:
+    """Return a refreshed recommender that counts no event of `uncounted` and shows none of `unseen` in a history."""
+    view = cast(Store, HeldOutStore(store, uncounted, np.zeros(0, np.int64) if unseen is None else unseen))
+    # A cut, even one in the far future, keeps the counts over the whole log out of it and its own counts off the disk.
+    recommender = Recommender(settings, store=view, encoder=encoder, until=math.inf, progress=progress)
+    recommender.refresh()
+    return recommender
+
+
+def recommender_until(
+    settings: Settings, store: Store, cut: float, *, encoder: Encoder | None = None, progress: StageProgress | None = None
+) -> Recommender:
+    """Return `recommender_without` the events at or after a time; each history is seen up to its moment."""
+    late = [columns.seq[columns.at >= cut] for columns in store.events()]
+    return recommender_without(settings, store, np.concatenate([*late, np.zeros(0, np.int64)]), encoder=encoder, progress=progress)
 
 
 def _without(columns: EventColumns, hidden: NDArray[np.int64]) -> EventColumns:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from typing import Any
 
+from occasion.evaluation.off_policy_report import NAMES, PLACE_HEAD, OffPolicyReport
 from occasion.evaluation.report import METRICS, Group, Interval, Report
 from occasion.evaluation.table import cell, difference_cell, facts
 
-__all__ = ["page"]
+__all__ = ["off_policy_page", "page"]
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem;
@@ -26,25 +28,46 @@ svg { display: block; margin: .5rem 0 }
 
 def page(report: Report) -> str:
     """Return a report as one HTML page; all text of others is escaped."""
-    parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Evaluation</title><style>{STYLE}</style></head><body>",
-        f"<h1>Evaluation</h1><p>{escape(facts(report))}</p>",
-        *_notes(report),
+    return _whole(
+        "Evaluation",
+        f"<p>{escape(facts(report))}</p>",
+        *_notes(report.notes),
         *_systems(report),
         *_differences(report),
         *_groups(report, "stratum", report.strata),
         *(line for signal, groups in report.slices.items() for line in _groups(report, signal, groups)),
-        *_protocol(report),
-        "</body></html>",
-    ]
-    return "\n".join(parts) + "\n"
+        *_protocol(report.protocol, report.seconds),
+    )
 
 
-def _notes(report: Report) -> Iterator[str]:
-    if report.notes:
-        yield "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in report.notes) + "</ul>"
+def off_policy_page(report: OffPolicyReport) -> str:
+    """Return an off-policy report as one HTML page; all text of others is escaped."""
+    values = {NAMES[n]: Interval(mean=e.mean, low=e.low, high=e.high) for n, e in report.estimates.items()}
+    return _whole(
+        "Off-policy evaluation",
+        f"<p>{escape(report.facts)}</p>",
+        *_notes(report.warnings),
+        _bars("Reward a slate", values),
+        _table(("estimate", "mean", "less the log's"), report.rows(), first=True),
+        "<h2>By place</h2>",
+        _table(PLACE_HEAD, report.place_rows()),
+        *_notes(report.notes),
+        *_protocol(report.protocol, report.seconds),
+    )
+
+
+def _whole(title: str, *parts: str) -> str:
+    head = (
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>",
+    )
+    return "\n".join((*head, *parts, "</body></html>")) + "\n"
+
+
+def _notes(notes: Sequence[str]) -> Iterator[str]:
+    if notes:
+        yield "<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], first: bool = False) -> str:
@@ -104,7 +127,7 @@ def _groups(report: Report, name: str, groups: Mapping[str, Group]) -> Iterator[
     yield _table([name, "queries", "users", *systems, *(["less best baseline"] if report.best_baseline else [])], rows)
 
 
-def _protocol(report: Report) -> Iterator[str]:
+def _protocol(protocol: Mapping[str, Any], seconds: float) -> Iterator[str]:
     yield "<h2>How it was measured</h2>"
-    yield _table(["", ""], [[str(name), str(value)] for name, value in report.protocol.items()])
-    yield f"<p>{report.seconds:.1f} seconds.</p>"
+    yield _table(["", ""], [[str(name), str(value)] for name, value in protocol.items()])
+    yield f"<p>{seconds:.1f} seconds.</p>"

@@ -7,7 +7,6 @@ with what the person chose. Every system sees the same moments. No item is sampl
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ import numpy as np
 from occasion.errors import DataError
 from occasion.evaluation.figures import Measures
 from occasion.evaluation.groups import Grouping
-from occasion.evaluation.heldout import HeldOutStore
+from occasion.evaluation.heldout import recommender_without
 from occasion.evaluation.queries import Answers, ask
 from occasion.evaluation.report import METRICS, Report
 from occasion.evaluation.split import WINDOW, Moments, Split, split_log
@@ -158,11 +157,7 @@ def held_out_recommender(
     In a split by order the held-out events are hidden from the histories, too: they have not happened at any request.
     """
     unseen = split.held_out if split.mode == "order" else np.zeros(0, np.int64)
-    view = cast(Store, HeldOutStore(store, split.held_out, unseen))
-    # A cut, even one in the far future, keeps the counts over the whole log out of it and its own counts off the disk.
-    recommender = Recommender(settings, store=view, encoder=encoder, until=math.inf, progress=progress)
-    recommender.refresh()
-    return recommender
+    return recommender_without(settings, store, split.held_out, unseen, encoder=encoder, progress=progress)
 
 
 def _sample(split: Split, recommender: Recommender, most: int, seed: int) -> tuple[Moments, list[str]]:

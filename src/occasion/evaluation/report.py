@@ -14,7 +14,7 @@ from occasion.errors import DataError, OccasionError
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["METRICS", "Difference", "Group", "Interval", "Report"]
+__all__ = ["METRICS", "Difference", "Group", "Interval", "Report", "writing"]
 
 TITLES = {"hit": "hit@{k}", "recall": "recall@{k}", "ndcg": "NDCG@{k}", "mrr": "MRR@{k}"}
 METRICS = ("ndcg", "hit", "recall", "mrr", "coverage", "diversity", "novelty")
@@ -119,7 +119,7 @@ class Report:
         path = Path(path)
         if path.suffix.lower() not in (".png", ".svg", ".pdf"):
             raise DataError(f"a plot cannot be written as {path.suffix or 'a file without ending'!r}. Cure: .png, .svg or .pdf.")
-        with _writing(path):
+        with writing(path):
             draw(self, path)
 
     def write(self, path: Path | str) -> None:
@@ -132,12 +132,12 @@ class Report:
         else:
             self.plot(path)
             return
-        with _writing(path):
+        with writing(path):
             path.write_text(text, "utf-8")
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Make the folder; turn an operating system's error into one that names the file and the cure."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

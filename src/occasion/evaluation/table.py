@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from occasion.evaluation.report import Difference, Group, Interval, Report
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["cell", "difference_cell", "facts", "show"]
+__all__ = ["cell", "difference_cell", "facts", "plain_table", "show"]
 
 
 SHOWN = ("ndcg", "hit", "mrr", "coverage", "diversity", "novelty")
@@ -73,6 +73,16 @@ def _table(title: str, columns: Sequence[str]) -> Table:
         table.add_column(
             Text(name), justify="left" if n == 0 else "right", no_wrap=n > 0, overflow="fold", min_width=12 if n == 0 else None
         )
+    return table
+
+
+def plain_table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a table of texts for a console."""
+    from rich.text import Text
+
+    table = _table(title, head)
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
 
 

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from occasion.metrics.intervals import bootstrap_interval, paired_difference, permutation_test
 from occasion.metrics.lists import coverage, gini, intra_list_diversity, novelty
+from occasion.metrics.off_policy import (
+    LoggedPlaces,
+    OffPolicyEstimate,
+    effective_sample_size,
+    off_policy_estimates,
+    place_weights,
+)
 from occasion.metrics.ranking import HitTable, gauc, hit, ndcg, recall, reciprocal_rank
 
 __all__ = [
     "HitTable",
+    "LoggedPlaces",
+    "OffPolicyEstimate",
     "bootstrap_interval",
     "coverage",
+    "effective_sample_size",
     "gauc",
     "gini",
     "hit",
     "intra_list_diversity",
     "ndcg",
     "novelty",
+    "off_policy_estimates",
     "paired_difference",
     "permutation_test",
+    "place_weights",
     "recall",
     "reciprocal_rank",
 ]

@@ -99,7 +99,7 @@ def place_weights(logging: Values, target: Values, clip: float | None = None) ->
         raise ValueError(f"weights are clipped at {clip!r}. Cure: a number above 0.")
     # Not clipped place by place: the bound is one on the weight of the list down to the place.
     weights = np.cumprod(target / logging, axis=1)
-    return weights if clip is None else np.minimum(weights, clip)
+    return np.asarray(weights if clip is None else np.minimum(weights, clip))
 
 
 def effective_sample_size(weights: Values) -> Values:
