@@ -34,6 +34,7 @@ ENDINGS = (".json", ".html", ".png", ".svg", ".pdf")
     "--out", multiple=True, type=click.Path(path_type=Path, dir_okay=False), help="Also write .json, .html, .png, .svg, .pdf."
 )
 @click.option("--off-policy", is_flag=True, help="Estimate from the store's own answers and their propensities instead.")
+@click.option("--version", metavar="VERSION", help="Off-policy: a model version. Default: the blend.")
 @click.option("--places", type=int, default=5, show_default=True, help="Off-policy: first places of each answer that count.")
 @click.option("--reward", default="choice", show_default=True, help="Off-policy: choice (clicked or better), or an event type.")
 @click.option("--clip", type=float, help="Off-policy: greatest weight. Default: none.")
@@ -81,8 +82,8 @@ def _offline(invocation: Invocation, given: dict[str, Any]) -> Report:
     from occasion.errors import DataError
     from occasion.evaluation import evaluate as measure
 
-    if given["policy"] or policy_settings(given) or given["clip"] is not None:
-        raise DataError("a policy or a clip goes with --off-policy. Cure: add --off-policy, or leave it out.")
+    if given["policy"] or policy_settings(given) or given["clip"] is not None or given["version"]:
+        raise DataError("a policy, a version or a clip goes with --off-policy. Cure: add --off-policy, or leave it out.")
     settings = invocation.settings()
     names = ("share", "k", "max_queries", "seed", "diversity")
     chosen: dict[str, Any] = {"baselines": given["baselines"]} if given["baselines"] else {}
@@ -109,6 +110,7 @@ def _off_policy(invocation: Invocation, given: dict[str, Any]) -> OffPolicyRepor
     with invocation.progress() as progress:
         return evaluate_off_policy(
             settings,
+            version=given["version"],
             policy=policy,
             policy_options=options,
             until=unix_time(given["until"], settings.time_zone),

@@ -28,6 +28,7 @@ from occasion.protocols import Encoder, Policy, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
 from occasion.stores import open_store
+from occasion.versions import BLEND
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +48,7 @@ def evaluate_off_policy(
     *,
     store: Store | None = None,
     encoder: Encoder | None = None,
+    version: str | None = None,
     policy: str | None = None,
     policy_options: Mapping[str, Any] | None = None,
     sources: Sequence[str] | None = None,
@@ -67,6 +69,9 @@ def evaluate_off_policy(
         Default: `load_settings()`.
     store, encoder : optional
         Ready parts; default: what the settings name.
+    version : str, optional
+        A model version (see `occasion versions`); default: the blend. One that has learnt from later than the cut knows some
+        of what it is judged by; a warning says so.
     policy, policy_options, sources
         As for `Recommender.recommend`.
     until : float, optional
@@ -103,6 +108,8 @@ def evaluate_off_policy(
             whole, after=cut, places=places, reward=reward, most=max_slates, seed=seed, progress=stages("events of slates")
         )
         recommender = recommender_until(settings, whole, cut, encoder=encoder, progress=progress)
+        if version not in (None, BLEND):
+            recommender.use(recommender.load_version(version))
         target = target or make_policy("diverse", diversity=settings.diversity)
         width = logged.reward.shape[1]
         replayed = replay(recommender, logged.slates, width, target, sources=sources, seed=seed, progress=stages("slates"))
@@ -181,10 +188,23 @@ def _report(
         },
         estimates=found,
         places=places,
-        warnings=tuple(_warnings(logged, weights, sizes)),
+        warnings=(*_warnings(logged, weights, sizes), *_knows_the_future(recommender, cut)),
         notes=logged.notes,
         seconds=time.monotonic() - begun,
     )
+
+
+def _knows_the_future(recommender: Recommender, cut: float) -> list[str]:
+    """Warn of a model that has learnt from what lies after the cut."""
+    if recommender.version == BLEND:
+        return []
+    last = recommender.versions.manifest(recommender.version).data.get("last_at")
+    if last is None or last < cut:
+        return []
+    return [
+        f"The version {recommender.version} has learnt from events up to {datetime.fromtimestamp(last, UTC):%Y-%m-%d %H:%M}, after the "
+        "cut: it knows some of what it is judged by, and its estimates are too high. Cure: --until a later time."
+    ]
 
 
 def _warnings(logged: LoggedSlates, weights: Values, sizes: Values) -> list[str]:
