@@ -207,3 +207,18 @@ def test_predictions_never_come_from_ones_own_rewards() -> None:
     np.testing.assert_allclose(predicted[users == 3], again[users == 3])
     assert not np.allclose(predicted, again)
     np.testing.assert_allclose(expected, predicted.sum(1))
+
+
+def test_a_model_version_is_estimated_and_what_it_knows_of_the_future_is_said(open_shop: MakeShop, settings: Settings) -> None:
+    from occasion.fitting import fit
+
+    store = open_shop(shop_events(people=40, visits=12), shop_items(40))
+    served(store, settings, n=40)
+    version = fit(store, settings=settings, encoder=HashedWords(), budget=20, queries=50, without=("sequence",), promote=False).id
+    report = estimated(store, settings, version=version, policy="plackett-luce", policy_options={"temperature": 0.5})
+    assert version in report.protocol["version"]
+    assert any("learnt from events up to" in w for w in report.warnings)
+    blend = estimated(store, settings, policy="plackett-luce", policy_options={"temperature": 0.5})
+    assert blend.estimates["ips"].mean != report.estimates["ips"].mean
+    with pytest.raises(OccasionError, match="no version"):
+        estimated(store, settings, version="19990101-000000-aaaa")

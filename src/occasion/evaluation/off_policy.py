@@ -201,9 +201,10 @@ def _knows_the_future(recommender: Recommender, cut: float) -> list[str]:
     last = recommender.versions.manifest(recommender.version).data.get("last_at")
     if last is None or last < cut:
         return []
+    until = datetime.fromtimestamp(last, UTC).strftime("%Y-%m-%d %H:%M")
     return [
-        f"The version {recommender.version} has learnt from events up to {datetime.fromtimestamp(last, UTC):%Y-%m-%d %H:%M}, after the "
-        "cut: it knows some of what it is judged by, and its estimates are too high. Cure: --until a later time."
+        f"The version {recommender.version} has learnt from events up to {until}, after the cut: it knows some of what it is "
+        "judged by, and its estimates are too high. Cure: --until a later time."
     ]
 
 
