@@ -258,3 +258,18 @@ def test_ratings_that_are_missing_or_of_strangers():
     data = Dataset.from_frames(catalogue(24), train, rated=True)
     stranger = asked.head(3).with_columns(user_id=pl.lit("x"), item_id=pl.Series(["i1", "unknown", "i2"]), ctx_mood=pl.lit("odd"))
     assert np.isfinite(RatedModel.fit(data, None).predict(data.queries(stranger))).all()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_items_without_events_are_not_ranked_last_where_the_catalogue_has_many(seed):
+    """People stay within one kind of item; a third of the items has no event yet, and is told apart by its text alone."""
+    events = walkers(300, 6, seed=seed)
+    cold = [f"i{k}" for k in range(60) if k // 4 % 3 == 2]
+    data = Dataset.from_frames(catalogue(), events.filter(~pl.col("item_id").is_in(cold)), exclude_seen=True)
+    model = pipeline.fit(data, without=QUICK, seed=seed)
+    assert not (model.bases.absent is not None and model.bases.absent.any())
+    users = data.users[:80]
+    asked = pl.DataFrame({"query_id": users, "user_id": users, "time": [99.0] * len(users)})
+    items, _ = model.predict(build_requests(data.events, data.queries(asked)), 15)
+    found = np.array(data.items.ids)[np.maximum(items, 0)]
+    assert np.mean(np.isin(found, cold)) > 0.1

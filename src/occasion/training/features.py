@@ -64,6 +64,8 @@ class Bases:
         Names of the features, known after the first request.
     novel : float, 0..1
         Weight of the candidates put forward among the items without events alone.
+    absent : (items,) bool, optional
+        Items that are no candidates.
     """
 
     n_items: int
@@ -85,6 +87,7 @@ class Bases:
     names: list[str] = field(default_factory=list)
     n_numbers: int = 0
     novel: float = 0.0
+    absent: NDArray[np.bool_] | None = None
 
     @classmethod
     def fit(
@@ -268,6 +271,8 @@ class Bases:
             fused[seen] = -1
         if barred is not None:
             fused[:, barred] = -1
+        if self.absent is not None:
+            fused[:, self.absent] = -1
         return fused
 
     def _figures(self, requests: Requests, items: NDArray[np.int32]) -> tuple[Floats, list[str]]:

@@ -42,16 +42,19 @@ WORK = 8e7
 """Held-out queries times items at most."""
 POOL = 16_000
 """Items that sources score; of larger catalogues those with the most recent events."""
+MOST_HIDDEN = 0.3
+"""Share of the items that are hidden at most, so that the ranker sees what items without events are worth."""
 WIDTH = 150
 """Candidates of a request."""
 
 
 @dataclass(kw_only=True)
 class Fold:
-    """Rows of the events: `base` to learn sources from, `labels` to be predicted from them."""
+    """Rows of the events: `base` to learn sources from, `labels` to be predicted from them; `newest` if those are one import."""
 
     base: NDArray[np.bool_]
     labels: NDArray[np.bool_]
+    newest: bool = False
 
 
 def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
@@ -77,7 +80,7 @@ def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
         return folds
     newest = events.batch == events.batch.max(initial=0)
     if events.batch.max(initial=0) > 0 and 300 <= newest.sum() <= 0.5 * len(events):
-        return [Fold(base=~newest, labels=newest)]
+        return [Fold(base=~newest, labels=newest, newest=True)]
     last = np.append(events.user[1:] != events.user[:-1], True)
     second = np.append(True, events.user[1:] != events.user[:-1])
     return [Fold(base=~(last & ~second), labels=last & ~second)]
@@ -312,14 +315,22 @@ class _Learner:
 
     def trial(self, fold: Fold, most: int, rng: np.random.Generator) -> Trial:
         """Learn from a fold's base and look up candidates for its labels."""
+        hidden = self.hidden(fold, rng)
+        if hidden.any():
+            fold = Fold(base=fold.base & ~hidden[self.data.events.item], labels=fold.labels)
         base = self.data.events.take(fold.base)
         requests, answers, users = held_out(self.data, fold, most, rng)
+        if hidden.any():
+            requests = requests.rename(np.where(hidden, -1, np.arange(len(hidden))).astype(np.int32))
         single = np.flatnonzero([len(a) == 1 for a in answers])[:1500]
         held = (requests.select(single), np.array([answers[i][0] for i in single])) if len(single) > 50 else None
         sequence, epochs = self.sequence(base, self.left() * 0.3, held=held)
         known = np.bincount(base.item, minlength=len(self.data.items)) > 0
         every = np.concatenate(answers) if answers else np.zeros(0, np.int32)
         bases = self.bases(base, sequence, min(1.0, 2 * float(np.mean(~known[every])) if len(every) else 0.0))
+        if hidden.any():
+            # Where nothing is hidden, what has no events stays a candidate.
+            bases.absent = np.bincount(self.data.events.item, minlength=len(hidden)) == 0
         found = bases.candidates(requests, WIDTH)
         labels = np.array([np.isin(i, a) for i, a in zip(found.items, answers, strict=True)], bool).reshape(found.items.shape)
         share = labels.any(1).mean() if len(labels) else 0.0
@@ -332,6 +343,19 @@ class _Learner:
             answers=np.array([len(a) for a in answers], np.int64),
         )  # fmt: skip
 
+    def hidden(self, fold: Fold, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Return which items (items,) are to be taken for new while the ranker learns.
+
+        Without a clock the log does not show when an item came into the catalogue, and no answer in it is an item without
+        events. An item that has none is then taken for one like the others whose time is yet to come: as large a share of
+        the items with events is hidden, and those without stand aside.
+        """
+        count = np.bincount(self.data.events.item, minlength=len(self.data.items))
+        share = float(np.mean(count == 0))
+        if self.data.times != "position" or self.text is None or share < 0.002 or fold.newest:
+            return np.zeros(len(count), bool)
+        return np.asarray((count > 0) & (rng.random(len(count)) < min(share, MOST_HIDDEN)))
+
     def worth_refitting(self, trial: Trial, ranker: Ranker) -> bool:
         """Whether sources that also know the newest import serve people whom the ranker has not seen no worse.
 
@@ -342,6 +366,7 @@ class _Learner:
         if (
             self.data.times == "unix"
             or not ranker.boosters
+            or trial.bases.absent is not None
             or ranker.held is None
             or sum(trial.bases.seconds.values()) > 0.1 * self.left()
         ):
