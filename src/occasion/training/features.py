@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from occasion.training import repeats
+from occasion.training.borrowed import Borrowed
 from occasion.training.contextual import Lift, kernel_rows, signal_rows
+from occasion.training.figures import figures
+from occasion.training.fusion import fuse, ranks
 from occasion.training.itemitem import Ease, Neighbours, Transitions, decayed_rows
 from occasion.training.popularity import Popularity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from occasion.training.dataset import Dataset, Events, Requests
@@ -29,13 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "Bases", "Candidates"]
 
-PARTS = ("ease", "neighbours", "transitions", "sequence", "text", "popularity", "context", "repeats", "attributes")
+PARTS = ("ease", "neighbours", "transitions", "sequence", "text", "popularity", "context", "repeats", "attributes", "borrowed")
 """Parts that can be left out by name."""
 
-DEPTH = 100
-"""Best items of each source that may become candidates."""
-SMOOTH = 20.0
-"""Constant of the reciprocal ranks."""
 CELLS = 6_000_000
 """Requests times items scored at once."""
 
@@ -66,6 +66,8 @@ class Bases:
         Weight of the candidates put forward among the items without events alone.
     absent : (items,) bool, optional
         Items that are no candidates.
+    borrowed : Borrowed, optional
+        What rare items take over from their like.
     """
 
     n_items: int
@@ -88,6 +90,7 @@ class Bases:
     n_numbers: int = 0
     novel: float = 0.0
     absent: NDArray[np.bool_] | None = None
+    borrowed: Borrowed | None = None
 
     @classmethod
     def fit(
@@ -102,7 +105,7 @@ class Bases:
             number_names=data.items.number_names, popularity=Popularity.fit(events, n, data.times, _span(data)),
             n_numbers=len(data.signals.numeric),
         )  # fmt: skip
-        builders = {
+        builders: dict[str, tuple[bool, Callable[[], Any]]] = {
             "ease": (True, lambda: Ease.fit(events, users, n)),
             "neighbours": (True, lambda: Neighbours.fit(events, users, n)),
             "transitions": (timed, lambda: Transitions.fit(events, n)),
@@ -116,6 +119,8 @@ class Bases:
                 setattr(bases, name, build())
                 bases.seconds[name] = time.monotonic() - begun
                 bases.parts.append("context" if name == "lift" else name)
+        if text is not None and "borrowed" in use:
+            bases.borrowed = Borrowed.fit(text.joint, np.bincount(events.item, minlength=n))
         if "context" in bases.parts:
             bases.signal_names = data.signals.names
         bases.parts += [p for p in ("popularity",) if p in use]
@@ -138,6 +143,10 @@ class Bases:
                 forward.add(name)
 
         self._collaborative(requests, add)
+        if self.borrowed:
+            for name in ("ease_1", "near"):
+                if name in out:
+                    add(f"borrowed_{name}", self.borrowed.score(out[name]))
         self._content(requests, add)
         if "popularity" in self.parts:
             for name in self.popularity.names:
@@ -215,7 +224,9 @@ class Bases:
 
     def _slice(self, requests: Requests, count: int) -> Candidates:
         scores, forward = self.scores(requests)
-        fused = self._fuse(requests, [(scores[n], 1.0) for n in scores if n in forward] + self._novel(scores))
+        put = [(scores[n], 1.0) for n in scores if n in forward] + self._novel(scores)
+        seen = (requests.row, requests.item) if self.exclude_seen else None
+        fused = fuse(put, seen, self._barred(requests), self.popularity.column("share"))
         items = np.argpartition(-fused, count - 1, axis=1)[:, :count].astype(np.int32)
         chosen = np.take_along_axis(fused, items, 1)
         order = np.argsort(-chosen, axis=1, kind="stable")
@@ -226,9 +237,9 @@ class Bases:
             columns.append(picked)
             names.append(name)
             if name in forward and not name.startswith("popular"):
-                columns.append(_ranks(picked))
+                columns.append(ranks(picked))
                 names.append(f"rank_{name}")
-        more, more_names = self._figures(requests, items)
+        more, more_names = figures(self, requests, items)
         self.names = names + more_names
         return Candidates(items=items, features=np.concatenate([np.stack(columns, -1), more], -1), fused=chosen)
 
@@ -240,69 +251,11 @@ class Bases:
         names = [n for n in ("sequence", "sentence_0.8", "lexical_0.8", "sentence_1.0", "lexical_1.0") if n in scores]
         return [(np.where(known[None], np.float32(-1e9), scores[n]), self.novel) for n in names]
 
-    def _fuse(self, requests: Requests, values: list[tuple[Floats, float]]) -> Floats:
-        """Sum 1 / (SMOOTH + rank) over the sources' best items; seen items last where they may not return."""
-        seen = (requests.row, requests.item) if self.exclude_seen else None
-        barred = None if requests.allowed is None else ~requests.allowed
-        fused = np.zeros((len(requests), self.n_items), np.float32)
-        depth = min(DEPTH, self.n_items)
-        weight = 1 / (SMOOTH + np.arange(depth, dtype=np.float32))
-        for value, trust in values:
-            if value.strides[0] == 0:
-                order = value[0] if barred is None else np.where(barred, -np.inf, value[0])
-                top = np.argsort(-order, kind="stable")[:depth]
-                fused[:, top] += weight[None] * 0.5
-                continue
-            if seen or barred is not None:
-                value = value.copy()
-            if seen:
-                value[seen] = -np.inf
-            if barred is not None:
-                value[:, barred] = -np.inf
-            top = np.argpartition(-value, depth - 1, axis=1)[:, :depth]
-            best = np.take_along_axis(value, top, 1)
-            order = np.argsort(-best, axis=1, kind="stable")
-            top, best = np.take_along_axis(top, order, 1), np.take_along_axis(best, order, 1)
-            # A source that says nothing (all equal) puts nothing forward.
-            said = np.where((best > best[:, -1:]) & (best > -1e8), trust * weight[None], 0)
-            np.put_along_axis(fused, top, np.take_along_axis(fused, top, 1) + said, 1)
-        fused += 1e-6 * self.popularity.column("share")[None] / 20
-        if seen:
-            fused[seen] = -1
-        if barred is not None:
-            fused[:, barred] = -1
-        if self.absent is not None:
-            fused[:, self.absent] = -1
-        return fused
-
-    def _figures(self, requests: Requests, items: NDArray[np.int32]) -> tuple[Floats, list[str]]:
-        table = self.popularity.table
-        shape = items.shape
-        columns = [table[items], self.numbers[items]]
-        names = [f"item_{n}" for n in self.popularity.names] + [f"item_{n}" for n in self.number_names]
-        if self.number_names:
-            columns.append(np.abs(self.numbers[items] - self._usual(requests)[:, None, :]))
-            names += [f"unlike_{n}" for n in self.number_names]
-        if "repeats" in self.parts:
-            columns.append(repeats.own_figures(requests, items, self.n_items, self.times))
-            names += repeats.NAMES
-        ask = [np.diff(requests.ptr).astype(np.float32)[:, None], requests.numbers]
-        names += ["history"] + [f"number_{k}" for k in range(requests.numbers.shape[1])]
-        for j, name in enumerate(self.signal_names):
-            if name.startswith("clock"):
-                ask.append(requests.signals[:, j : j + 1].astype(np.float32))
-                names.append(name)
-        asked = np.concatenate(ask, 1)
-        columns.append(np.broadcast_to(asked[:, None, :], (*shape, asked.shape[1])))
-        return np.concatenate(columns, -1).astype(np.float32), names
-
-    def _usual(self, requests: Requests) -> Floats:
-        """Mean of each item number over the history (B, m)."""
-        rows = decayed_rows(requests, self.n_items, 0.9 if self.times != "none" else 1.0, last=50)
-        known = np.isfinite(self.numbers)
-        total = rows @ np.where(known, self.numbers, 0)
-        weight = rows @ known.astype(np.float32)
-        return np.where(weight > 0, total / np.maximum(weight, 1e-9), np.nan).astype(np.float32)
+    def _barred(self, requests: Requests) -> NDArray[np.bool_] | None:
+        """Return which items (items,) no request of the batch may be answered with."""
+        if self.absent is None or requests.allowed is None:
+            return self.absent if requests.allowed is None else ~requests.allowed
+        return self.absent | ~requests.allowed
 
 
 def _span(data: Dataset) -> float:
@@ -325,11 +278,3 @@ def _aged_rows(requests: Requests, n_items: int, half_life: float) -> Any:
     matrix = sparse.csr_matrix((weight, requests.item, requests.ptr), copy=True, shape=(len(requests), n_items))
     matrix.sum_duplicates()
     return matrix
-
-
-def _ranks(values: Floats) -> Floats:
-    """Return places within each row, 0 for the highest; equal values in order of the candidates."""
-    order = np.argsort(-values, axis=1, kind="stable")
-    ranks = np.empty(values.shape, np.float32)
-    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(values.shape[1], dtype=np.float32), values.shape), 1)
-    return ranks

@@ -7,15 +7,15 @@ texts. No setting depends on the name of a data set.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from occasion.errors import ModelError
-from occasion.training import storage
-from occasion.training.dataset import Events, Queries, Requests, Signals, build_requests
 from occasion.training.features import Bases, Candidates
+from occasion.training.folds import Fold, held_out, split
+from occasion.training.model import WIDTH, Model
 from occasion.training.ranker import Ranker, ndcg_each
 from occasion.training.sequence import SequenceModel, has_torch
 from occasion.training.text import TextVectors
@@ -27,172 +27,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from occasion.training.dataset import Dataset
+    from occasion.training.requests import Events, Requests
 
     Floats = NDArray[np.float32]
 
 __all__ = ["Fold", "Model", "fit", "refit", "split"]
 
-FOLDS = 6
-"""Folds of moments where there are no times."""
 QUERIES = 10_000
 """Held-out queries at most."""
-SLICES, STEPS, ENOUGH = 8, 3, 6000
-"""With a clock, labels are the last 1/SLICES of the events, and up to STEPS slices where there are not ENOUGH labels."""
 WORK = 8e7
 """Held-out queries times items at most."""
 POOL = 16_000
 """Items that sources score; of larger catalogues those with the most recent events."""
 MOST_HIDDEN = 0.3
 """Share of the items that are hidden at most, so that the ranker sees what items without events are worth."""
-WIDTH = 150
-"""Candidates of a request."""
-
-
-@dataclass(kw_only=True)
-class Fold:
-    """Rows of the events: `base` to learn sources from, `labels` to be predicted from them; `newest` if those are one import."""
-
-    base: NDArray[np.bool_]
-    labels: NDArray[np.bool_]
-    newest: bool = False
-
-
-def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
-    """Cut events into what sources learn from and what comes after.
-
-    With clock times, the last eighth of the events comes after (in small logs, also the eighth before it, after what was before
-    that). With positions, the newest import does where
-    there is one of a fair size, else each person's last event. Without times, whole moments (person and signals) are
-    drawn into folds.
-    """
-    events = data.events
-    if data.times == "none":
-        moment = moments(events, timed=False)
-        fold = rng.integers(0, FOLDS, int(moment.max(initial=-1)) + 1)[moment]
-        return [Fold(base=fold != f, labels=fold == f) for f in range(FOLDS)]
-    if data.times == "unix":
-        cuts = [*np.nanquantile(events.time, [1 - (k + 1) / SLICES for k in range(STEPS)]), 0.0]
-        late = [events.time >= cut for cut in cuts]
-        folds = [Fold(base=~late[0], labels=late[0])]
-        for k in range(1, STEPS):
-            if sum(f.labels.sum() for f in folds) < ENOUGH:
-                folds.append(Fold(base=~late[k], labels=late[k] & ~late[k - 1]))
-        return folds
-    newest = events.batch == events.batch.max(initial=0)
-    if events.batch.max(initial=0) > 0 and 300 <= newest.sum() <= 0.5 * len(events):
-        return [Fold(base=~newest, labels=newest, newest=True)]
-    last = np.append(events.user[1:] != events.user[:-1], True)
-    second = np.append(True, events.user[1:] != events.user[:-1])
-    return [Fold(base=~(last & ~second), labels=last & ~second)]
-
-
-def moments(events: Events, *, timed: bool) -> NDArray[np.int64]:
-    """Return a number for each event (n,) that tells moments apart: person and time, or person and signals."""
-    rest = events.time[:, None] if timed else events.signals
-    keys = np.concatenate([events.user[:, None].astype(float), rest.astype(float)], 1)
-    return np.unique(np.ascontiguousarray(keys), axis=0, return_inverse=True)[1].ravel()
-
-
-def held_out(
-    data: Dataset, fold: Fold, most: int, rng: np.random.Generator
-) -> tuple[Requests, list[NDArray[np.int32]], NDArray[np.int32]]:
-    """Return at most `most` requests of a fold, their answers, and their users."""
-    events = data.events.take(fold.labels)
-    group = moments(events, timed=data.times != "none")
-    order = np.argsort(group, kind="stable")
-    first = np.flatnonzero(np.diff(group[order], prepend=-1))
-    answers = np.split(events.item[order], first[1:])
-    row = order[first]
-    pick = np.sort(rng.choice(len(row), min(most, len(row)), replace=False))
-    row, answers = row[pick], [np.unique(answers[i]) for i in pick]
-    queries = Queries(
-        ids=[str(i) for i in row], user=events.user[row], time=events.time[row], item=np.full(len(row), -1, np.int32),
-        signals=events.signals[row], numbers=events.numbers[row],
-    )  # fmt: skip
-    past = data.events if data.times != "none" else data.events.take(fold.base)
-    return build_requests(past, queries), answers, events.user[row]
-
-
-@dataclass(kw_only=True)
-class Model:
-    """Sources and ranker, ready to answer."""
-
-    bases: Bases
-    ranker: Ranker
-    kept: NDArray[np.int64]
-    n_items: int
-    width: int = WIDTH
-    signals: Signals | None = None
-    report: dict[str, Any] = field(default_factory=dict)
-
-    def predict(self, requests: Requests, k: int = 100) -> tuple[NDArray[np.int32], Floats]:
-        """Return the best items (B, k), -1 where there are fewer, and their scores."""
-        place = np.full(self.n_items, -1, np.int32)
-        place[self.kept] = np.arange(len(self.kept))
-        requests = requests.rename(place)
-        back = np.append(self.kept, -1).astype(np.int32)
-        out_items, out_scores = [], []
-        for start in range(0, len(requests), 500):
-            found = self.bases.candidates(requests.part(start, min(start + 500, len(requests))), max(self.width, k))
-            scores = self.ranker.score(found.features)
-            scores = np.where(found.fused < 0, -np.inf, scores)
-            order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-            best = np.take_along_axis(scores, order, 1)
-            out_items.append(back[np.where(np.isfinite(best), np.take_along_axis(found.items, order, 1), -1)])
-            out_scores.append(best)
-        if not out_items:
-            return np.zeros((0, k), np.int32), np.zeros((0, k), np.float32)
-        return np.concatenate(out_items), np.concatenate(out_scores)
-
-    def recommend(
-        self, items: list[int], *, times: list[float] | None = None, signals: list[int] | None = None,
-        numbers: list[float] | None = None, past: list[list[int]] | None = None, at: float = float("nan"), k: int = 10,
-    ) -> tuple[NDArray[np.int32], Floats]:  # fmt: skip
-        """Answer one request.
-
-        Parameters
-        ----------
-        items : list of int, (h,)
-            Keys of the history, oldest first.
-        times : list of float, (h,), optional
-            Their times on the scale the model learnt from.
-        signals, numbers : lists, (s,) and (r,), optional
-            Codes and raw numbers of the moment, as :meth:`Signals.code` gives them.
-        past : list of lists, (h, s), optional
-            Codes of the history's moments.
-        at : float
-            Time of the request.
-        k : int
-            Items wanted.
-
-        Returns
-        -------
-        (items, scores)
-            Both (<= k,), best first.
-        """
-        n, s = len(items), len(self.bases.signal_names) if signals is None else len(signals)
-        request = Requests(
-            time=np.array([at]), ptr=np.array([0, n]), item=np.array(items, np.int32), value=np.ones(n, np.float32),
-            signals=np.full((1, s), -1, np.int32) if signals is None else np.array([signals], np.int32),
-            numbers=np.full((1, self.bases.n_numbers), np.nan, np.float32) if numbers is None else np.array([numbers], np.float32),
-            when=np.full(n, np.nan) if times is None else np.array(times, float),
-            past=np.full((n, s), -1, np.int32) if past is None else np.array(past, np.int32).reshape(n, s),
-        )  # fmt: skip
-        found, scores = self.predict(request, k)
-        real = found[0] >= 0
-        return found[0][real], scores[0][real]
-
-    def save(self, folder: Path) -> None:
-        """Write the model into a folder of arrays, trees as text and a JSON manifest."""
-        storage.save(self, folder)
-
-    @classmethod
-    def load(cls, folder: Path) -> Model:
-        """Read a model that :meth:`save` wrote."""
-        model = storage.load(folder)
-        if not isinstance(model, cls):
-            raise ModelError(f"{folder} holds a {type(model).__name__}, not a ranking model")
-        return model
+SEQUENCE: dict[str, Any] = {"layers": 2, "dim": 96}
 
 
 def fit(
@@ -202,7 +51,7 @@ def fit(
     """Learn a model within about `budget` seconds; `vectors` (items, d) are the texts' sentence vectors where there are some."""
     begun, rng = time.monotonic(), np.random.default_rng(seed)
     note = progress or (lambda _: None)
-    left = lambda: budget - (time.monotonic() - begun)  # noqa: E731
+    left = _countdown(budget)
     n_items, kept = len(data.items), data.frequent(POOL)
     if len(kept) < n_items:
         data = data.restrict(kept)
@@ -237,8 +86,8 @@ def refit(
     ModelError
         Where the newer sources have other features than the ranker knows.
     """
-    begun, note, without = time.monotonic(), progress or (lambda _: None), tuple(model.report.get("without", ()))
-    left = lambda: budget - (time.monotonic() - begun)  # noqa: E731
+    note, without = progress or (lambda _: None), tuple(model.report.get("without", ()))
+    left = _countdown(budget)
     n_items, kept = len(data.items), data.frequent(POOL)
     if len(kept) < n_items:
         data = data.restrict(kept)
@@ -259,6 +108,16 @@ def refit(
         signals=data.signals,
         report=dict(model.report),
     )
+
+
+def _countdown(seconds: float) -> Callable[[], float]:
+    """Return a function that says how many of the seconds are left."""
+    end = time.monotonic() + seconds
+
+    def left() -> float:
+        return end - time.monotonic()
+
+    return left
 
 
 def _rank(trials: list[Trial], seed: int, threads: int) -> Ranker:
@@ -388,6 +247,3 @@ class _Learner:
         """Learn the sources from everything, the sequence model for as many epochs as were best."""
         sequence, _ = self.sequence(self.data.events, max(self.left() * 0.7, 5), epochs=max(trial.epochs, 1))
         return self.bases(self.data.events, sequence, trial.bases.novel)
-
-
-SEQUENCE: dict[str, Any] = {"layers": 2, "dim": 96}

@@ -174,12 +174,12 @@ def scale(values: NDArray[np.float32]) -> NDArray[np.float32]:
     count = np.maximum(known.sum(0), 1)
     mean = np.where(known, values, 0).sum(0) / count
     deviation = np.sqrt(np.where(known, (values - mean) ** 2, 0).sum(0) / count)
-    return np.stack([mean, np.where(deviation > 0, deviation, 1)]).astype(np.float32)
+    return np.asarray(np.stack([mean, np.where(deviation > 0, deviation, 1)]), np.float32)
 
 
 def standardise(values: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return values minus mean over deviation (`reference`, from :func:`scale`), missing ones 0, clipped to 3."""
-    return np.clip(np.nan_to_num((values - reference[0]) / reference[1]), -3, 3).astype(np.float32)
+    return np.asarray(np.clip(np.nan_to_num((values - reference[0]) / reference[1]), -3, 3), np.float32)
 
 
 def _likeliest(parts: NDArray[np.float32], y: Doubles, steps: int) -> tuple[Doubles, float]:

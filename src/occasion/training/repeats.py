@@ -43,7 +43,10 @@ def own_figures(requests: Requests, candidates: NDArray[np.int32], n_items: int,
     first = np.flatnonzero(np.diff(key, prepend=-1))
     groups, size = key[first], np.diff(np.append(first, len(key)))
     total = np.diff(requests.ptr).astype(float)[groups // n_items] if len(groups) else np.zeros(0)
-    add = lambda x: np.add.reduceat(x, first) if len(first) else np.zeros(0)  # noqa: E731
+
+    def add(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.add.reduceat(x, first) if len(first) else np.zeros(0)
+
     moments = add((np.diff(age, prepend=np.inf) != 0).astype(float)) if len(first) else np.zeros(0)
     oldest, newest = (age[first], age[first + size - 1]) if len(first) else (np.zeros(0), np.zeros(0))
     gap = np.where(moments > 1, (oldest - newest) / np.maximum(moments - 1, 1), np.nan)

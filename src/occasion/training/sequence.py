@@ -82,15 +82,14 @@ class SequenceModel:
         q, key, value = np.split(y @ a[f"qkv_w{k}"].T + a[f"qkv_b{k}"], 3, axis=-1)
         if final:
             q, x = q[:, -1:], x[:, -1:]
-        heads = lambda z: z.reshape(b, -1, HEADS, d // HEADS).transpose(0, 2, 1, 3)  # noqa: E731
-        logits = heads(q) @ heads(key).transpose(0, 1, 3, 2) / math.sqrt(d / HEADS)  # (B, H, l, L)
+        logits = _heads(q) @ _heads(key).transpose(0, 1, 3, 2) / math.sqrt(d / HEADS)  # (B, H, l, L)
         steps = np.arange(n)[-q.shape[1] :, None] - np.arange(n)[None, :]
         logits = logits + a[f"bias{k}"][:, np.clip(steps, 0, n - 1)][None]
         masked = (steps < 0)[None, None] | ~real[:, None, None, :]
         logits = np.where(masked, -1e9, logits)
         weight = np.exp(logits - logits.max(-1, keepdims=True))
         weight /= weight.sum(-1, keepdims=True)
-        mixed = (weight @ heads(value)).transpose(0, 2, 1, 3).reshape(b, -1, d)
+        mixed = (weight @ _heads(value)).transpose(0, 2, 1, 3).reshape(b, -1, d)
         x = x + mixed @ a[f"mix_w{k}"].T + a[f"mix_b{k}"]
         y = _normal(x, a[f"norm2_g{k}"], a[f"norm2_b{k}"])
         inner = np.maximum(y @ a[f"up_w{k}"].T + a[f"up_b{k}"], 0)
@@ -122,6 +121,12 @@ class SequenceModel:
             cls, events, n_items, text, held=held, epochs=epochs, seed=seed, length=length, dim=dim, layers=layers, dropout=dropout,
             rate=rate, tokens=tokens, seconds=seconds, threads=threads, progress=progress,
         )  # fmt: skip
+
+
+def _heads(x: Floats) -> Floats:
+    """Return (B, L, d) as (B, H, L, d / H)."""
+    b, n, d = x.shape
+    return x.reshape(b, n, HEADS, d // HEADS).transpose(0, 2, 1, 3)
 
 
 def _normal(x: Floats, gain: Floats, bias: Floats) -> Floats:

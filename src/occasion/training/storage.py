@@ -20,9 +20,10 @@ from occasion.errors import ModelError
 __all__ = ["load", "save"]
 
 CLASSES = {
-    "Bases": "features", "Ease": "itemitem", "Items": "dataset", "KernelRater": "rated", "Lift": "contextual", "Model": "pipeline",
-    "Neighbours": "itemitem", "Popularity": "popularity", "Ranker": "ranker", "RatedModel": "rated", "Rows": "rated",
-    "SequenceModel": "sequence", "Signals": "dataset", "TextVectors": "text", "Transitions": "itemitem",
+    "Bases": "features", "Borrowed": "borrowed", "Ease": "itemitem", "Items": "items", "KernelRater": "rated",
+    "Lift": "contextual", "Model": "model", "Neighbours": "itemitem", "Popularity": "popularity", "Ranker": "ranker",
+    "RatedModel": "rated", "Rows": "rated", "SequenceModel": "sequence", "Signals": "signals", "TextVectors": "text",
+    "Transitions": "itemitem",
 }  # fmt: skip
 """Names of the classes that may be in a folder, and their modules."""
 FORMAT = 2

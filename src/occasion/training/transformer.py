@@ -46,7 +46,8 @@ class Block(nn.Module):
         bias = bias.masked_fill((steps < 0)[None, None] | ~real[:, None, None, :], -1e9)
         y = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         x = x + self.drop(self.mix(y.transpose(1, 2).reshape(b, n, d)))
-        return x + self.drop(self.down(self.drop(functional.relu(self.up(self.norm2(x))))))
+        out: torch.Tensor = x + self.drop(self.down(self.drop(functional.relu(self.up(self.norm2(x))))))
+        return out
 
 
 class Network(nn.Module):
@@ -72,7 +73,8 @@ class Network(nn.Module):
             return delta
         if self.training:
             delta = delta * (torch.rand(len(delta), 1) > 0.2)
-        return self.project(self.text) + delta
+        out: torch.Tensor = self.project(self.text) + delta
+        return out
 
     def forward(self, vectors: torch.Tensor, items: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """Return unit states (B, L, d)."""
@@ -180,7 +182,7 @@ def train(
             logits = state @ functional.normalize(vectors[known], dim=-1).T * net.scale.exp().clamp(max=60)
             loss = functional.cross_entropy(logits, place[targets[real]])
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         longest = max(longest, time.monotonic() - t0)
         if progress:

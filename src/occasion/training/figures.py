@@ -1,0 +1,52 @@
+"""What is known of candidates besides the sources' scores: figures of the item, of the person's past with it, of the request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occasion.training import repeats
+from occasion.training.itemitem import decayed_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from occasion.training.features import Bases
+    from occasion.training.requests import Requests
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["figures"]
+
+
+def figures(bases: Bases, requests: Requests, items: NDArray[np.int32]) -> tuple[Floats, list[str]]:
+    """Return figures (B, C, f) of candidates `items` (B, C), and their names (f,)."""
+    table = bases.popularity.table
+    shape = items.shape
+    columns = [table[items], bases.numbers[items]]
+    names = [f"item_{n}" for n in bases.popularity.names] + [f"item_{n}" for n in bases.number_names]
+    if bases.number_names:
+        columns.append(np.abs(bases.numbers[items] - _usual(bases, requests)[:, None, :]))
+        names += [f"unlike_{n}" for n in bases.number_names]
+    if "repeats" in bases.parts:
+        columns.append(repeats.own_figures(requests, items, bases.n_items, bases.times))
+        names += repeats.NAMES
+    ask = [np.diff(requests.ptr).astype(np.float32)[:, None], requests.numbers]
+    names += ["history"] + [f"number_{k}" for k in range(requests.numbers.shape[1])]
+    for j, name in enumerate(bases.signal_names):
+        if name.startswith("clock"):
+            ask.append(requests.signals[:, j : j + 1].astype(np.float32))
+            names.append(name)
+    asked = np.concatenate(ask, 1)
+    columns.append(np.broadcast_to(asked[:, None, :], (*shape, asked.shape[1])))
+    return np.concatenate(columns, -1).astype(np.float32), names
+
+
+def _usual(bases: Bases, requests: Requests) -> Floats:
+    """Mean of each item number over the history (B, m)."""
+    rows = decayed_rows(requests, bases.n_items, 0.9 if bases.times != "none" else 1.0, last=50)
+    known = np.isfinite(bases.numbers)
+    total = rows @ np.where(known, bases.numbers, 0)
+    weight = rows @ known.astype(np.float32)
+    return np.where(weight > 0, total / np.maximum(weight, 1e-9), np.nan).astype(np.float32)

@@ -1,0 +1,103 @@
+"""The catalogue as arrays: texts joined, columns with repeated values as attributes, numeric columns as numbers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+__all__ = ["Items", "read_items"]
+
+
+@dataclass(kw_only=True)
+class Items:
+    """The catalogue, by item key.
+
+    Attributes
+    ----------
+    ids : list of str, (items,)
+    texts : list of str, (items,)
+        All text columns joined, title first; empty where nothing is known.
+    attributes : dict of name to (items, values) scipy CSR, rows sum to 1 or 0
+        Columns with few distinct values; several values in one cell are split.
+    numbers : (items, m) float32
+        Numeric columns, NaN where missing.
+    number_names : list of str, (m,)
+    """
+
+    ids: list[str]
+    texts: list[str]
+    attributes: dict[str, Any] = field(default_factory=dict)
+    numbers: NDArray[np.float32]
+    number_names: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def read_items(frame: pl.DataFrame, named: list[Any]) -> Items:
+    """Turn a frame of items into texts, attributes and numbers; ids that only events name are added, with nothing known."""
+    ids = [str(i) for i in frame["item_id"].to_list()]
+    extra = sorted({str(i) for i in named} - set(ids))
+    texts, attributes, numbers = [], {}, {}
+    for name in frame.columns:
+        column = frame[name]
+        if name == "item_id" or column.dtype.is_nested() or column.null_count() == len(column):
+            continue
+        if column.dtype.is_float() or (column.dtype.is_integer() and not name.endswith("_id")):
+            if column.n_unique() > 2:
+                numbers[name] = column.cast(float).fill_null(np.nan).to_numpy()
+            continue
+        cells = ["" if v is None else str(v).strip() for v in column.to_list()]
+        matrix = _attribute(cells + [""] * len(extra))
+        if matrix is not None:
+            attributes[name] = matrix
+        if str(column.dtype) == "String" and not _is_code(cells):
+            texts.append(cells)
+    stacked = np.stack(list(numbers.values()), 1) if numbers else np.zeros((len(frame), 0))
+    padded = np.concatenate([stacked, np.full((len(extra), stacked.shape[1]), np.nan)]).astype(np.float32)
+    joined = [". ".join(c for c in row if c) for row in zip(*texts, strict=True)] if texts else [""] * len(ids)
+    return Items(
+        ids=ids + extra, texts=joined + [""] * len(extra), attributes=attributes, numbers=padded, number_names=list(numbers)
+    )
+
+
+def _is_code(cells: list[str]) -> bool:
+    """Whether a column holds addresses, ids or figures instead of words."""
+    filled = [c for c in cells[:2000] if c]
+    words = sum(bool(re.search(r"[^\W\d_]{2,}", c)) for c in filled)
+    links = sum(c.startswith(("http://", "https://", "www.")) for c in filled)
+    return not filled or words < 0.5 * len(filled) or links > 0.5 * len(filled)
+
+
+def _attribute(cells: list[str]) -> Any | None:
+    """Return a CSR (items, values) of a column with repeated values, rows scaled to sum 1; None where it is free text."""
+    from scipy import sparse
+
+    filled = [c for c in cells if c]
+    if not filled or len(set(filled)) < 2 or np.mean([len(c) for c in filled]) > 120:
+        return None
+    split = [[p.strip() for p in re.split(r"[|,;]", c) if p.strip()] for c in cells]
+    if max(len(p) for p in split) > 40 or np.mean([len(s) > 40 for p in split for s in p]) > 0.5:
+        return None
+    counts: dict[str, int] = {}
+    for parts in split:
+        for value in set(parts):
+            counts[value] = counts.get(value, 0) + 1
+    kept = {v: k for k, v in enumerate(sorted(v for v, c in counts.items() if c > 1))}
+    if len(kept) < 2 or sum(counts[v] for v in kept) < 0.5 * sum(counts.values()):
+        return None
+    rows = [(i, kept[v]) for i, parts in enumerate(split) for v in set(parts) if v in kept]
+    index = np.array(rows, np.int64).reshape(-1, 2)
+    matrix = sparse.csr_matrix((np.ones(len(rows), np.float32), (index[:, 0], index[:, 1])), shape=(len(cells), len(kept)))
+    # A value that nearly all items share tells nothing apart: weight values by how rare they are.
+    rarity = np.log(1.0 + len(cells) / np.maximum(np.asarray(matrix.sum(0)).ravel(), 1.0))
+    matrix = matrix.multiply(rarity[None, :]).tocsr()
+    norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(1)).ravel())
+    return sparse.diags(1.0 / np.maximum(norm, 1e-9)).dot(matrix).tocsr().astype(np.float32)

@@ -1,0 +1,97 @@
+"""Context columns as codes: categories, bins of numbers, hour and weekday of the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+__all__ = ["DAY", "Signals"]
+
+DAY = 86400.0
+BINS = 8
+"""Bins of a numeric signal, of about equal size."""
+
+
+@dataclass(kw_only=True)
+class Signals:
+    """How context columns become codes: learnt from train, applied to anything.
+
+    Attributes
+    ----------
+    names : list of str, (s,)
+        Names of the coded signals: categorical columns, binned numeric columns, then what the clock gives.
+    values : dict of name to list of str
+        Known values of each categorical column; a value's code is its place.
+    edges : dict of name to list of float
+        Inner edges of the bins of each numeric column.
+    clock : bool
+        Whether hour and weekday are derived from the time.
+    """
+
+    names: list[str] = field(default_factory=list)
+    values: dict[str, list[str]] = field(default_factory=dict)
+    edges: dict[str, list[float]] = field(default_factory=dict)
+    clock: bool = False
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of codes of each signal, (s,)."""
+        known = {n: len(v) for n, v in self.values.items()} | {n: len(e) + 1 for n, e in self.edges.items()}
+        return [known.get(n, {"clock_hour": 24, "clock_weekday": 7}.get(n, 0)) for n in self.names]
+
+    @property
+    def numeric(self) -> list[str]:
+        """Names of the numeric columns, in order."""
+        return [n for n in self.names if n in self.edges]
+
+    @classmethod
+    def learn(cls, frame: pl.DataFrame, clock: bool) -> Signals:
+        """Find the signals of a frame with ``ctx_*`` columns; a column with one value or none says nothing and is left out."""
+        signals = cls(clock=clock)
+        for name in sorted(c for c in frame.columns if c.startswith("ctx_")):
+            column = frame[name]
+            if column.dtype.is_numeric() and column.n_unique() > BINS:
+                finite = column.cast(float).drop_nulls().drop_nans().to_numpy()
+                edges = np.unique(np.quantile(finite, np.linspace(0, 1, BINS + 1)[1:-1])) if len(finite) else np.zeros(0)
+                if len(edges):
+                    signals.names.append(name)
+                    signals.edges[name] = [float(e) for e in edges]
+                continue
+            values = sorted(str(v) for v in column.drop_nulls().unique().to_list())
+            if len(values) + (column.null_count() > 0) > 1:
+                signals.names.append(name)
+                signals.values[name] = values
+        if clock:
+            signals.names += ["clock_hour", "clock_weekday"]
+        return signals
+
+    def code(self, frame: pl.DataFrame, time: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return codes (n, s), -1 where missing or unknown, and the raw numeric columns (n, r)."""
+        codes = np.full((len(frame), len(self.names)), -1, np.int32)
+        numbers = np.full((len(frame), len(self.numeric)), np.nan, np.float32)
+        for j, name in enumerate(self.names):
+            if name in self.values:
+                codes[:, j] = _codes(frame, name, self.values[name])
+            elif name in self.edges and name in frame.columns:
+                x = frame[name].cast(float, strict=False).fill_null(np.nan).to_numpy()
+                codes[:, j] = np.where(np.isfinite(x), np.searchsorted(self.edges[name], x, side="right"), -1)
+                numbers[:, self.numeric.index(name)] = x
+            elif name == "clock_hour":
+                codes[:, j] = np.where(np.isfinite(time), np.nan_to_num(time) % DAY // 3600, -1)
+            elif name == "clock_weekday":
+                codes[:, j] = np.where(np.isfinite(time), (np.nan_to_num(time) // DAY + 3) % 7, -1)
+        return codes, numbers
+
+
+def _codes(frame: pl.DataFrame, name: str, values: list[str]) -> NDArray[np.int32]:
+    """Return the place of each cell in `values`, -1 where it is not there."""
+    if name not in frame.columns:
+        return np.full(len(frame), -1, np.int32)
+    place = {v: k for k, v in enumerate(values)}
+    return np.array([-1 if v is None else place.get(str(v), -1) for v in frame[name].to_list()], np.int32)
