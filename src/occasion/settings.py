@@ -62,6 +62,8 @@ class Settings(BaseSettings):
         Longest time of a request, 0.1 to 600; imports and streams may take an hour.
     drain_seconds : int
         How long a stopping service lets requests finish, 0 to 600.
+    allow_private_urls : bool
+        Let `weather_url` and `openai_base_url` of a service lead into the private network or to this machine.
     cors_origins : str
         Web origins whose pages may call the service, separated by commas; empty: none.
     """
@@ -93,6 +95,7 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(default=1000, ge=1, le=100_000)
     request_seconds: float = Field(default=30.0, ge=0.1, le=600)
     drain_seconds: int = Field(default=20, ge=0, le=600)
+    allow_private_urls: bool = False
     cors_origins: str = ""
 
     @field_validator("time_zone")

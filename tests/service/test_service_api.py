@@ -230,3 +230,65 @@ def test_a_known_sentence_is_not_encoded_again(http):
     http.post("/v1/recommend", json=moment)
     assert cache.misses == before
     assert cache.hits > 0
+
+
+def test_versions_are_listed_promoted_and_rolled_back(http):
+    assert http.get("/v1/versions").json() == {"in_service": "blend", "versions": [], "changes": []}
+    refused(http.post("/v1/versions/promote", json={"version": "../../etc"}), 404)
+    refused(http.post("/v1/versions/rollback"), 409)
+    assert http.post("/v1/versions/promote", json={"version": "blend"}).json() == {"in_service": "blend", "before": "blend"}
+    assert [a["act"] for a in http.get("/v1/audit").json()["acts"]] == ["version.promote"]
+
+
+def finished(http, job):
+    end = time.monotonic() + 20
+    while (found := http.get(f"/v1/imports/{job}").json())["state"] in ("queued", "running") and time.monotonic() < end:
+        time.sleep(0.02)
+    return found
+
+
+def test_a_file_is_imported_in_the_background(http):
+    rows = b"id,title\n" + b"".join(b"n%d,Lamp number %d\n" % (n, n) for n in range(3000)) + b",nameless\n"
+    started = http.post("/v1/imports", params={"name": "../../items.csv", "kind": "items"}, content=rows)
+    assert started.status_code == 202
+    job = started.json()["id"]
+    found = finished(http, job)
+    assert found["state"] == "done", found
+    assert found["name"] == "items.csv"
+    assert found["result"]["new"] == 3000
+    assert sum(found["result"]["rejected"].values()) == 1
+    lines = http.get(f"/v1/imports/{job}/rejects").text.splitlines()
+    assert json.loads(lines[0])["line"] == 3002
+    assert http.post("/v1/recommend", json={"text": "lamp number 77", "k": 5}).json()["items"]
+    again = http.post("/v1/imports", params={"name": "items.csv", "kind": "items"}, content=rows).json()["id"]
+    assert finished(http, again)["result"]["new"] == 0
+    assert [j["id"] for j in http.get("/v1/imports").json()["imports"]] == [again, job]
+    assert http.delete(f"/v1/imports/{job}").status_code == 204
+    refused(http.get(f"/v1/imports/{job}"), 404)
+
+
+@pytest.mark.parametrize("content", [b"\x00\xff\xfe" * 100, b"what,ever\n1,2\n", b"{}", b"PAR1garbagePAR1"])
+def test_files_that_cannot_be_understood_fail_with_a_cure(http, content):
+    job = http.post("/v1/imports", params={"name": "odd.bin"}, content=content).json()["id"]
+    found = finished(http, job)
+    assert found["state"] in ("failed", "done")
+    if found["state"] == "failed":
+        assert found["result"]["error"]
+        assert str(http.app.state.service.settings.home) not in json.dumps(found)
+    refused(http.post("/v1/imports", content=b""), 422)
+
+
+def test_a_job_whose_worker_died_is_taken_up_again(http, monkeypatch):
+    from occasion.service import jobs
+
+    service = http.app.state.service
+    monkeypatch.setattr(jobs, "LOST_SECONDS", 0.1)
+    tenant = service.tenants.get("default")
+    folder = jobs.job_folder(tenant, "a" * 32)
+    folder.mkdir(parents=True)
+    (folder / "items.csv").write_text("id,title\nlost,Lost umbrella\n")
+    options = {"name": "items.csv", "kind": "items", "format": "auto", "mapping": {}, "event_type": None, "validate_only": False}
+    service.jobs.submit("a" * 32, "default", options, 10)
+    service.control.rows("UPDATE job SET state = 'running', beat = 0 WHERE id = ?", "a" * 32)
+    service.imports.wake()
+    assert finished(http, "a" * 32)["result"]["new"] == 1

@@ -91,7 +91,9 @@ def operations(http: TestClient):
 
 
 def ask(http, path, method, headers=None):
-    return http.request(method, path.replace("{name}", "x").replace("{key}", "0" * 12), headers=headers, json={})
+    return http.request(
+        method, path.replace("{name}", "x").replace("{key}", "0" * 12).replace("{job}", "0" * 32), headers=headers, json={}
+    )
 
 
 def test_no_route_opens_with_a_wrong_key(shop):
@@ -127,7 +129,7 @@ def test_lower_roles_do_no_more_than_they_may(shop):
     reading = {path for (method, path), role in least.items() if role == "read"}
     assert reading == {
         "/v1/recommend", "/v1/similar", "/v1/rank", "/v1/score", "/v1/what-if", "/v1/explain", "/v1/slates",
-        "/v1/items", "/v1/users", "/v1/events", "/v1/scenarios", "/v1/info",
+        "/v1/items", "/v1/users", "/v1/events", "/v1/scenarios", "/v1/info", "/v1/versions",
     }  # fmt: skip
     assert all(method == "get" or path in reading for (method, path), role in least.items() if role == "read")
     assert least["put", "/v1/items"] == least["post", "/v1/events"] == least["post", "/v1/events/stream"] == "write"
@@ -147,7 +149,12 @@ def test_tenants_see_nothing_of_each_other(shop):
     http.put("/v1/scenarios/mine", json={"k": 1}, headers=acme)
     answer = http.post("/v1/recommend", json={"user": "zoe", "text": "a lamp"}, headers=acme).json()
     assert [e["item"] for e in answer["items"]] == ["secret"]
+    job = http.post("/v1/imports", params={"name": "u.csv"}, content=b"id,title\nu,Umbrella\n", headers=acme).json()["id"]
     # The same questions with a key of the other tenant.
+    assert http.get(f"/v1/imports/{job}", headers=own).status_code == 404
+    assert http.get(f"/v1/imports/{job}/rejects", headers=own).status_code == 404
+    assert http.delete(f"/v1/imports/{job}", headers=own).status_code == 404
+    assert http.get("/v1/imports", headers=own).json()["imports"] == []
     assert http.get("/v1/items", params={"id": "secret"}, headers=own).json()["items"] == []
     assert http.get("/v1/events", params={"user": "ann"}, headers=own).json()["events"] == []
     assert http.get("/v1/users", params={"id": "acme-ann"}, headers=own).status_code == 404
@@ -181,7 +188,7 @@ def test_admins_manage_the_keys_of_their_tenant_alone(shop):
     assert http.delete(f"/v1/keys/{new.split('_')[1]}", headers=acme).status_code == 204
     assert http.get("/v1/info", headers=bearer(new)).status_code == 401
     acts = [a["act"] for a in http.get("/v1/audit", headers=acme).json()["acts"]]
-    assert acts == ["key.revoke", "key.rotate", "key.create"]
+    assert acts == ["scenario.put", "key.create", "key.rotate", "key.revoke"][-3:]
     assert http.get("/v1/audit", headers=own).json()["acts"] == []
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from occasion.service import failures
+from occasion.service.addresses import check_addresses
 from occasion.service.core import Service
 from occasion.service.gate import Gate
 from occasion.service.keys import DEFAULT_TENANT
@@ -51,12 +52,16 @@ def create_app(
     ------
     StoreError
         Where the home cannot be used.
+    SettingsError
+        Where an address in the settings leads into the private network and `allow_private_urls` is not set.
     """
     settings = settings or load_settings()
+    check_addresses(settings)
     service = Service(settings, encoder=encoder, open_access=open_access)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.imports.start()
         warming = asyncio.create_task(_warm(service, warm))
         try:
             yield

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
+from occasion.people import AuditEntry
 from occasion.service.core import Service
 from occasion.service.failures import RefusedError
 from occasion.service.keys import DEFAULT_TENANT, ROLES, AccessKey
@@ -35,7 +37,8 @@ class Call:
 
     def audit(self, act: str, target: str) -> None:
         """Write an administrative act down."""
-        self.service.audit.record(act, target, tenant=self.tenant.name, actor=self.actor, request=self.request_id)
+        entry = AuditEntry(at=time.time(), actor=self.actor, act=act, target=target, detail=f"request {self.request_id}")
+        self.tenant.store.add_audit(entry)
 
 
 class _Asks:

@@ -12,7 +12,6 @@ from occasion.cli.documented import Documented
 from occasion.cli.invocation import common_options, current
 
 if TYPE_CHECKING:
-    from occasion.service.audit import AuditLog
     from occasion.service.keys import AccessKey, KeyRing
 
 __all__ = ["keys", "serve"]
@@ -63,16 +62,28 @@ def keys() -> None:
 
 
 @contextmanager
-def _ring() -> Iterator[tuple[KeyRing, AuditLog]]:
-    from occasion.service.audit import AuditLog
+def _ring() -> Iterator[KeyRing]:
     from occasion.service.control import ControlFile
     from occasion.service.keys import KeyRing
 
     control = ControlFile(current().settings().home)
     try:
-        yield KeyRing(control), AuditLog(control)
+        yield KeyRing(control)
     finally:
         control.close()
+
+
+def _audit(act: str, target: str, tenant: str) -> None:
+    """Write an act down in the tenant's log."""
+    import time
+
+    from occasion.people import AuditEntry
+    from occasion.service.tenants import tenant_settings
+    from occasion.stores import open_store
+
+    store = open_store(tenant_settings(current().settings(), tenant).resolved_store_url)
+    store.add_audit(AuditEntry(at=time.time(), actor="local", act=act, target=target))
+    store.close()
 
 
 def _fields(key: AccessKey) -> dict[str, Any]:
@@ -104,9 +115,9 @@ def create(role: str, tenant: str, name: str, per_minute: int | None) -> None:
       occasion keys create --role read --name website
       occasion keys create --role admin --tenant acme --json
     """
-    with _ring() as (ring, audit):
+    with _ring() as ring:
         key, token = ring.create(role, tenant, name=name, per_minute=per_minute)
-        audit.record("key.create", f"{key.id} {role}", tenant=tenant)
+        _audit("key.create", f"{key.id} {role}", tenant)
     _show_made(key, token)
 
 
@@ -122,7 +133,7 @@ def list_keys(tenant: str | None) -> None:
       occasion keys list --tenant acme --json
     """
     invocation = current()
-    with _ring() as (ring, _):
+    with _ring() as ring:
         found = ring.all(tenant)
     if invocation.json:
         invocation.emit({"keys": [_fields(key) for key in found]})
@@ -158,9 +169,9 @@ def rotate(key_id: str, grace_hours: float) -> None:
     --------
       occasion keys rotate 3f2a91c07b54 --grace-hours 24
     """
-    with _ring() as (ring, audit):
+    with _ring() as ring:
         key, token = ring.rotate(key_id, grace=3600 * grace_hours)
-        audit.record("key.rotate", f"{key_id} to {key.id}", tenant=key.tenant)
+        _audit("key.rotate", f"{key_id} to {key.id}", key.tenant)
     _show_made(key, token)
 
 
@@ -175,9 +186,9 @@ def revoke(key_id: str) -> None:
       occasion keys revoke 3f2a91c07b54
     """
     invocation = current()
-    with _ring() as (ring, audit):
+    with _ring() as ring:
         key = ring.revoke(key_id)
-        audit.record("key.revoke", key_id, tenant=key.tenant)
+        _audit("key.revoke", key_id, key.tenant)
     if invocation.json:
         invocation.emit({"revoked": key_id})
     else:

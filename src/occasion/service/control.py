@@ -1,4 +1,4 @@
-"""The control file: keys, audit and import jobs of all tenants of a home, apart from what any tenant stores."""
+"""The control file: keys and import jobs of all tenants of a home, apart from what any tenant stores."""
 
 from __future__ import annotations
 
@@ -20,11 +20,6 @@ CREATE TABLE IF NOT EXISTS access_key (
     slot INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, role TEXT NOT NULL, tenant TEXT NOT NULL,
     name TEXT NOT NULL, per_minute INTEGER, created REAL NOT NULL, expires REAL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS audit (
-    seq INTEGER PRIMARY KEY, at REAL NOT NULL, tenant TEXT NOT NULL, actor TEXT NOT NULL, act TEXT NOT NULL,
-    target TEXT NOT NULL, request TEXT NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS audit_of_tenant ON audit (tenant, seq);
 CREATE TABLE IF NOT EXISTS job (
     id TEXT PRIMARY KEY, tenant TEXT NOT NULL, state TEXT NOT NULL, options TEXT NOT NULL, created REAL NOT NULL,
     beat REAL NOT NULL, done INTEGER NOT NULL, total INTEGER NOT NULL, result TEXT NOT NULL

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from occasion.service.audit import AuditLog
 from occasion.service.bursts import Bursts
 from occasion.service.control import ControlFile
+from occasion.service.jobs import ImportRunner, Jobs
 from occasion.service.keys import KeyRing
 from occasion.service.lanes import Lane
 from occasion.service.measures import Measures
@@ -22,7 +22,7 @@ __all__ = ["Service"]
 
 
 class Service:
-    """Keys, audit, tenants, lanes and measures of one process.
+    """Keys, jobs, tenants, lanes and measures of one process.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Service:
         self.settings = settings
         self.control = ControlFile(settings.home)
         self.keys = KeyRing(self.control)
-        self.audit = AuditLog(self.control)
+        self.jobs = Jobs(self.control)
         self.rates = RateLimits(settings.home / "rates.bin", settings.rate_limit)
         self.measures = Measures()
         self.bursts = Bursts(self.measures)
@@ -54,6 +54,7 @@ class Service:
         self._encoder = encoder
         self._encoder_lock = threading.Lock()
         self.tenants = Tenants(settings, self.encoder)
+        self.imports = ImportRunner(self.jobs, self.tenants)
         self.stopping = False
         self.ready = threading.Event()
         """Set once answers can be given."""
@@ -80,6 +81,7 @@ class Service:
     def close(self) -> None:
         """Finish what runs, then close everything; idempotent."""
         self.stopping = True
+        self.imports.close()
         self.answers.close()
         self.writes.close()
         self.tenants.close()

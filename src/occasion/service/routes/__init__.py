@@ -10,7 +10,9 @@ ROUTERS = (
     "occasion.service.routes.events",
     "occasion.service.routes.items",
     "occasion.service.routes.users",
+    "occasion.service.routes.imports",
     "occasion.service.routes.scenarios",
+    "occasion.service.routes.versions",
     "occasion.service.routes.keys",
     "occasion.service.routes.health",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -63,15 +64,14 @@ class AuditOut(Shown):
 
     seq: int
     at: float
-    tenant: str
-    actor: str
+    actor: str = Field(description="Id of the key that did it; `local`: the command line, or a service open on loopback.")
     act: str
-    target: str
-    request: str
+    target: str = Field(description="What it was done to; of a person a keyed hash.")
+    detail: str
 
 
 class Audit(Shown):
-    """Administrative acts, newest first."""
+    """Administrative acts, oldest first."""
 
     acts: list[AuditOut]
 
@@ -113,9 +113,9 @@ async def revoke_key(key: KeyId, call: Admin) -> Response:
 @router.get("/audit", response_model=Audit, responses=errors())
 async def audit(
     call: Admin,
-    before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+    after: Annotated[int, Query(ge=0, le=2**53)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
-    """Return administrative acts of the tenant, newest first; give the last `seq` as `before` for those behind it."""
-    found = call.service.audit.read(call.tenant.name, before=before, limit=limit)
+    """Return administrative acts of the tenant, oldest first; give the last `seq` as `after` for those behind it."""
+    found = await call.service.writes.run(lambda: list(islice(call.tenant.store.audit(after), limit)))
     return reply({"acts": [asdict(entry) for entry in found]})

@@ -1,0 +1,163 @@
+"""The client to be awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+
+from occasion.client import calls
+from occasion.client.answers import Acknowledged, Answer, Ranked
+from occasion.client.calls import Call, delay, headers_of, read, unreachable
+from occasion.data import Context, Event, Item, User
+
+__all__ = ["AsyncClient"]
+
+Result = TypeVar("Result")
+
+
+class AsyncClient:
+    """A service, spoken to over kept connections from one event loop.
+
+    Parameters
+    ----------
+    address : str
+        For example ``http://127.0.0.1:8000``.
+    key : str, optional
+        None: the service is open on loopback.
+    timeout : float
+        Seconds a try may take.
+    attempts : int
+        Tries of a request while the service is busy or cannot be reached; it is asked to wait as long as it says.
+    transport : optional
+        What carries the requests, for tests.
+
+    Raises
+    ------
+    ServiceError
+        By every method, where the service refuses or does not answer.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        key: str | None = None,
+        *,
+        timeout: float = 30.0,
+        attempts: int = 4,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.attempts = attempts
+        self._http = httpx.AsyncClient(base_url=address, headers=headers_of(key), timeout=timeout, transport=transport)
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _do(self, call: Call[Result]) -> Result:
+        for attempt in range(self.attempts):
+            last = attempt == self.attempts - 1
+            try:
+                response = await self._http.request(**call.arguments())
+            except httpx.HTTPError as error:
+                if last:
+                    raise unreachable(error) from error
+                await asyncio.sleep(delay(attempt, None) or 0.0)
+                continue
+            wait = delay(attempt, response)
+            if wait is None or last:
+                break
+            await asyncio.sleep(wait)
+        return read(call, response)
+
+    async def stream(self, events: Iterable[Event]) -> Acknowledged:
+        """Send events of any number as one stream; lines that cannot be used are told of, the others are stored."""
+
+        async def content() -> AsyncIterator[bytes]:
+            for line in calls.stream(events):
+                yield line
+
+        try:
+            response = await self._http.post(
+                "/v1/events/stream", content=content(), headers={"content-type": "application/x-ndjson"}
+            )
+        except httpx.HTTPError as error:
+            raise unreachable(error) from error
+        return read(Call("POST", "/v1/events/stream", calls.streamed), response)
+
+    async def recommend(
+        self,
+        context: Context | None = None,
+        k: int | None = None,
+        *,
+        rules: Mapping[str, Any] | None = None,
+        scenario: str | None = None,
+        diversity: float | None = None,
+        explore: float | None = None,
+        after: str | None = None,
+    ) -> Answer:
+        """Return what fits a moment; `after` is the slate whose next page is wanted. The answer is stored."""
+        return await self._do(
+            calls.recommend(context, k=k, rules=rules, scenario=scenario, diversity=diversity, explore=explore, after=after)
+        )
+
+    async def similar(self, item: str, k: int = 10, *, rules: Mapping[str, Any] | None = None) -> Answer:
+        """Return items like one item."""
+        return await self._do(calls.similar(item, k, rules))
+
+    async def rank(self, items: Sequence[str], context: Context | None = None) -> Ranked:
+        """Put own candidates in order for a moment."""
+        return await self._do(calls.rank(context, items))
+
+    async def what_if(self, context: Context | None, change: Mapping[str, Any], k: int = 10) -> tuple[Answer, Answer]:
+        """Return the answers to a moment and to the same with `change` (signals, text, at) made to it."""
+        return await self._do(calls.what_if(context, change, k))
+
+    async def explain(self, slate: str, item: str) -> dict[str, Any]:
+        """Say why an item stood where it stood in an answer."""
+        return await self._do(calls.explain(slate, item))
+
+    async def feedback(self, events: Event | Sequence[Event]) -> Acknowledged:
+        """Store at most 1,000 events durably; the very next answer reflects them. Safe to send again."""
+        return await self._do(calls.feedback(events))
+
+    async def put_items(self, items: Sequence[Item]) -> int:
+        """Insert or replace at most 1,000 items; return how many were new or changed."""
+        return await self._do(calls.put_items(items))
+
+    async def get_items(self, ids: Sequence[str]) -> dict[str, Item]:
+        """Return the items that exist among at most 100 ids."""
+        return await self._do(calls.get_items(ids))
+
+    async def delete_items(self, ids: Sequence[str]) -> int:
+        """Remove at most 100 items from the catalogue; return how many were there."""
+        return await self._do(calls.delete_items(ids))
+
+    async def put_users(self, users: Sequence[User]) -> int:
+        """Insert or replace at most 1,000 users; return how many were new or changed."""
+        return await self._do(calls.put_users(users))
+
+    async def start_import(self, content: bytes, name: str, **options: Any) -> dict[str, Any]:
+        """Send a file to be imported in the background; the job's ``id`` is in the answer."""
+        return await self._do(calls.start_import(content, name, options))
+
+    async def get_import(self, job: str) -> dict[str, Any]:
+        """Say how far an import is."""
+        return await self._do(calls.get_import(job))
+
+    async def info(self) -> dict[str, Any]:
+        """Say what the store holds."""
+        return await self._do(calls.info())
+
+    async def request(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, document: Any = None) -> Any:
+        """Call any other route, for example ``("GET", "/v1/versions")``."""
+        return await self._do(calls.any_call(method, path, query, document))

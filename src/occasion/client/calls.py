@@ -1,0 +1,252 @@
+"""Calls: each method of the clients as a request to send and a way to read its answer; nothing here waits for anything."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import httpx
+
+from occasion.client.answers import Acknowledged, Answer, Ranked, answer_from, ranked_from
+from occasion.data import Context, Event, Item, User
+from occasion.errors import OccasionError
+
+__all__ = ["Call", "ServiceError", "delay", "headers_of", "read"]
+
+Result = TypeVar("Result")
+PASSING = frozenset({429, 502, 503, 504})
+"""Statuses after which the same request may well succeed; every request may be sent twice without harm."""
+LONGEST_WAIT = 30.0
+
+
+class ServiceError(OccasionError):
+    """The service refused, or did not answer.
+
+    Attributes
+    ----------
+    status : int
+        0 where there was no answer.
+    code, message, cure, request_id : str
+        As the service told them.
+    """
+
+    def __init__(self, status: int, code: str, message: str, cure: str, request_id: str) -> None:
+        super().__init__(f"{message} (status {status}, {code}, request {request_id or 'without id'}). Cure: {cure}")
+        self.status, self.code, self.message, self.cure, self.request_id = status, code, message, cure, request_id
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Result]):
+    """A request: method, path, query, body (a document, or bytes with their type), and what makes a result of the answer."""
+
+    method: str
+    path: str
+    parse: Callable[[Any], Result]
+    query: Mapping[str, Any] | None = None
+    document: Any = None
+    content: bytes | None = None
+    type: str = "application/json"
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of an httpx request."""
+        body = self.content
+        if self.document is not None:
+            body = json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        query = None if self.query is None else {name: value for name, value in self.query.items() if value is not None}
+        return {"method": self.method, "url": self.path, "params": query, "content": body, "headers": {"content-type": self.type}}
+
+
+def headers_of(key: str | None) -> dict[str, str]:
+    """Return the headers of every request."""
+    return {"accept": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
+
+
+def read(call: Call[Result], response: httpx.Response) -> Result:
+    """Return the result of an answer.
+
+    Raises
+    ------
+    ServiceError
+        Where the service refused, or something else than the service answered.
+    """
+    if response.is_success:
+        if response.status_code == 204:
+            return call.parse(None)
+        kind = response.headers.get("content-type", "")
+        return call.parse(response.json() if kind.startswith("application/json") else response.text)
+    try:
+        told = response.json()["error"]
+        raise ServiceError(response.status_code, told["code"], told["message"], told["cure"], told["request_id"])
+    except (ValueError, KeyError, TypeError):
+        cure = "check the address; something else than Occasion may answer there"
+        raise ServiceError(response.status_code, "odd_answer", "the answer is not the service's", cure, "") from None
+
+
+def delay(attempt: int, response: httpx.Response | None) -> float | None:
+    """Return the seconds to wait before trying again; None where trying again is of no use."""
+    if response is not None and response.status_code not in PASSING:
+        return None
+    asked = response.headers.get("retry-after", "") if response is not None else ""
+    seconds = float(asked) if asked.isdigit() else 0.1 * 2.0**attempt
+    return min(LONGEST_WAIT, seconds + random.random() * 0.1 * 2.0**attempt)
+
+
+def unreachable(error: httpx.HTTPError) -> ServiceError:
+    """Return the error of a service that cannot be reached."""
+    cure = "check that `occasion serve` runs and that the address is right"
+    return ServiceError(0, "unreachable", f"the service does not answer ({type(error).__name__})", cure, "")
+
+
+# -- values as documents ----------------------------------------------------------------------------------------------------
+def _filled(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, "", (), [], {})}
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return _filled(
+        id=item.id,
+        text=dict(item.text),
+        attributes=_listed(item.attributes),
+        categories=list(item.categories),
+        price=item.price,
+        available_from=item.available_from,
+        available_until=item.available_until,
+        media=dict(item.media),
+    )
+
+
+def _listed(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _event(event: Event) -> dict[str, Any]:
+    if event.at is None and event.id == replace(event, id="").id:
+        # Nobody gave it an id or a time: it happens now, and its id must tell it from an equal one a minute later.
+        event = replace(event, at=time.time(), id="")
+    return _filled(
+        id=event.id,
+        user=event.user,
+        session=event.session,
+        item=event.item,
+        type=event.type,
+        value=event.value,
+        at=event.at,
+        text=event.text,
+        signals=dict(event.signals),
+        slate=event.slate,
+    )
+
+
+def _moment(context: Context | None) -> dict[str, Any]:
+    context = context or Context()
+    return _filled(
+        user=context.user,
+        session=context.session,
+        at=context.at,
+        text=context.text,
+        signals=dict(context.signals),
+        time_zone=context.time_zone,
+        country=context.country,
+        locale=context.locale,
+        recent=list(context.recent),
+    )
+
+
+# -- the calls --------------------------------------------------------------------------------------------------------------
+def recommend(context: Context | None, **options: Any) -> Call[Answer]:
+    """Return the call of POST /v1/recommend."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return Call("POST", "/v1/recommend", answer_from, document={**_moment(context), **given})
+
+
+def similar(item: str, k: int, rules: Mapping[str, Any] | None) -> Call[Answer]:
+    """Return the call of POST /v1/similar."""
+    return Call("POST", "/v1/similar", answer_from, document={"item": item, "k": k, "rules": dict(rules or {})})
+
+
+def rank(context: Context | None, items: Sequence[str]) -> Call[Ranked]:
+    """Return the call of POST /v1/rank."""
+    return Call("POST", "/v1/rank", ranked_from, document={**_moment(context), "items": list(items)})
+
+
+def what_if(context: Context | None, change: Mapping[str, Any], k: int) -> Call[tuple[Answer, Answer]]:
+    """Return the call of POST /v1/what-if."""
+    document = {**_moment(context), "change": dict(change), "k": k}
+    return Call("POST", "/v1/what-if", lambda both: (answer_from(both["before"]), answer_from(both["after"])), document=document)
+
+
+def explain(slate: str, item: str) -> Call[dict[str, Any]]:
+    """Return the call of POST /v1/explain."""
+    return Call("POST", "/v1/explain", dict, document={"slate": slate, "item": item})
+
+
+def feedback(events: Event | Sequence[Event]) -> Call[Acknowledged]:
+    """Return the call of POST /v1/events."""
+    batch = [events] if isinstance(events, Event) else events
+    return Call("POST", "/v1/events", lambda told: Acknowledged(**told), document={"events": [_event(e) for e in batch]})
+
+
+def stream(events: Iterable[Event]) -> Iterator[bytes]:
+    """Yield events as lines of JSON."""
+    for event in events:
+        yield json.dumps(_event(event), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+
+
+def streamed(told: Mapping[str, Any]) -> Acknowledged:
+    """Return what a stream was answered with."""
+    return Acknowledged(**{**told, "rejects": tuple(told["rejects"])})
+
+
+def put_items(items: Sequence[Item]) -> Call[int]:
+    """Return the call of PUT /v1/items."""
+    return Call("PUT", "/v1/items", _changed, document={"items": [_item(i) for i in items]})
+
+
+def delete_items(ids: Sequence[str]) -> Call[int]:
+    """Return the call of DELETE /v1/items."""
+    return Call("DELETE", "/v1/items", _changed, query={"id": list(ids)})
+
+
+def get_items(ids: Sequence[str]) -> Call[dict[str, Item]]:
+    """Return the call of GET /v1/items."""
+    return Call("GET", "/v1/items", lambda page: {i["id"]: _item_from(i) for i in page["items"]}, query={"id": list(ids)})
+
+
+def put_users(users: Sequence[User]) -> Call[int]:
+    """Return the call of PUT /v1/users."""
+    return Call(
+        "PUT", "/v1/users", _changed, document={"users": [{"id": u.id, "attributes": _listed(u.attributes)} for u in users]}
+    )
+
+
+def start_import(content: bytes, name: str, options: Mapping[str, Any]) -> Call[dict[str, Any]]:
+    """Return the call of POST /v1/imports."""
+    return Call("POST", "/v1/imports", dict, query={"name": name, **options}, content=content, type="application/octet-stream")
+
+
+def get_import(job: str) -> Call[dict[str, Any]]:
+    """Return the call of GET /v1/imports/{job}."""
+    return Call("GET", f"/v1/imports/{job}", dict)
+
+
+def info() -> Call[dict[str, Any]]:
+    """Return the call of GET /v1/info."""
+    return Call("GET", "/v1/info", dict)
+
+
+def any_call(method: str, path: str, query: Mapping[str, Any] | None, document: Any) -> Call[Any]:
+    """Return a call of any other route."""
+    return Call(method, path, lambda told: told, query=query, document=document)
+
+
+def _changed(told: Mapping[str, int]) -> int:
+    return told["changed"]
+
+
+def _item_from(found: Mapping[str, Any]) -> Item:
+    attributes = {n: tuple(v) if isinstance(v, list) else v for n, v in found.get("attributes", {}).items()}
+    return Item(**{**found, "attributes": attributes, "categories": tuple(found.get("categories", ()))})

@@ -1,0 +1,160 @@
+"""Routes of imports: a file is sent, imported in the background, and what was rejected can be fetched."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal
+
+import anyio
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
+from starlette.responses import Response, StreamingResponse
+
+from occasion.errors import DataError
+from occasion.importing import FORMATS
+from occasion.service.callers import Call, Writer
+from occasion.service.failures import RefusedError
+from occasion.service.jobs import Job, job_folder
+from occasion.service.routes.replies import errors, reply
+from occasion.service.schemas.base import Id, Shown
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["imports"])
+JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+FormatName = Literal["auto", "csv", "tsv", "atomic", "jsonl", "parquet"]
+assert set(FORMATS) < {"auto", "csv", "tsv", "atomic", "jsonl", "parquet"}
+_FILE = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary", "description": "The file as it is."}}
+        },
+    }
+}
+
+
+class ImportOut(Shown):
+    """An import and how far it is."""
+
+    id: str
+    state: Literal["queued", "running", "done", "failed"]
+    name: str
+    created: float
+    done: int = Field(description="Bytes dealt with.")
+    total: int = Field(description="Bytes in all.")
+    result: dict[str, Any] = Field(description="Done: rows, new, unchanged, rejected by reason, plan. Failed: error and cure.")
+
+
+class Imports(Shown):
+    """The tenant's imports of the last days, newest first."""
+
+    imports: list[ImportOut]
+
+
+def _shown(job: Job) -> dict[str, Any]:
+    named = {"id": job.id, "state": job.state, "name": job.options["name"], "created": job.created}
+    return {**named, "done": job.done, "total": job.total, "result": job.result}
+
+
+def _mapping(pairs: list[str]) -> dict[str, str]:
+    """Return ``role=column`` pairs as a mapping."""
+    out = {}
+    for pair in pairs:
+        role, found, column = pair.partition("=")
+        if not found or not role or not column:
+            raise DataError(f"map is {pair!r:.100}. Cure: role=column, for example text.title=NAME.")
+        out[role] = column
+    return out
+
+
+@router.post("/imports", status_code=202, response_model=ImportOut, responses=errors(), openapi_extra=_FILE)
+async def start_import(
+    request: Request,
+    call: Writer,
+    name: Annotated[str, Query(max_length=100, description="The file's name: its ending tells the format.")] = "upload",
+    kind: Annotated[Literal["auto", "items", "users", "events", "slates"], Query()] = "auto",
+    format: Annotated[FormatName, Query()] = "auto",
+    event_type: Annotated[Id | None, Query(description="Type of events whose row names none.")] = None,
+    map: Annotated[list[str], Query(max_length=100, description="role=column where the guess is wrong; repeat it.")] = [],  # noqa: B006
+    validate_only: Annotated[bool, Query(description="Check everything, write nothing.")] = False,
+) -> Response:
+    """Take a file (CSV, TSV, JSON lines, Parquet, RecBole's; also .gz) and import it in the background.
+
+    Importing the same file twice changes nothing. A job survives the death of any process and goes on where it was.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "upload"
+    options: dict[str, Any] = {"name": plain, "kind": kind, "format": format, "event_type": event_type, "mapping": _mapping(map)}
+    options["validate_only"] = validate_only
+    job_id = call.service.jobs.new_id()
+    folder = job_folder(call.tenant, job_id)
+    size = await _saved(request, folder, plain)
+    await call.service.writes.run(lambda: call.service.jobs.submit(job_id, call.tenant.name, options, size))
+    call.service.imports.wake()
+    return reply(_shown(call.service.jobs.get(job_id, call.tenant.name)), 202)
+
+
+async def _saved(request: Request, folder: FilePath, name: str) -> int:
+    """Write the body to a file as it comes; return its size. A body that breaks off leaves nothing."""
+    try:
+        folder.mkdir(parents=True)
+        async with await anyio.open_file(folder / name, "wb") as file:
+            async for piece in request.stream():
+                await file.write(piece)
+            size = await file.tell()
+        if not size:
+            raise RefusedError(422, "The body is empty.", cure="Send the file as the body.")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return size
+
+
+@router.get("/imports", response_model=Imports, responses=errors())
+async def imports(call: Writer, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
+    """Return the tenant's imports of the last seven days, newest first."""
+    found = await call.service.writes.run(lambda: call.service.jobs.all(call.tenant.name, limit))
+    return reply({"imports": [_shown(job) for job in found]})
+
+
+async def _job(call: Call, job_id: str) -> Job:
+    return await call.service.writes.run(lambda: call.service.jobs.get(job_id, call.tenant.name))
+
+
+@router.get("/imports/{job}", response_model=ImportOut, responses=errors(404))
+async def get_import(job: JobId, call: Writer) -> Response:
+    """Say how far an import is."""
+    return reply(_shown(await _job(call, job)))
+
+
+@router.get(
+    "/imports/{job}/rejects",
+    response_class=Response,
+    responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}, **errors(404)},
+)
+async def rejects(job: JobId, call: Writer) -> Response:
+    """Return the rows that an import could not take, one JSON object a line: file, line, column, value, reason."""
+    await _job(call, job)
+    path = job_folder(call.tenant, job) / "rejects.jsonl"
+    return StreamingResponse(_pieces(path), media_type="application/x-ndjson")
+
+
+def _pieces(path: FilePath) -> Iterator[bytes]:
+    if path.exists():
+        with path.open("rb") as file:
+            while piece := file.read(65_536):
+                yield piece
+
+
+@router.delete("/imports/{job}", status_code=204, response_class=Response, responses=errors(404, 409))
+async def delete_import(job: JobId, call: Writer) -> Response:
+    """Forget an import that has ended, its rejected rows included; what it brought in stays."""
+    found = await _job(call, job)
+    if found.state in ("queued", "running"):
+        raise RefusedError(409, "The import has not ended.", cure="Wait for it.")
+    shutil.rmtree(job_folder(call.tenant, job), ignore_errors=True)
+    await call.service.writes.run(lambda: call.service.jobs.forget(job))
+    return Response(status_code=204)
