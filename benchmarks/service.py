@@ -76,7 +76,10 @@ class Server:
             if self.process.poll() is not None:
                 raise RuntimeError((self.home / "serve.log").read_text()[-2000:])
             time.sleep(0.02)
-        return time.monotonic() - begun
+        took = time.monotonic() - begun
+        while (self.home / "serve.log").read_text()[mark:].count('"event": "ready"') < self.workers:
+            time.sleep(0.05)
+        return took
 
     async def ready(self) -> int:
         """Return the status of the ready route, 0 where nobody answers."""
@@ -128,9 +131,13 @@ class Connection:
             f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
         )
         self.writer.write(head.encode() + data)
-        answer = await self.reader.readuntil(b"\r\n\r\n")
-        length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        return int(answer[9:12]), await self.reader.readexactly(length)
+        answer = (await self.reader.readuntil(b"\r\n\r\n")).lower()
+        length = int(answer.split(b"content-length: ")[1].split(b"\r\n")[0])
+        found = await self.reader.readexactly(length)
+        if b"\r\nconnection: close" in answer:
+            self.writer.close()
+            await self.__aenter__()
+        return int(answer[9:12]), found
 
 
 class Pool:

@@ -7,6 +7,7 @@ stream by, so that limits hold whatever a route does.
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import time
 import uuid
@@ -28,6 +29,9 @@ PUBLIC = frozenset({"/v1/health/live", "/v1/health/ready", "/v1/openapi.json"})
 """What needs no key: it tells nothing of any tenant."""
 UPLOADS, STREAM = "/v1/imports", "/v1/events/stream"
 UPLOAD_SECONDS = 3600.0
+REOPEN = 1 / 500
+"""Share of answers after which a kept connection is closed: a client's connections spread anew over the workers, so that none
+has too many for long after another one was started again."""
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -163,6 +167,8 @@ class _Passage:
                 (b"x-request-id", self.id.encode()),
                 *((name, value) for name, value in extra if name not in have),
             ]
+            if self.api and random.random() < REOPEN:
+                message["headers"].append((b"connection", b"close"))
         await self._send(message)
 
     def _route(self) -> str:

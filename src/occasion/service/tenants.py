@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from occasion.service.keys import DEFAULT_TENANT, checked_tenant
 from occasion.settings import Settings
@@ -56,16 +56,27 @@ class Tenant:
 
         Call it from the lane of answers alone: a recommender is not safe to use from two threads at once.
         """
-        from occasion.recommender import Recommender
-
         with self._lock:
             if self._recommender is None:
-                # One process builds what is missing, the others find it there.
-                with FileLock(self.settings.home / "opening.lock", timeout=OPENING_SECONDS):
-                    made = Recommender(self.settings, store=self.store, encoder=self._encoder())
-                    made.refresh()
-                self._recommender = made
+                self._recommender = self._opened()
             return self._recommender
+
+    def _opened(self) -> Recommender:
+        """Open the recommender: the first process to come builds what is missing, the others wait and then find it there."""
+        from occasion.recommender import Recommender
+
+        lock = FileLock(self.settings.home / "opening.lock", timeout=OPENING_SECONDS)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            with lock:
+                pass
+        try:
+            made = Recommender(self.settings, store=self.store, encoder=self._encoder())
+            made.refresh()
+        finally:
+            lock.release()
+        return made
 
     @property
     def warm(self) -> bool:
