@@ -30,6 +30,8 @@ ENDINGS = (".json", ".html", ".png", ".svg", ".pdf")
 @click.option("--baseline", "baselines", multiple=True, metavar="NAME", help="A baseline; repeatable. Default: all.")
 @click.option("--slice", "slices", multiple=True, metavar="SIGNAL", help="A signal to slice by; repeatable. Default: all.")
 @click.option("--diversity", type=float, help="Of the recommender's lists, 0 to 1. Default: the settings'.")
+@click.option("--without", multiple=True, metavar="PART", help="Also without a source, context, text or others; repeatable.")
+@click.option("--curves", is_flag=True, help="Also learning curves: by events of the person and of all. Slow.")
 @click.option(
     "--out", multiple=True, type=click.Path(path_type=Path, dir_okay=False), help="Also write .json, .html, .png, .svg, .pdf."
 )
@@ -54,6 +56,7 @@ def evaluate(off_policy: bool, out: tuple[Path, ...], **given: Any) -> None:
       occasion evaluate
       occasion evaluate --share 0.2 --out report.html --out report.png
       occasion evaluate --until 2026-10-01 --slice weather --json
+      occasion evaluate --without context --without taste --curves --out report.html
       occasion evaluate --off-policy --policy greedy --places 3
     """
     invocation = current()
@@ -85,7 +88,7 @@ def _offline(invocation: Invocation, given: dict[str, Any]) -> Report:
     if given["policy"] or policy_settings(given) or given["clip"] is not None or given["version"]:
         raise DataError("a policy, a version or a clip goes with --off-policy. Cure: add --off-policy, or leave it out.")
     settings = invocation.settings()
-    names = ("share", "k", "max_queries", "seed", "diversity")
+    names = ("share", "k", "max_queries", "seed", "diversity", "without", "curves")
     chosen: dict[str, Any] = {"baselines": given["baselines"]} if given["baselines"] else {}
     with invocation.progress() as progress:
         return measure(

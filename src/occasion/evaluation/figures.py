@@ -47,6 +47,10 @@ class Measures:
         counts[: len(live.statistics.count)] = live.statistics.count
         self._values = {name: _measured(lists, answers.relevant, live, counts, k) for name, lists in answers.lists.items()}
 
+    def values(self, system: str, metric: str) -> Floats:
+        """Return a metric of each query (q,)."""
+        return self._values[system][metric]
+
     def figure(self, system: str, metric: str, mask: Mask | None = None) -> Interval:
         """Return the mean of a metric over some queries (q,), default all, with its interval; coverage has none."""
         if metric == "coverage":
@@ -60,7 +64,8 @@ class Measures:
         """Return how much `system` is above `other`, query by query."""
         values, users = self._picked(self._values[system][metric], mask)
         others, _ = self._picked(self._values[other][metric], mask)
-        mean, (low, high), p = metrics.paired_difference(values, others, users, draws=self._draws, seed=self._seed)
+        mean, (low, high), _ = metrics.paired_difference(values, others, users, draws=self._draws, seed=self._seed)
+        p = metrics.permutation_test(values, others, users, draws=self._draws, seed=self._seed)
         return Difference(mean=mean, low=low, high=high, p=p)
 
     def differences(self, system: str, other: str) -> dict[str, Difference]:

@@ -32,10 +32,12 @@ class HeldOutStore:
         Ascending sequence numbers that `events` leaves out: nothing is learnt from them.
     unseen : (h,) int64
         Ascending sequence numbers that `history` leaves out: at no request they have happened.
+    most : int, optional
+        Of a history only the newest so many events are seen.
     """
 
-    def __init__(self, store: Store, uncounted: NDArray[np.int64], unseen: NDArray[np.int64]) -> None:
-        self._store, self._uncounted, self._unseen = store, uncounted, unseen
+    def __init__(self, store: Store, uncounted: NDArray[np.int64], unseen: NDArray[np.int64], most: int | None = None) -> None:
+        self._store, self._uncounted, self._unseen, self._most = store, uncounted, unseen, most
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -49,7 +51,8 @@ class HeldOutStore:
 
     def history(self, user_key: int, before: float | None = None, limit: int = 500) -> EventColumns:
         """Return a person's past without what is hidden; see `Store.history`."""
-        read = limit
+        limit = limit if self._most is None else min(limit, self._most)
+        read = max(limit, 1)
         while True:
             columns = self._store.history(user_key, before=before, limit=read)
             left = _without(columns, self._unseen)
@@ -64,11 +67,15 @@ def recommender_without(
     uncounted: NDArray[np.int64],
     unseen: NDArray[np.int64] | None = None,
     *,
+    most: int | None = None,
     encoder: Encoder | None = None,
     progress: StageProgress | None = None,
 ) -> Recommender:
-    """Return a refreshed recommender that counts no event of `uncounted` and shows none of `unseen` in a history."""
-    view = cast(Store, HeldOutStore(store, uncounted, np.zeros(0, np.int64) if unseen is None else unseen))
+    """Return a refreshed recommender that counts no event of `uncounted` and shows none of `unseen` in a history.
+
+    `most`: of a history only the newest so many events are seen.
+    """
+    view = cast(Store, HeldOutStore(store, uncounted, np.zeros(0, np.int64) if unseen is None else unseen, most))
     # A cut, even one in the far future, keeps the counts over the whole log out of it and its own counts off the disk.
     recommender = Recommender(settings, store=view, encoder=encoder, until=math.inf, progress=progress)
     recommender.refresh()

@@ -7,8 +7,8 @@ from html import escape
 from typing import Any
 
 from occasion.evaluation.off_policy_report import NAMES, PLACE_HEAD, OffPolicyReport
-from occasion.evaluation.report import METRICS, Group, Interval, Report
-from occasion.evaluation.table import cell, difference_cell, facts
+from occasion.evaluation.report import METRICS, Curve, Group, Interval, Report
+from occasion.evaluation.table import CURVE_HEAD, cell, curve_rows, difference_cell, facts
 
 __all__ = ["off_policy_page", "page"]
 
@@ -26,6 +26,9 @@ svg { display: block; margin: .5rem 0 }
 """
 
 
+LABEL = 'fill="currentColor" font-size="12"'
+
+
 def page(report: Report) -> str:
     """Return a report as one HTML page; all text of others is escaped."""
     return _whole(
@@ -34,6 +37,8 @@ def page(report: Report) -> str:
         *_notes(report.notes),
         *_systems(report),
         *_differences(report),
+        *_parts(report),
+        *(line for curve in report.curves for line in _curve(report, curve)),
         *_groups(report, "stratum", report.strata),
         *(line for signal, groups in report.slices.items() for line in _groups(report, signal, groups)),
         *_protocol(report.protocol, report.seconds),
@@ -113,6 +118,52 @@ def _differences(report: Report) -> Iterator[str]:
         for name, figures in report.differences.items()
     ]
     yield _table(["baseline", *map(report.title, metrics)], rows)
+
+
+def _parts(report: Report) -> Iterator[str]:
+    if not report.parts:
+        return
+    metrics = list(next(iter(report.parts.values())))
+    yield "<h2>What each part adds: the recommender less itself without it</h2>"
+    rows = [
+        [name, *(f"{difference_cell(figures[m])} p {figures[m].p:.3f}" for m in metrics)] for name, figures in report.parts.items()
+    ]
+    yield _table(["part", *map(report.title, metrics)], rows)
+
+
+def _curve(report: Report, curve: Curve) -> Iterator[str]:
+    title = f"{report.title('ndcg')} by {curve.name}"
+    yield f"<h2>{escape(title)}</h2>"
+    yield _line(title, [str(point.size) for point in curve.points], [point.ndcg for point in curve.points])
+    yield _table(CURVE_HEAD, curve_rows(curve))
+
+
+def _line(title: str, labels: Sequence[str], values: Sequence[Interval]) -> str:
+    """Draw means as a line over evenly spaced labels, their intervals as a band."""
+    width, height, left, bottom = 620, 220, 50, 190
+    ends = [(v.mean if v.low is None else v.low, v.mean if v.high is None else v.high) for v in values]
+    top = max([1e-9, *(high for _, high in ends)]) * 1.05
+    xs = [left + (width - left - 20) * n / max(len(values) - 1, 1) for n in range(len(values))]
+
+    def y(value: float) -> float:
+        return bottom - (bottom - 10) * value / top
+
+    def path(numbers: Sequence[float], across: Sequence[float]) -> str:
+        return " ".join(f"{x:.1f},{y(v):.1f}" for x, v in zip(across, numbers, strict=True))
+
+    band = path([low for low, _ in ends], xs) + " " + path([high for _, high in reversed(ends)], xs[::-1])
+    lines = [
+        f'<svg role="img" aria-label="{escape(title)}" width="{width}" height="{height}">',
+        f'<path d="M{left} 10V{bottom}H{width - 10}" stroke="currentColor" fill="none"/>',
+        f'<polygon points="{band}" fill="#2563eb" opacity=".2"/>',
+        f'<polyline points="{path([v.mean for v in values], xs)}" fill="none" stroke="#2563eb" stroke-width="2"/>',
+    ]
+    for x, label, value in zip(xs, labels, values, strict=True):
+        lines.append(f'<circle cx="{x:.1f}" cy="{y(value.mean):.1f}" r="3" fill="#2563eb"/>')
+        lines.append(f'<text x="{x:.1f}" y="{bottom + 18}" {LABEL} text-anchor="middle">{escape(label)}</text>')
+    for mark in (0.0, top / 2, top):
+        lines.append(f'<text x="{left - 6}" y="{y(mark) + 4:.1f}" {LABEL} text-anchor="end">{mark:.3f}</text>')
+    return "".join([*lines, "</svg>"])
 
 
 def _groups(report: Report, name: str, groups: Mapping[str, Group]) -> Iterator[str]:

@@ -8,18 +8,22 @@ with what the person chose. Every system sees the same moments. No item is sampl
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from occasion.errors import DataError
+from occasion.evaluation.ablation import check_parts, without_name
+from occasion.evaluation.curves import learning_curves
 from occasion.evaluation.figures import Measures
 from occasion.evaluation.groups import Grouping
 from occasion.evaluation.heldout import recommender_without
 from occasion.evaluation.queries import Answers, ask
-from occasion.evaluation.report import METRICS, Report
+from occasion.evaluation.report import METRICS, Curve, Report
 from occasion.evaluation.split import WINDOW, Moments, Split, split_log
 from occasion.evaluation.systems import BASELINES, OCCASION, Systems, check_baselines
 from occasion.keyed import joined
@@ -33,6 +37,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["evaluate", "held_out_recommender"]
+
+CURVED = 500
+"""Queries of a learning curve at most."""
 
 
 def evaluate(
@@ -50,6 +57,8 @@ def evaluate(
     least: int = 30,
     window: float = WINDOW,
     diversity: float | None = None,
+    without: Sequence[str] = (),
+    curves: bool = False,
     draws: int = 1000,
     now: float | None = None,
     progress: StageProgress | None = None,
@@ -82,8 +91,12 @@ def evaluate(
         Seconds that a moment lasts at most, >= 0.
     diversity : float, optional
         Of the recommender's lists; default: the settings', as when it serves.
+    without : sequence of str
+        Parts to do without, one at a time, see `occasion.evaluation.ablation.PARTS`: what each adds.
+    curves : bool
+        Also work out learning curves (`occasion.evaluation.curves`), on `CURVED` queries at most; takes many times as long.
     draws : int
-        Bootstrap draws, >= 100.
+        Draws of bootstrap and permutation test, >= 100.
     now : float, optional
         Time of requests whose event has none, unix seconds. Default: this moment.
     progress : callable, optional
@@ -97,36 +110,88 @@ def evaluate(
     begun = time.monotonic()
     _check(k=k, max_queries=max_queries, seed=seed, least=least, draws=draws)
     check_baselines(baselines)
+    check_parts(without)
     settings = settings or load_settings()
-    opened = open_store(settings.resolved_store_url) if store is None else None
-    whole = cast(Store, store or opened)
-    try:
+    at = time.time() if now is None else now
+    with _opened(store, settings) as whole:
         columns = _log(whole)
         split = split_log(columns, share=share, until=until, window=window)
         recommender = held_out_recommender(settings, whole, split, encoder=encoder, progress=progress)
         moments, notes = _sample(split, recommender, max_queries, seed)
-        systems = Systems(recommender, baselines, diversity=diversity)
+        systems = Systems(recommender, baselines, diversity=diversity, without=without)
         told = None if progress is None else lambda done, total: progress("queries", done, total)
-        at = time.time() if now is None else now
         answers = ask(systems, whole, split, moments, columns, k=k, now=at, progress=told)
         measures = Measures(answers, recommender.live, k=k, draws=draws, seed=seed)
-    finally:
-        if opened is not None:
-            opened.close()
-    lacking = [name for name in slices or () if name not in answers.signals]
-    if lacking:
-        notes.append(f"No query has {', '.join(lacking)} to slice by; there are {', '.join(answers.signals)}.")
-    grouping = Grouping(measures, systems.baselines, least)
-    return Report(
+        few = _fewer(moments, seed)
+        found: tuple[Curve, ...] = ()
+        if curves:
+            found = learning_curves(
+                settings,
+                whole,
+                split,
+                few,
+                columns,
+                k=k,
+                now=at,
+                draws=draws,
+                seed=seed,
+                diversity=diversity,
+                encoder=encoder,
+                progress=progress,
+            )
+    report = _report(measures, systems, answers, slices, least)
+    return replace(
+        report,
         protocol=_protocol(split, answers, recommender, {"k": k, "seed": seed, "window": window, "diversity": diversity}),
+        curves=found,
+        notes=(*split.notes, *notes, *report.notes, *(_curve_notes(found, len(few)))),
+        seconds=time.monotonic() - begun,
+    )
+
+
+@contextmanager
+def _opened(store: Store | None, settings: Settings) -> Iterator[Store]:
+    """Give the store, and close it afterwards where it was opened here."""
+    if store is not None:
+        yield store
+        return
+    opened = open_store(settings.resolved_store_url)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def _report(measures: Measures, systems: Systems, answers: Answers, slices: Sequence[str] | None, least: int) -> Report:
+    """Return all figures; protocol and time are filled in later."""
+    grouping = Grouping(measures, systems.baselines, least)
+    lacking = [name for name in slices or () if name not in answers.signals]
+    said = f"No query has {', '.join(lacking)} to slice by; there are {', '.join(answers.signals)}."
+    return Report(
+        protocol={},
         systems={name: {metric: measures.figure(name, metric) for metric in METRICS} for name in systems.names},
         best_baseline=grouping.best,
         differences={name: measures.differences(OCCASION, name) for name in systems.baselines},
+        parts={part: measures.differences(OCCASION, without_name(part)) for part in systems.without},
         strata=grouping.strata(answers),
         slices=grouping.slices(answers, slices),
-        notes=(*split.notes, *notes),
-        seconds=time.monotonic() - begun,
+        notes=(said,) if lacking else (),
     )
+
+
+def _fewer(moments: Moments, seed: int) -> Moments:
+    """Return the moments that curves are drawn from."""
+    if len(moments) <= CURVED:
+        return moments
+    return moments.take(np.sort(np.random.default_rng(seed).choice(len(moments), CURVED, replace=False)))
+
+
+def _curve_notes(curves: Sequence[Curve], queries: int) -> Iterator[str]:
+    if curves:
+        yield f"Learning curves: {queries} queries, the same at every point."
+    for curve in curves:
+        for point in curve.dips:
+            yield f"The curve over {curve.name} dips at {point.size}: the whole interval of this step is below 0."
 
 
 def _check(*, k: int, max_queries: int, seed: int, least: int, draws: int) -> None:

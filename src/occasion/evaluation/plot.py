@@ -44,6 +44,7 @@ def _panels(report: Report) -> dict[str, dict[str, dict[str, Interval]]]:
     """Return panel title to line label to system to value."""
     whole = {name: {name: figures["ndcg"]} for name, figures in report.systems.items()}
     panels = {"All queries": whole}
+    panels |= {f"By {c.name}": {str(p.size): {next(iter(report.systems)): p.ndcg} for p in c.points} for c in report.curves}
     shown = [next(iter(report.systems)), *([report.best_baseline] if report.best_baseline else [])]
     named: dict[str, Mapping[str, Group]] = {"By stratum": report.strata}
     named |= {f"By {signal}": groups for signal, groups in report.slices.items()}

@@ -14,7 +14,7 @@ from occasion.errors import DataError, OccasionError
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["METRICS", "Difference", "Group", "Interval", "Report", "writing"]
+__all__ = ["METRICS", "Curve", "Difference", "Group", "Interval", "Point", "Report", "writing"]
 
 TITLES = {"hit": "hit@{k}", "recall": "recall@{k}", "ndcg": "NDCG@{k}", "mrr": "MRR@{k}"}
 METRICS = ("ndcg", "hit", "recall", "mrr", "coverage", "diversity", "novelty")
@@ -32,7 +32,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """The recommender less one baseline, query by query: mean, 95 % bootstrap interval over users, two-sided p-value."""
+    """One system less another, query by query: mean, 95 % bootstrap interval over users, two-sided p of the permutation test."""
 
     mean: float
     low: float
@@ -53,6 +53,28 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A point of a learning curve: number of events, the recommender's ndcg, and how much it is above the point before."""
+
+    size: int
+    ndcg: Interval
+    step: Difference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A learning curve; every point answers the same queries. See `occasion.evaluation.curves`."""
+
+    name: str
+    points: tuple[Point, ...]
+
+    @property
+    def dips(self) -> tuple[Point, ...]:
+        """The points that are surely below the one before: the whole interval of the step is."""
+        return tuple(point for point in self.points if point.step is not None and point.step.high < 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What an evaluation found.
 
@@ -70,6 +92,9 @@ class Report:
         cold item, new user, warm.
     slices : mapping of signal to value to Group
         Every signal value with enough queries.
+    parts : mapping of part to metric to Difference
+        The recommender less itself without a part: what the part adds.
+    curves : tuple of Curve
     notes : tuple of str
         What a reader must know to read the figures right.
     seconds : float
@@ -82,6 +107,8 @@ class Report:
     differences: Mapping[str, Mapping[str, Difference]]
     strata: Mapping[str, Group]
     slices: Mapping[str, Mapping[str, Group]]
+    parts: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict)
+    curves: tuple[Curve, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = field(default=0.0, compare=False)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from occasion.data import Context
 from occasion.errors import DataError
+from occasion.evaluation.ablation import check_parts, sources_without, without_name, without_part
 from occasion.protocols import CandidateScores, Moment
 from occasion.rankers import make_ranker
 from occasion.recommender import Recommender
@@ -48,6 +49,8 @@ class Systems:
         From `BASELINES`.
     diversity : float, optional
         Of the recommender's answers; None: its settings'.
+    without : sequence of str
+        Parts of `occasion.evaluation.ablation.PARTS`; for each the recommender without it answers, too.
 
     Raises
     ------
@@ -55,8 +58,17 @@ class Systems:
         For an unknown baseline.
     """
 
-    def __init__(self, recommender: Recommender, baselines: Sequence[str] = BASELINES, *, diversity: float | None = None) -> None:
+    def __init__(
+        self,
+        recommender: Recommender,
+        baselines: Sequence[str] = BASELINES,
+        *,
+        diversity: float | None = None,
+        without: Sequence[str] = (),
+    ) -> None:
         check_baselines(baselines)
+        check_parts(without)
+        self.without = tuple(dict.fromkeys(without))
         self.recommender, self.baselines, self.diversity = recommender, tuple(dict.fromkeys(baselines)), diversity
         counts = recommender.live.statistics.count
         self._order = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())].astype(np.int32)
@@ -68,14 +80,26 @@ class Systems:
     @property
     def names(self) -> tuple[str, ...]:
         """The systems, the recommender first."""
-        return (OCCASION, *self.baselines)
+        return (OCCASION, *self.baselines, *map(without_name, self.without))
 
     def answer(self, context: Context, k: int, seed: str) -> tuple[dict[str, Keys], Moment]:
         """Return the keys (<= k,) each system answers with, best first, and the moment they answered to."""
         slate = self.recommender.recommend(context, k, diversity=self.diversity, slate_id=seed, keep=False)
         moment, _ = self.recommender.reader.read(context, Rules(), seed)
         answers = {OCCASION: np.array(self.recommender.live.catalogue.keys(slate.items), np.int32)}
-        return answers | {name: self._baseline(name, moment, k) for name in self.baselines}, moment
+        answers |= {name: self._baseline(name, moment, k) for name in self.baselines}
+        return answers | {without_name(part): self._without(part, context, k, seed) for part in self.without}, moment
+
+    def _without(self, part: str, context: Context, k: int, seed: str) -> Keys:
+        slate = self.recommender.recommend(
+            without_part(context, part),
+            k,
+            diversity=self.diversity,
+            sources=sources_without(part),
+            slate_id=seed,
+            keep=False,
+        )
+        return np.array(self.recommender.live.catalogue.keys(slate.items), np.int32)
 
     def _baseline(self, name: str, moment: Moment, k: int) -> Keys:
         assert self.recommender.sources is not None

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from occasion.evaluation.report import Difference, Group, Interval, Report
+from occasion.evaluation.report import Curve, Difference, Group, Interval, Report
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["cell", "difference_cell", "facts", "plain_table", "show"]
+__all__ = ["CURVE_HEAD", "cell", "curve_rows", "difference_cell", "facts", "plain_table", "show"]
 
 
+CURVE_HEAD = ("events", "mean", "step", "p")
+"""Columns of `curve_rows`."""
 SHOWN = ("ndcg", "hit", "mrr", "coverage", "diversity", "novelty")
 
 
@@ -54,6 +56,10 @@ def _tables(report: Report) -> Iterator[Table]:
     yield _systems(report)
     if report.differences:
         yield _differences(report)
+    if report.parts:
+        yield _parts(report)
+    for curve in report.curves:
+        yield plain_table(f"{report.title('ndcg')} by {curve.name}", CURVE_HEAD, curve_rows(curve))
     if report.strata:
         yield _groups(report, "stratum", report.strata)
     for signal, groups in report.slices.items():
@@ -74,6 +80,24 @@ def _table(title: str, columns: Sequence[str]) -> Table:
             Text(name), justify="left" if n == 0 else "right", no_wrap=n > 0, overflow="fold", min_width=12 if n == 0 else None
         )
     return table
+
+
+def curve_rows(curve: Curve) -> list[tuple[str, str, str, str]]:
+    """Return number of events, ndcg, step and p of each point as texts."""
+    out = []
+    for point in curve.points:
+        step, p = ("", "") if point.step is None else (difference_cell(point.step), f"{point.step.p:.3f}")
+        out.append((str(point.size), cell(point.ndcg), step, p))
+    return out
+
+
+def _parts(report: Report) -> Table:
+    rows = [
+        (part, *(text for m in ("ndcg", "hit") for text in (difference_cell(figures[m]), f"{figures[m].p:.3f}")))
+        for part, figures in report.parts.items()
+    ]
+    title = "What each part adds: the recommender less itself without it"
+    return plain_table(title, ("part", report.title("ndcg"), "p", report.title("hit"), "p"), rows)
 
 
 def plain_table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

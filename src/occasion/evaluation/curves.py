@@ -1,0 +1,138 @@
+"""Curves: how good answers are after so many events of the person, and after so many of all people.
+
+Every point answers the same queries, so steps are compared query by query. Two curves:
+
+- ``events of the person``: each request sees the newest n events of the person's history; what is counted over all people
+  stays the same.
+- ``events of all``: of the events before the cut, the newest n are counted and seen; as if the shop had begun to keep its log
+  that late. What a person did between the cut and a request is seen at every point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occasion import metrics
+from occasion.evaluation.figures import Measures
+from occasion.evaluation.heldout import recommender_without
+from occasion.evaluation.queries import ask
+from occasion.evaluation.report import Curve, Difference, Interval, Point
+from occasion.evaluation.split import Moments, Split
+from occasion.evaluation.systems import OCCASION, Systems
+from occasion.live import StageProgress
+from occasion.protocols import Encoder, EventColumns, Store
+from occasion.recommender import Recommender
+from occasion.settings import Settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["learning_curves"]
+
+HISTORY = (0, 1, 3, 10, 30, 100, 300, 1000)
+SHARES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
+
+
+class _Asked:
+    """What all points have in common."""
+
+    def __init__(self, store: Store, split: Split, moments: Moments, columns: EventColumns, k: int, now: float) -> None:
+        self.store, self.split, self.moments, self.columns, self.k, self.now = store, split, moments, columns, k, now
+
+    def measure(self, recommender: Recommender, diversity: float | None) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """Return ndcg and user of each query (q,)."""
+        systems = Systems(recommender, (), diversity=diversity)
+        answers = ask(systems, self.store, self.split, self.moments, self.columns, k=self.k, now=self.now)
+        return Measures(answers, recommender.live, k=self.k, draws=100, seed=0).values(OCCASION, "ndcg"), answers.users
+
+
+def learning_curves(
+    settings: Settings,
+    store: Store,
+    split: Split,
+    moments: Moments,
+    columns: EventColumns,
+    *,
+    k: int,
+    now: float,
+    draws: int,
+    seed: int,
+    diversity: float | None = None,
+    encoder: Encoder | None = None,
+    progress: StageProgress | None = None,
+) -> tuple[Curve, ...]:
+    """Return both curves of the module, in ndcg at k with 95 % intervals over users.
+
+    Parameters
+    ----------
+    settings, store, encoder
+        As for `occasion.evaluation.evaluate`.
+    split, moments, columns
+        The cut, what is asked at each point, and the whole log.
+    k, now, draws, seed, diversity
+        As for `occasion.evaluation.evaluate`.
+    progress : callable, optional
+        Called with ("points of the curves", done, total).
+    """
+    asked = _Asked(store, split, moments, columns, k, now)
+    unseen = split.held_out if split.mode == "order" else np.zeros(0, np.int64)
+    caps = _caps(columns, moments, settings.history_length)
+    late = list(_later(columns, split))
+    total, done = len(caps) + len(late), 0
+    curves = []
+    for name, points in (("events of the person", caps), ("events of all", late)):
+        values, sizes = [], []
+        users = np.zeros(0, np.int32)
+        for size, hidden in points:
+            most = size if name == "events of the person" else None
+            recommender = recommender_without(
+                settings,
+                store,
+                np.union1d(split.held_out, hidden),
+                np.union1d(unseen, hidden),
+                most=most,
+                encoder=encoder,
+            )
+            found, users = asked.measure(recommender, diversity)
+            values.append(found)
+            sizes.append(size)
+            done += 1
+            if progress is not None:
+                progress("points of the curves", done, total)
+        curves.append(Curve(name=name, points=tuple(_points(sizes, values, users.tolist(), draws, seed))))
+    return tuple(curves)
+
+
+def _caps(columns: EventColumns, moments: Moments, longest: int) -> list[tuple[int, NDArray[np.int64]]]:
+    """Return the lengths of history that are worth a point, nothing hidden; the last one holds every history in full."""
+    counts = np.bincount(columns.user[columns.user >= 0])
+    top = min(longest, int(counts[moments.user[moments.user >= 0]].max(initial=1)))
+    sizes = [n for n in HISTORY if n < top]
+    return [(n, np.zeros(0, np.int64)) for n in (*sizes, top)]
+
+
+def _later(columns: EventColumns, split: Split) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield how many events are counted, and which of those before the cut are hidden (the oldest)."""
+    known = columns.seq[~np.isin(columns.seq, split.held_out)]
+    at = columns.at[np.isin(columns.seq, known)]
+    order = known[np.lexsort((known, np.nan_to_num(at, nan=-np.inf)))]
+    sizes = sorted({round(share * len(order)) for share in SHARES})
+    for size in sizes:
+        yield size, np.sort(order[: len(order) - size])
+
+
+def _points(
+    sizes: Sequence[int], values: Sequence[NDArray[np.float64]], users: Sequence[int], draws: int, seed: int
+) -> Iterator[Point]:
+    for n, (size, mine) in enumerate(zip(sizes, values, strict=True)):
+        low, high = metrics.bootstrap_interval(mine.tolist(), users, draws=draws, seed=seed)
+        step = None
+        if n:
+            before = values[n - 1].tolist()
+            mean, (less, more), _ = metrics.paired_difference(mine.tolist(), before, users, draws=draws, seed=seed)
+            p = metrics.permutation_test(mine.tolist(), before, users, draws=draws, seed=seed)
+            step = Difference(mean=mean, low=less, high=more, p=p)
+        yield Point(size=size, ndcg=Interval(mean=float(mine.mean()), low=low, high=high), step=step)
