@@ -75,3 +75,14 @@ def test_options_that_do_not_go_together_are_said(groceries: Path, arguments: tu
     done = inside("evaluate", *arguments, home=groceries)
     assert done.code == 2
     assert "Cure" in done.err
+
+
+def test_parts_and_curves_from_the_command_line(groceries: Path) -> None:
+    done = inside("evaluate", "--max-queries", "8", "--slice", "weekend", "--without", "context", "--curves", "--json", home=groceries)
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert set(report["parts"]) == {"context"}
+    assert [curve["points"][0]["size"] for curve in report["curves"]] == [0, 0]
+    wrong = inside("evaluate", "--without", "luck", home=groceries)
+    assert wrong.code == 2
+    assert "'luck'" in wrong.err
