@@ -78,7 +78,9 @@ def test_options_that_do_not_go_together_are_said(groceries: Path, arguments: tu
 
 
 def test_parts_and_curves_from_the_command_line(groceries: Path) -> None:
-    done = inside("evaluate", "--max-queries", "8", "--slice", "weekend", "--without", "context", "--curves", "--json", home=groceries)
+    done = inside(
+        "evaluate", "--max-queries", "8", "--slice", "weekend", "--without", "context", "--curves", "--json", home=groceries
+    )
     assert done.code == 0, done.err
     report = json.loads(done.out)
     assert set(report["parts"]) == {"context"}
