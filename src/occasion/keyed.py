@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,45 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Keys = NDArray[np.int32]
 
-__all__ = ["is_allowed", "joined", "looked_up", "taken", "top_positive", "values_of"]
+__all__ = ["Board", "is_allowed", "joined", "looked_up", "taken", "top_positive", "values_of"]
 
 _DTYPES = {"seq": np.int64, "type": np.int16, "value": np.float32, "at": np.float64}
+
+
+class Board(threading.local):
+    """An array of zeros that is written on and wiped again, one a thread.
+
+    New zeros for each search cost more than the search: the system hands each page over when it is first touched.
+    """
+
+    def __init__(self) -> None:
+        self._values = np.zeros(1, np.float32)
+
+    def _cleared(self, places: NDArray[Any]) -> NDArray[np.float32]:
+        """Return zeros with room for places; the last of them is never written on."""
+        most = int(places.max(initial=-1))
+        if most + 1 >= len(self._values):
+            self._values = np.zeros(most + most // 4 + 2, np.float32)
+        return self._values
+
+    def sums(self, places: NDArray[Any], values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return for each place (n,) the sum of the values (n,) that have it, and which rows (n,) are the last of their place."""
+        board = self._cleared(places)
+        np.add.at(board, places, values)
+        out: NDArray[np.float32] = board[places]
+        numbers = np.arange(len(places), dtype=np.float32)
+        board[places] = numbers
+        last: NDArray[np.bool_] = board[places] == numbers
+        board[places] = 0
+        return out, last
+
+    def looked_up(self, places: NDArray[Any], values: NDArray[np.float32], wanted: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the value of each wanted place (n,), of distinct places with values; 0 for others."""
+        board = self._cleared(places)
+        board[places] = values
+        out: NDArray[np.float32] = board[np.minimum(wanted, len(board) - 1)]
+        board[places] = 0
+        return out
 
 
 def is_allowed(keys: Keys, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:

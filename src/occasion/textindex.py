@@ -11,11 +11,11 @@ import re
 import threading
 from array import array
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from occasion.keyed import is_allowed
+from occasion.keyed import Board, is_allowed
 from occasion.protocols import CandidateScores
 
 if TYPE_CHECKING:
@@ -68,40 +68,21 @@ class Postings(NamedTuple):
     weights: NDArray[np.float32]
 
 
-class _Board(threading.local):
-    """An array of zeros that is written on and wiped again, one a thread.
+class _Texts(NamedTuple):
+    """The terms of some keys one behind the other; those of key ``filled[i]``, which has any, from ``starts[i]`` on."""
 
-    New zeros for each search cost more than the search: the system hands each page over when it is first touched.
-    """
+    keys: NDArray[np.int32]
+    rows: Rows
+    terms: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    filled: NDArray[np.int64]
+    starts: NDArray[np.int64]
 
-    def __init__(self) -> None:
-        self._values = np.zeros(1, np.float32)
 
-    def _cleared(self, places: NDArray[Any]) -> NDArray[np.float32]:
-        """Return zeros with room for places; the last of them is never written on."""
-        most = int(places.max(initial=-1))
-        if most + 1 >= len(self._values):
-            self._values = np.zeros(most + most // 4 + 2, np.float32)
-        return self._values
+class _Last(threading.local):
+    """The texts that a thread asked for last."""
 
-    def sums(self, places: NDArray[Any], values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Return for each place (n,) the sum of the values (n,) that have it, and which rows (n,) are the last of their place."""
-        board = self._cleared(places)
-        np.add.at(board, places, values)
-        out: NDArray[np.float32] = board[places]
-        numbers = np.arange(len(places), dtype=np.float32)
-        board[places] = numbers
-        last: NDArray[np.bool_] = board[places] == numbers
-        board[places] = 0
-        return out, last
-
-    def looked_up(self, places: NDArray[Any], values: NDArray[np.float32], wanted: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the value of each wanted place (n,), of distinct places with values; 0 for others."""
-        board = self._cleared(places)
-        board[places] = values
-        out: NDArray[np.float32] = board[np.minimum(wanted, len(board) - 1)]
-        board[places] = 0
-        return out
+    texts: _Texts | None = None
 
 
 class TextIndex:
@@ -120,7 +101,8 @@ class TextIndex:
         self._fresh_counts: dict[int, Counter[str]] = {}
         self._fresh_terms: dict[int, dict[int, float]] = defaultdict(dict)
         self._gone: set[int] = set()
-        self._board = _Board()
+        self._board = Board()
+        self._last = _Last()
 
     def __len__(self) -> int:
         """Number of (item, term) pairs held in bulk."""
@@ -251,6 +233,18 @@ class TextIndex:
         lengths = np.where(keys < len(starts) - 1, starts[inside + 1] - starts[inside], 0)
         return _runs(starts[inside], lengths), lengths
 
+    def _texts(self, keys: NDArray[np.int32]) -> _Texts:
+        """Return the terms of keys (n,); of the keys asked for last they are at hand: several queries score the same ones."""
+        assert self._rows is not None
+        last = self._last.texts
+        if last is None or last.keys is not keys or last.rows is not self._rows:
+            places, lengths = self._places(keys)
+            filled = np.flatnonzero(lengths)
+            starts = (np.cumsum(lengths) - lengths)[filled]
+            last = _Texts(keys, self._rows, self._rows.terms[places], self._rows.weights[places], filled, starts)
+            self._last.texts = last
+        return last
+
     def _gone_keys(self) -> NDArray[np.int32]:
         return np.fromiter(self._gone, np.int32, len(self._gone))
 
@@ -302,9 +296,11 @@ class TextIndex:
         known = [(t, w) for t, w in query.items() if t < len(self._idf)]
         terms, weights = np.array([t for t, _ in known], np.int64), np.array([w for _, w in known], np.float32)
         assert self._rows is not None
-        places, lengths = self._places(keys)
-        gain = self._rows.weights[places] * self._board.looked_up(terms, weights, self._rows.terms[places])
-        out = np.bincount(np.repeat(np.arange(len(keys)), lengths), gain, len(keys)).astype(np.float32)
+        texts = self._texts(keys)
+        gain = texts.weights * self._board.looked_up(terms, weights, texts.terms)
+        out = np.zeros(len(keys), np.float32)
+        if len(gain):
+            out[texts.filled] = np.add.reduceat(gain, texts.starts)
         if self._gone:
             late = np.isin(keys, self._gone_keys())
             out[late] = self._score_fresh(query, keys[late])
