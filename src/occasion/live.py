@@ -186,6 +186,9 @@ class LiveState:
 
     def _add(self, waiting: list[tuple[NDArray[np.int32], NDArray[np.float32]]]) -> None:
         assert self.index is not None
+        if not len(self.index) and len(waiting) > 1:
+            # An index looks at the first vectors it gets to find out how the catalogue lies: the more the better.
+            waiting[:] = [(np.concatenate([k for k, _ in waiting]), np.concatenate([v for _, v in waiting]))]
         for keys, vectors in waiting:
             if len(keys):
                 self.index.add(keys, self.centred(vectors))

@@ -89,6 +89,60 @@ def test_recall_on_clusters(cluster):
     assert recall_at_10(index, exact, queries) >= 0.95
 
 
+def flat(n, dim, directions, seed=0):
+    """Return unit rows that lie mostly in a few directions, as texts of one catalogue do."""
+    rng = np.random.default_rng(seed)
+    basis = np.linalg.qr(np.random.default_rng(99).standard_normal((dim, directions)))[0]
+    rows = clustered(n, directions, 100, seed) @ basis.T + 0.25 * rng.standard_normal((n, dim)) / np.sqrt(dim)
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def projected():
+    vectors = flat(9000, 512, 100)
+    index, exact = HnswIndex(512), ExactIndex(512)
+    for at in (index, exact):
+        at.add(np.arange(6000, dtype=np.int32), vectors[:6000])
+        at.add(np.arange(6000, 9000, dtype=np.int32), vectors[6000:])
+    queries = vectors[::150] + 0.5 * unit_rows(60, 512, 4)
+    return index, exact, (queries / np.linalg.norm(queries, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_recall_of_a_projected_graph(projected):
+    index, exact, queries = projected
+    assert index._graph.ndim < 512
+    assert recall_at_10(index, exact, queries) >= 0.95
+    for query in queries[:5]:
+        found = index.search(query, 100)
+        assert np.array_equal(found.scores, exact.score(query, found.keys))
+
+
+def test_a_projected_graph_saved_and_opened_is_the_same(projected, tmp_path):
+    index, _, queries = projected
+    index.save(tmp_path)
+    again = HnswIndex.open(tmp_path)
+    for query in queries[:20]:
+        assert again.search(query, 10).keys.tolist() == index.search(query, 10).keys.tolist()
+    row = unit_rows(1, 512, 8)
+    again.add(np.array([77_777], np.int32), row)
+    assert again.search(row[0], 1).keys.tolist() == [77_777]
+
+
+def test_copies_in_a_projected_graph_take_one_node():
+    index, rows = HnswIndex(512), flat(2500, 512, 100)
+    index.add(np.arange(2500, dtype=np.int32), rows)
+    index.add(np.arange(2500, 5000, dtype=np.int32), rows)
+    assert (index.nodes, len(index)) == (2500, 5000)
+    assert set(index.search(rows[3], 2).keys.tolist()) == {3, 2503}
+
+
+def test_vectors_in_all_directions_and_few_vectors_are_not_projected():
+    for vectors in (unit_rows(3000, 512), flat(500, 512, 100), clustered(3000, 64, 50)):
+        index = HnswIndex(vectors.shape[1])
+        index.add(np.arange(len(vectors), dtype=np.int32), vectors)
+        assert index._graph.ndim == vectors.shape[1]
+
+
 @pytest.mark.parametrize("share", [0.8, 0.3, 0.05, 0.001])
 def test_recall_with_a_mask(cluster, share):
     index, exact, queries = cluster
@@ -216,7 +270,8 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize(
-    "name", ["graph.usearch", "matrix.npy", "keys.npy", "scale.npy", "first.npy", "hashes.npy", "hints.npy", "manifest.json"]
+    "name",
+    ["graph.usearch", "matrix.npy", "keys.npy", "scale.npy", "first.npy", "hashes.npy", "hints.npy", "basis.npy", "manifest.json"],
 )
 @pytest.mark.parametrize("damage", list(DAMAGES))
 def test_a_damaged_file_is_one_clear_error_and_can_be_rebuilt(tmp_path, name, damage):

@@ -1,8 +1,9 @@
 """Approximate search over a graph of near neighbours, each candidate scored again exactly.
 
 The graph (usearch) holds vectors as whole numbers from -127 to 127, each scaled to its own greatest value: a quarter of the
-memory, and the search needs direction alone. What it finds is scored again from the index's own vectors, so a score is the
-inner product of those vectors, not of the graph's.
+memory, and the search needs direction alone. Where a few directions hold most of a catalogue, the graph holds only those
+(`occasion.indexes.projection`). What it finds is scored again from the index's own vectors, so a score is the inner product of
+those vectors, not of the graph's.
 
 Reference: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical Navigable
 Small World graphs", IEEE TPAMI 2020.
@@ -19,6 +20,7 @@ import numpy as np
 
 from occasion.indexes.files import read_state, write_state
 from occasion.indexes.matrix import Precision, VectorMatrix, narrowed
+from occasion.indexes.projection import fitted, whole
 from occasion.indexes.scoring import best, checked, checked_query
 from occasion.indexes.twins import Twins
 from occasion.keyed import is_allowed
@@ -33,9 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["HnswIndex"]
 
-KIND = "hnsw"
-FETCH_MORE = 1.5
-"""The graph is asked for this many times what is wanted: whole numbers blur the order a little."""
+KIND = "hnsw-2"
+FETCH_MORE, FETCH_LEAST = 1.5, 10
+"""The graph is asked for this many times what is wanted, and so many more: whole numbers blur the order a little."""
+FETCH_PROJECTED, LEAST_PROJECTED = 2.0, 60
+"""The same of a graph of projected vectors: those blur it more."""
 COST_FETCHED, COST_SCORED = 4.0, 0.17
 """Microseconds of one key fetched from the graph, and of one row of 512 dimensions scored exactly; only their ratio counts."""
 
@@ -51,8 +55,8 @@ class HnswIndex:
     dim : int
         Length of a vector. Vectors are unit length or zero.
     precision : float32 or int8
-        How the vectors that scores are taken from are kept. Bytes an item at dim 512, graph included: 2,800 and 1,250; an
-        inner product of unit vectors errs by 3e-4 with int8.
+        How the vectors that scores are taken from are kept. Bytes an item at dim 512, graph included: 2,800 and 1,250, 320
+        less with a projection; an inner product of unit vectors errs by 3e-4 with int8.
     connectivity : int
         Neighbours of a node (M), 4 to 64: more cost memory and building time and find more.
     expansion : int
@@ -76,6 +80,7 @@ class HnswIndex:
         self.dim, self.threads = dim, threads
         self._vectors = VectorMatrix(dim, precision, room)
         self._graph = _new_graph(dim, connectivity, expansion)
+        self._basis = whole(dim)
         self._twins = Twins()
         self._zeros: set[int] = set()
         self._blank: Keys | None = None
@@ -127,10 +132,24 @@ class HnswIndex:
 
     def _link(self, keys: Keys) -> None:
         """Give keys with a vector held and not zero their place in the graph."""
+        if not len(self._graph):
+            self._project(self._vectors.vectors(keys))
         codes = self._codes(keys)
         own = self._twins.add(keys, codes, lambda a, b: np.all(self._codes(a) == self._codes(b), axis=1))
         if own.any():
-            self._graph.add(keys[own].astype(np.uint64), codes[own], threads=self.threads)
+            placed = codes[own] if not self._basis.size else self._projected(self._vectors.vectors(keys[own]))
+            self._graph.add(keys[own].astype(np.uint64), placed, threads=self.threads)
+
+    def _project(self, vectors: Floats) -> None:
+        """Choose the directions of an empty graph by the first vectors that come into it."""
+        self._basis = fitted(vectors)
+        dim = self._basis.shape[1] or self.dim
+        if dim != self._graph.ndim:
+            self._graph = _new_graph(dim, self._graph.connectivity, self._graph.expansion_add)
+
+    def _projected(self, vectors: Floats) -> NDArray[np.int8]:
+        """Return vectors (n, dim) as the graph has them."""
+        return narrowed(vectors @ self._basis if self._basis.size else vectors)[0]
 
     def _unlink(self, keys: Keys) -> None:
         zero = np.array([key in self._zeros for key in keys.tolist()], np.bool_)
@@ -143,7 +162,7 @@ class HnswIndex:
             self._graph.remove(np.array(gone, np.uint64), threads=1)
 
     def _codes(self, keys: Keys) -> NDArray[np.int8]:
-        """Return the vectors of keys as the graph has them (n, dim), made from what is held so that equal ones stay equal."""
+        """Return the vectors of keys as whole numbers (n, dim), made from what is held so that equal ones stay equal."""
         return narrowed(self._vectors.vectors(keys))[0]
 
     # -- reading --------------------------------------------------------------------------------------------------------
@@ -171,9 +190,11 @@ class HnswIndex:
             return self._lowest(k, allowed)
         n = len(self._vectors)
         count = n if allowed is None else min(n, int(np.count_nonzero(allowed)))
-        fetch = int(FETCH_MORE * max(k, 0) * n / max(count, 1)) + 10
-        while fetch * COST_FETCHED < count * COST_SCORED:
-            found = self._graph.search(narrowed(vector)[0], fetch, threads=1).keys.astype(np.int32)
+        more, least = (FETCH_PROJECTED, LEAST_PROJECTED) if self._basis.size else (FETCH_MORE, FETCH_LEAST)
+        fetch = int(more * max(k, 0) * n / max(count, 1)) + least
+        codes = self._projected(vector[None])[0]
+        while fetch * COST_FETCHED < count * COST_SCORED and codes.any():
+            found = self._graph.search(codes, fetch, threads=1).keys.astype(np.int32)
             found = self._twins.expand(found, k, allowed)
             if len(found) >= k:
                 return self._vectors.rows(np.concatenate([found, self._blank_keys(k, allowed)]))
@@ -220,7 +241,7 @@ class HnswIndex:
             Where the folder cannot be written.
         """
         with self._lock:
-            arrays = self._vectors.arrays() | self._twins.arrays()
+            arrays = self._vectors.arrays() | self._twins.arrays() | {"basis": self._basis}
             writers = {f"{name}.npy": partial(_write_array, array=array) for name, array in arrays.items()}
             writers["graph.usearch"] = self._graph.save
             about = {
@@ -249,7 +270,9 @@ class HnswIndex:
             twins = Twins.restore(**{name: arrays[f"{name}.npy"] for name in ("first", "hashes", "hints")})
             options = {"connectivity": about["connectivity"], "expansion": about["expansion"]}
             index = cls(about["dim"], precision=matrix.precision, threads=threads, **options)
-            index._vectors, index._twins = matrix, twins
+            index._vectors, index._twins, index._basis = matrix, twins, arrays["basis.npy"]
+            if index._basis.size:
+                index._graph = _new_graph(index._basis.shape[1], *options.values())
             index._graph.load(paths["graph.usearch"])
             index._zeros, index.kept_in = set(matrix.keys[matrix.zeros()].tolist()), folder
             if len(index._graph) != twins.nodes() or matrix.dim != about["dim"]:
