@@ -292,3 +292,27 @@ def test_a_job_whose_worker_died_is_taken_up_again(http, monkeypatch):
     service.control.rows("UPDATE job SET state = 'running', beat = 0 WHERE id = ?", "a" * 32)
     service.imports.wake()
     assert finished(http, "a" * 32)["result"]["new"] == 1
+
+
+def test_people_choose_see_and_leave(http):
+    event = {"user": "eva", "item": "chips", "type": "purchase", "id": "eva-1", "text": "a quiet evening"}
+    http.post("/v1/events", json=event)
+    http.post("/v1/recommend", json={"user": "eva", "text": "a very private sentence", "k": 1})
+    choice = {"user": "eva", "purpose": "train", "granted": False}
+    assert [c["granted"] for c in http.put("/v1/people/consent", json=choice).json()["consents"]] == [False]
+    assert http.get("/v1/people/consent", params={"user": "eva"}).json()["consents"][0]["purpose"] == "train"
+    held = http.get("/v1/people/export", params={"user": "eva"}).json()
+    assert [e["id"] for e in held["events"]] == ["eva-1"]
+    assert held["slates"][0]["context"]["text"] == "a very private sentence"
+    gone = http.request("DELETE", "/v1/people", params={"user": "eva"}).json()
+    assert (gone["events"], gone["slates"]) == (1, 1)
+    refused(http.get("/v1/people/export", params={"user": "eva"}), 404)
+    refused(http.request("DELETE", "/v1/people", params={"user": "eva"}), 404)
+    refused(http.get("/v1/people/consent"), 422)
+    assert http.get("/v1/events", params={"user": "eva"}).json()["events"] == []
+    cache = http.app.state.service.encoder()
+    http.post("/v1/recommend", json={"user": "zoe", "k": 1})
+    assert "a very private sentence" not in "".join(cache._kept)
+    acts = [a["act"] for a in http.get("/v1/audit").json()["acts"]]
+    assert acts == ["person.export", "person.erase"]
+    assert "eva" not in http.get("/v1/audit").text

@@ -12,7 +12,8 @@ from occasion.service.keys import KeyRing
 from occasion.service.lanes import Lane
 from occasion.service.measures import Measures
 from occasion.service.rates import RateLimits
-from occasion.service.tenants import Tenants
+from occasion.service.sentences import SentenceCache
+from occasion.service.tenants import Tenant, Tenants
 from occasion.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,7 +70,6 @@ class Service:
     def encoder(self) -> Encoder:
         """Return the encoder of this process, with the vectors of sentences met lately kept."""
         from occasion.encoders import load_encoder
-        from occasion.service.sentences import SentenceCache
 
         with self._encoder_lock:
             if self._encoder is None:
@@ -77,6 +77,14 @@ class Service:
             if not isinstance(self._encoder, SentenceCache):
                 self._encoder = SentenceCache(self._encoder)
             return self._encoder
+
+    def forget_withdrawn(self, tenant: Tenant) -> None:
+        """Drop the sentences kept in memory once somebody was erased or withdrew: their words may be among them."""
+        withdrawals = tenant.store.cursor()[2]
+        if withdrawals != tenant.withdrawals:
+            tenant.withdrawals = withdrawals
+            if self._encoder is not None and isinstance(self._encoder, SentenceCache):
+                self._encoder.forget()
 
     def close(self) -> None:
         """Finish what runs, then close everything; idempotent."""

@@ -47,6 +47,8 @@ class Tenant:
 
         self.name, self.settings, self._encoder = name, settings, encoder
         self.store: Store = open_store(settings.resolved_store_url)
+        self.withdrawals = -1
+        """Erasures and the like that this process has taken notice of."""
         self._recommender: Recommender | None = None
         self._lock = threading.Lock()
 

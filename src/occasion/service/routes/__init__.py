@@ -10,6 +10,7 @@ ROUTERS = (
     "occasion.service.routes.events",
     "occasion.service.routes.items",
     "occasion.service.routes.users",
+    "occasion.service.routes.people",
     "occasion.service.routes.imports",
     "occasion.service.routes.scenarios",
     "occasion.service.routes.versions",

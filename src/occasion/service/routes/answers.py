@@ -49,7 +49,9 @@ async def _answered(call: Call, work: Callable[[Recommender], Result]) -> tuple[
     def timed() -> tuple[Result, dict[str, float]]:
         waited = time.perf_counter() - begun
         with measured() as stages:
-            result = work(call.tenant.recommender)
+            recommender = call.tenant.recommender
+            call.service.forget_withdrawn(call.tenant)
+            result = work(recommender)
         return result, {"queue": waited, **stages}
 
     result, stages = await call.service.answers.run(timed)
