@@ -11,6 +11,7 @@ Every point answers the same queries, so steps are compared query by query. Two 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,94 +25,86 @@ from occasion.evaluation.split import Moments, Split
 from occasion.evaluation.systems import OCCASION, Systems
 from occasion.live import StageProgress
 from occasion.protocols import Encoder, EventColumns, Store
-from occasion.recommender import Recommender
 from occasion.settings import Settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["learning_curves"]
+__all__ = ["Asked", "learning_curves"]
 
 HISTORY = (0, 1, 3, 10, 30, 100, 300, 1000)
 SHARES = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
-class _Asked:
-    """What all points have in common."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What all points have in common.
 
-    def __init__(self, store: Store, split: Split, moments: Moments, columns: EventColumns, k: int, now: float) -> None:
-        self.store, self.split, self.moments, self.columns, self.k, self.now = store, split, moments, columns, k, now
-
-    def measure(self, recommender: Recommender, diversity: float | None) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-        """Return ndcg and user of each query (q,)."""
-        systems = Systems(recommender, (), diversity=diversity)
-        answers = ask(systems, self.store, self.split, self.moments, self.columns, k=self.k, now=self.now)
-        return Measures(answers, recommender.live, k=self.k, draws=100, seed=0).values(OCCASION, "ndcg"), answers.users
-
-
-def learning_curves(
-    settings: Settings,
-    store: Store,
-    split: Split,
-    moments: Moments,
-    columns: EventColumns,
-    *,
-    k: int,
-    now: float,
-    draws: int,
-    seed: int,
-    diversity: float | None = None,
-    encoder: Encoder | None = None,
-    progress: StageProgress | None = None,
-) -> tuple[Curve, ...]:
-    """Return both curves of the module, in ndcg at k with 95 % intervals over users.
-
-    Parameters
+    Attributes
     ----------
     settings, store, encoder
         As for `occasion.evaluation.evaluate`.
     split, moments, columns
         The cut, what is asked at each point, and the whole log.
-    k, now, draws, seed, diversity
+    k, now, diversity
         As for `occasion.evaluation.evaluate`.
+    """
+
+    settings: Settings
+    store: Store
+    encoder: Encoder | None
+    split: Split
+    moments: Moments
+    columns: EventColumns
+    k: int
+    now: float
+    diversity: float | None = None
+
+    def measure(self, hidden: NDArray[np.int64], most: int | None) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """Return ndcg and user of each query (q,), with more events hidden, and histories of `most` events."""
+        uncounted = np.union1d(self.split.held_out, hidden)
+        unseen = uncounted if self.split.mode == "order" else hidden
+        recommender = recommender_without(self.settings, self.store, uncounted, unseen, most=most, encoder=self.encoder)
+        systems = Systems(recommender, (), diversity=self.diversity)
+        answers = ask(systems, self.store, self.split, self.moments, self.columns, k=self.k, now=self.now)
+        return Measures(answers, recommender.live, k=self.k, draws=100, seed=0).values(OCCASION, "ndcg"), answers.users
+
+
+def learning_curves(asked: Asked, *, draws: int, seed: int, progress: StageProgress | None = None) -> tuple[Curve, ...]:
+    """Return both curves of the module, in ndcg at k with 95 % intervals over users.
+
+    Parameters
+    ----------
+    asked : Asked
+    draws, seed : int
+        Of bootstrap and permutation test.
     progress : callable, optional
         Called with ("points of the curves", done, total).
     """
-    asked = _Asked(store, split, moments, columns, k, now)
-    unseen = split.held_out if split.mode == "order" else np.zeros(0, np.int64)
-    caps = _caps(columns, moments, settings.history_length)
-    late = list(_later(columns, split))
-    total, done = len(caps) + len(late), 0
+    none = np.zeros(0, np.int64)
+    person = [(size, none, size) for size in _lengths(asked.columns, asked.moments, asked.settings.history_length)]
+    everybody = [(size, hidden, None) for size, hidden in _later(asked.columns, asked.split)]
+    done = 0
     curves = []
-    for name, points in (("events of the person", caps), ("events of all", late)):
-        values, sizes = [], []
-        users = np.zeros(0, np.int32)
-        for size, hidden in points:
-            most = size if name == "events of the person" else None
-            recommender = recommender_without(
-                settings,
-                store,
-                np.union1d(split.held_out, hidden),
-                np.union1d(unseen, hidden),
-                most=most,
-                encoder=encoder,
-            )
-            found, users = asked.measure(recommender, diversity)
+    for name, points in (("events of the person", person), ("events of all", everybody)):
+        values = []
+        users: Sequence[int] = ()
+        for _, hidden, most in points:
+            found, people = asked.measure(hidden, most)
             values.append(found)
-            sizes.append(size)
+            users = people.tolist()
             done += 1
             if progress is not None:
-                progress("points of the curves", done, total)
-        curves.append(Curve(name=name, points=tuple(_points(sizes, values, users.tolist(), draws, seed))))
+                progress("points of the curves", done, len(person) + len(everybody))
+        curves.append(Curve(name=name, points=tuple(_points([size for size, _, _ in points], values, users, draws, seed))))
     return tuple(curves)
 
 
-def _caps(columns: EventColumns, moments: Moments, longest: int) -> list[tuple[int, NDArray[np.int64]]]:
-    """Return the lengths of history that are worth a point, nothing hidden; the last one holds every history in full."""
+def _lengths(columns: EventColumns, moments: Moments, longest: int) -> list[int]:
+    """Return the lengths of history that are worth a point; at the last one every history is whole."""
     counts = np.bincount(columns.user[columns.user >= 0])
     top = min(longest, int(counts[moments.user[moments.user >= 0]].max(initial=1)))
-    sizes = [n for n in HISTORY if n < top]
-    return [(n, np.zeros(0, np.int64)) for n in (*sizes, top)]
+    return [*(n for n in HISTORY if n < top), top]
 
 
 def _later(columns: EventColumns, split: Split) -> Iterator[tuple[int, NDArray[np.int64]]]:

@@ -10,14 +10,14 @@ import numpy as np
 
 from occasion.keyed import taken
 from occasion.live import StageProgress
-from occasion.protocols import Encoder, EventColumns, Store
+from occasion.protocols import Encoder, EventColumns, Progress, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["HeldOutStore", "recommender_until", "recommender_without"]
+__all__ = ["HeldOutStore", "recommender_until", "recommender_without", "stage_of"]
 
 
 class HeldOutStore:
@@ -80,6 +80,11 @@ def recommender_without(
     recommender = Recommender(settings, store=view, encoder=encoder, until=math.inf, progress=progress)
     recommender.refresh()
     return recommender
+
+
+def stage_of(progress: StageProgress | None, stage: str) -> Progress | None:
+    """Return the progress of one stage as a function of (done, total); None where nobody listens."""
+    return None if progress is None else lambda done, total: progress(stage, done, total)
 
 
 def recommender_until(

@@ -17,7 +17,7 @@ import numpy as np
 
 from occasion.errors import DataError
 from occasion.evaluation.direct import cross_fitted
-from occasion.evaluation.heldout import recommender_until
+from occasion.evaluation.heldout import recommender_until, stage_of
 from occasion.evaluation.logged import CHOICE, LoggedSlates, read_logged
 from occasion.evaluation.off_policy_report import OffPolicyReport, Place
 from occasion.evaluation.target import Replayed, replay
@@ -101,18 +101,25 @@ def evaluate_off_policy(
     target = make_policy(policy, **(policy_options or {})) if policy else None
     opened = open_store(settings.resolved_store_url) if store is None else None
     whole = cast(Store, store or opened)
-    stages = _stages(progress)
     try:
         cut = _cut(whole) if until is None else until
         logged = read_logged(
-            whole, after=cut, places=places, reward=reward, most=max_slates, seed=seed, progress=stages("events of slates")
+            whole,
+            after=cut,
+            places=places,
+            reward=reward,
+            most=max_slates,
+            seed=seed,
+            progress=stage_of(progress, "events of slates"),
         )
         recommender = recommender_until(settings, whole, cut, encoder=encoder, progress=progress)
         if version not in (None, BLEND):
             recommender.use(recommender.load_version(version))
         target = target or make_policy("diverse", diversity=settings.diversity)
         width = logged.reward.shape[1]
-        replayed = replay(recommender, logged.slates, width, target, sources=sources, seed=seed, progress=stages("slates"))
+        replayed = replay(
+            recommender, logged.slates, width, target, sources=sources, seed=seed, progress=stage_of(progress, "slates")
+        )
     finally:
         if opened is not None:
             opened.close()
@@ -123,13 +130,6 @@ def _check(**ranges: tuple[int, int, int]) -> None:
     for name, (value, low, high) in ranges.items():
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise DataError(f"{name} is {value!r}. Cure: a whole number from {low} to {high}.")
-
-
-def _stages(progress: StageProgress | None) -> Any:
-    def stage(name: str) -> Any:
-        return None if progress is None else lambda done, total: progress(name, done, total)
-
-    return stage
 
 
 def _cut(store: Store) -> float:

@@ -18,10 +18,10 @@ import numpy as np
 
 from occasion.errors import DataError
 from occasion.evaluation.ablation import check_parts, without_name
-from occasion.evaluation.curves import learning_curves
+from occasion.evaluation.curves import Asked, learning_curves
 from occasion.evaluation.figures import Measures
 from occasion.evaluation.groups import Grouping
-from occasion.evaluation.heldout import recommender_without
+from occasion.evaluation.heldout import recommender_without, stage_of
 from occasion.evaluation.queries import Answers, ask
 from occasion.evaluation.report import METRICS, Curve, Report
 from occasion.evaluation.split import WINDOW, Moments, Split, split_log
@@ -119,32 +119,26 @@ def evaluate(
         recommender = held_out_recommender(settings, whole, split, encoder=encoder, progress=progress)
         moments, notes = _sample(split, recommender, max_queries, seed)
         systems = Systems(recommender, baselines, diversity=diversity, without=without)
-        told = None if progress is None else lambda done, total: progress("queries", done, total)
-        answers = ask(systems, whole, split, moments, columns, k=k, now=at, progress=told)
+        answers = ask(systems, whole, split, moments, columns, k=k, now=at, progress=stage_of(progress, "queries"))
         measures = Measures(answers, recommender.live, k=k, draws=draws, seed=seed)
-        few = _fewer(moments, seed)
-        found: tuple[Curve, ...] = ()
-        if curves:
-            found = learning_curves(
-                settings,
-                whole,
-                split,
-                few,
-                columns,
-                k=k,
-                now=at,
-                draws=draws,
-                seed=seed,
-                diversity=diversity,
-                encoder=encoder,
-                progress=progress,
-            )
+        few = Asked(
+            settings=settings,
+            store=whole,
+            encoder=encoder,
+            split=split,
+            moments=_fewer(moments, seed),
+            columns=columns,
+            k=k,
+            now=at,
+            diversity=diversity,
+        )
+        found = learning_curves(few, draws=draws, seed=seed, progress=progress) if curves else ()
     report = _report(measures, systems, answers, slices, least)
     return replace(
         report,
         protocol=_protocol(split, answers, recommender, {"k": k, "seed": seed, "window": window, "diversity": diversity}),
         curves=found,
-        notes=(*split.notes, *notes, *report.notes, *(_curve_notes(found, len(few)))),
+        notes=(*split.notes, *notes, *report.notes, *_curve_notes(found, len(few.moments))),
         seconds=time.monotonic() - begun,
     )
 
