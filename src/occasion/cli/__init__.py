@@ -32,6 +32,8 @@ COMMANDS = {
     "versions": "occasion.cli.learning:versions",
     "promote": "occasion.cli.learning:promote",
     "rollback": "occasion.cli.learning:rollback",
+    "tune": "occasion.cli.tuning:tune",
+    "distill": "occasion.cli.tuning:distill",
     "export": "occasion.cli.transfer:export",
     "info": "occasion.cli.upkeep:info",
     "config": "occasion.cli.settings:config",

@@ -10,7 +10,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 __all__ = ["bars"]
 
-STAGES = {"encode": "encoding items", "events": "counting events", "queries": "asking", "bytes": "reading", "rows": "writing"}
+STAGES = {
+    "encode": "encoding items",
+    "events": "counting events",
+    "queries": "asking",
+    "bytes": "reading",
+    "rows": "writing",
+    "before": "examining the base",
+    "tune": "tuning",
+    "mix": "mixing weights",
+    "after": "examining the result",
+    "teacher": "encoding by the teacher",
+    "tokens": "encoding tokens",
+    "distil": "distilling",
+}
 """Stage to what a person reads; any other stage is shown by its name."""
 
 

@@ -21,6 +21,7 @@ ENCODERS = {
     "minilm": ("occasion.encoders.onnx:MiniLMEncoder", "minilm"),
     "onnx": ("occasion.encoders.onnx:OnnxEncoder", "onnx:<folder>"),
     "torch": ("occasion.encoders.pytorch:TorchEncoder", "torch:<folder or hub id>"),
+    "static": ("occasion.encoders.static:StaticEncoder", "static:<folder>"),
     "openai": ("occasion.encoders.remote:RemoteEncoder", "openai:<model>"),
 }
 """Name to (where it lives, how its spec is written)."""
