@@ -24,9 +24,10 @@ __all__ = ["Questions", "Results", "ask", "compare", "judge"]
 
 NEWEST, DECAY = 10, 0.7
 """The newest items of a history count .7 ** steps from the end; chosen on product sequences (.0693; 20 items, .8: .0665)."""
-STOP, REPORT = 1000, 2000
-CANDIDATES = 20_000
-"""Items ranked at most: answers, histories, and others at random."""
+STOP, REPORT = 500, 2000
+"""Questions that decide, which are asked at every check, and those that give the figures."""
+CANDIDATES = (2500, 20_000)
+"""Items ranked, of the same: answers and histories, and others at random up to this many."""
 K = 10
 
 
@@ -105,7 +106,10 @@ def ask(
         if len(parts[which]) < limit and (len(histories.of(moments, n)) or words.get(int(moments.context[n]))):
             parts[which].append(n)
     repeats = _repeats(columns, order)
-    made = [_questions(moments, np.array(part, np.int64), histories, warm, has_text, words, repeats, rng) for part in parts]
+    made = [
+        _questions(moments, np.array(part, np.int64), histories, warm, has_text, words, repeats, most, rng)
+        for part, most in zip(parts, CANDIDATES, strict=True)
+    ]
     return made[0], made[1]
 
 
@@ -139,6 +143,7 @@ def _questions(
     has_text: NDArray[np.bool_],
     words: dict[int, str],
     repeats: bool,
+    most: int,
     rng: np.random.Generator,
 ) -> Questions:
     some = moments.take(rows)
@@ -146,7 +151,7 @@ def _questions(
     # What was seen long ago needs no vector, unless it may be an answer again.
     needed = np.unique(np.concatenate([*some.answers, *(h[-NEWEST:] for h in past), np.zeros(0, np.int32)])).astype(np.int32)
     others = np.setdiff1d(np.flatnonzero(has_text).astype(np.int32), needed)
-    more = rng.choice(others, min(len(others), max(0, CANDIDATES - len(needed))), replace=False)
+    more = rng.choice(others, min(len(others), max(0, most - len(needed))), replace=False)
     return Questions(
         user=some.user, history=past, answers=some.answers, cold=~warm, repeats=repeats,
         sentence=tuple(words.get(int(c), "") for c in some.context), candidates=np.sort(np.concatenate([needed, more])),

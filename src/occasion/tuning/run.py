@@ -191,7 +191,7 @@ class _Run:
         return judge(self.lessons.report, *vectors), seconds
 
     def _trained(self, work: Path, seconds: float) -> Course:
-        from occasion.tuning.training import CHECKS, train
+        from occasion.tuning.training import EVERY, train
 
         options, lessons = self.options, self.lessons
         epochs, deadline = options.epochs, None
@@ -200,7 +200,8 @@ class _Run:
             rest = seconds * (len(MIXTURES) * len(lessons.stop.candidates) + len(lessons.report.candidates)) + 10
             deadline = max(self.begun + options.budget - rest, time.monotonic() + 1)
             rows = len(lessons.rows) if options.objective == "soft" else 2 * len(lessons.pairs)
-            one = seconds * (PASS * rows + CHECKS * len(lessons.stop.candidates))
+            checks = max(1.0, rows / options.batch / EVERY)
+            one = seconds * (PASS * rows + checks * len(lessons.stop.candidates))
             epochs = max(1, min(epochs, int((deadline - time.monotonic()) / max(one, 1e-9))))
         course = train(self.model, lessons, options, work, epochs=epochs, deadline=deadline, progress=self.progress)
         if course.damaged:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Course", "answer_vectors", "train"]
+__all__ = ["EVERY", "Course", "answer_vectors", "train"]
 
 WEIGHTS = "learnt.safetensors"
-CHECKS = 2
-"""Evaluations, and checkpoints, a pass."""
+EVERY = 200
+"""Steps between two checks, each with a checkpoint; fewer where a pass is shorter."""
 QUALITY = "eval_quality"
 
 
@@ -217,7 +217,7 @@ def _dataset(lessons: Lessons, options: TuneOptions) -> Any:
 
 def _arguments(options: TuneOptions, work: Path, epochs: int, rows: int) -> Any:
     steps = max(1, rows // options.batch)
-    every = max(1, steps // CHECKS)
+    every = min(steps, EVERY)
     cuda = options.device != "cpu" and torch.cuda.is_available()
     return SentenceTransformerTrainingArguments(
         output_dir=str(work), num_train_epochs=epochs, per_device_train_batch_size=min(options.batch, rows),
