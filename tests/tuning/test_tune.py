@@ -163,7 +163,8 @@ def wait_for_checkpoint(work, process):
 def test_a_stopped_run_goes_on_past_a_damaged_checkpoint(bases, tmp_path, sign):
     tuning_worlds.fill(tmp_path).close()
     work = tmp_path / "encoders" / ".tuned.work"
-    process = start(tmp_path, bases["bert"])
+    # Whoever runs the tests in the background hands down that interrupts are ignored.
+    process = start(tmp_path, bases["bert"], preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     wait_for_checkpoint(work, process)
     process.send_signal(sign)
     process.communicate(timeout=60)
