@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +12,8 @@ import numpy as np
 
 from occasion.data import EVENT_TYPES, Item
 from occasion.keyed import joined
+from occasion.people import PURPOSES
+from occasion.privacy.choices import Choices
 from occasion.protocols import EventColumns, Store
 
 if TYPE_CHECKING:
@@ -89,9 +91,9 @@ class _Data:
         return tuple(self.person(int(row)) for row in rows[np.sort(first)][:EXAMPLES])
 
 
-def _gather(store: Store, now: float) -> _Data:
+def _gather(store: Store, now: float, by_default: Collection[str]) -> _Data:
     data = _Data(store, now)
-    data.events = joined(list(store.events()))
+    data.events = Choices(store, "analyse", by_default).keep(joined(list(store.events())))
     described: dict[int, bool] = {}
     names: dict[int, str] = {}
     texts: dict[int, list[str]] = defaultdict(list)
@@ -406,7 +408,7 @@ _CHECKS: tuple[Callable[[_Data], Iterator[Finding]], ...] = (
 )
 
 
-def examine(store: Store, now: float) -> list[Finding]:
+def examine(store: Store, now: float, by_default: Collection[str] = PURPOSES) -> list[Finding]:
     """Return what is odd in a store, the gravest first; empty where nothing is.
 
     Parameters
@@ -414,12 +416,14 @@ def examine(store: Store, now: float) -> list[Finding]:
     store : Store
     now : float
         Unix seconds; what lies after it is in the future.
+    by_default : collection of str
+        The purposes that people allow who never chose. Events of those who refuse ``analyse`` are not looked at.
 
     Notes
     -----
     Reads every item and event once; 1.5 million events take some seconds and about 100 bytes of memory each.
     """
-    data = _gather(store, now)
+    data = _gather(store, now, by_default)
     found = [finding for check in _CHECKS for finding in check(data)]
     gravity = {"error": 0, "warning": 1, "info": 2}
     return sorted(found, key=lambda finding: gravity[finding.severity])

@@ -22,9 +22,10 @@ from occasion.context import ContextExtractor
 from occasion.data import Item, Scalar
 from occasion.encoders.cache import VectorCache
 from occasion.encoders.centring import center
-from occasion.errors import EncoderMismatchError, ModelError, VectorIndexError
+from occasion.errors import EncoderMismatchError, ModelError, StoreError, VectorIndexError
 from occasion.indexes import make_index, open_index, save_index
 from occasion.keyed import joined, taken
+from occasion.privacy.choices import Choices
 from occasion.protocols import Encoder, EventColumns, Index, Store, StoredContext, StoredItem
 from occasion.settings import Settings
 from occasion.statistics import Statistics
@@ -50,6 +51,8 @@ SAVE_AFTER = 2048
 """New or changed items after which a large index is written again; fewer are added anew from cached vectors at the next start."""
 TRAIL, TRAILS = 32, 20_000
 """Newest items kept of a person, and of how many people, to count their next events with."""
+RECOUNT_AT_ONCE = 50_000
+"""Up to this many events a withdrawal is counted out before the next answer; with more of them, shortly after it."""
 ENCODER_STATE = "encoder"
 
 
@@ -95,22 +98,34 @@ class LiveState:
         self._trails: OrderedDict[int, list[int]] = OrderedDict()
         self._indexed = 0
         self._cursor = (-1, -1, -1)
+        self.personalised: Choices | None = None
+        self.trained: Choices | None = None
+        self._fresh: tuple[Statistics, list[StoredContext]] | None = None
+        self._counting: threading.Thread | None = None
         self._lock = threading.RLock()
 
     # -- bringing in what is new --------------------------------------------------------------------------------------
     def refresh(self) -> bool:
         """Take over items and events that came since the last call; return whether there were any."""
         cursor = self.store.cursor()
-        if cursor == self._cursor:
+        if cursor == self._cursor and self._fresh is None:
             return False
         with self._lock:
-            if cursor == self._cursor:
+            if cursor == self._cursor and self._fresh is None:
                 return False
             self._check_encoder()
             if cursor[0] != self._cursor[0]:
                 self._take_items()
+            withdrawn = cursor[2] != self._cursor[2]
+            if withdrawn:
+                by_default = self.settings.granted_by_default
+                self.personalised = Choices(self.store, "personalise", by_default)
+                self.trained = Choices(self.store, "train", by_default)
+            self._take_fresh()
             if cursor[1] != self._cursor[1]:
                 self._take_events()
+            if withdrawn and self._cursor[1] >= 0:
+                self._recount(cursor)
             self._cursor = cursor
         return True
 
@@ -240,11 +255,21 @@ class LiveState:
             self._count_new()
 
     def _same_settings(self, loaded: Statistics) -> Statistics:
-        if loaded.half_life != self.statistics.half_life or loaded.cursor > self.store.cursor()[1]:
+        _, seq, withdrawals = self.store.cursor()
+        if loaded.half_life != self.statistics.half_life or loaded.cursor > seq or loaded.basis != self._basis(withdrawals):
             return self.statistics
         return loaded
 
+    def _basis(self, withdrawals: int) -> str:
+        return f"{withdrawals} {'all' if self.trained is None or self.trained.default else 'some'}"
+
     def _count_all(self) -> None:
+        # Swap the content, not the object: sources hold a reference to it.
+        self.statistics.replace(self._counted(self.contexts))
+
+    def _counted(self, contexts: Sequence[StoredContext]) -> Statistics:
+        """Return counts over the whole log, and keep them on the disk where they took long."""
+        _, _, withdrawals = self.store.cursor()
         batches = []
         total = self.store.counts()["events"]
         done = 0
@@ -253,16 +278,43 @@ class LiveState:
             done += len(batch.seq)
             if self.progress is not None:
                 self.progress("events", done, total)
-        if not batches:
-            return
         columns = joined(batches)
         fresh = Statistics(self.settings.half_life_days)
-        fresh.build(columns, len(self.catalogue), self.extractor.event_signals(columns, self.contexts))
-        # Swap the content, not the object: sources hold a reference to it.
-        self.statistics.replace(fresh)
+        fresh.build(columns, len(self.catalogue), self.extractor.event_signals(columns, contexts))
+        fresh.basis = self._basis(withdrawals)
         if self.until is None and len(columns.seq) > 1000:
             with contextlib.suppress(OSError):
-                self.statistics.save(self.folder)
+                fresh.save(self.folder)
+        return fresh
+
+    # -- what was withdrawn -----------------------------------------------------------------------------------------------
+    def _recount(self, cursor: tuple[int, int, int]) -> None:
+        """Count anew without what was withdrawn: at once where the log is short, else aside, and taken over when it is done."""
+        self._trails.clear()
+        if cursor[1] <= RECOUNT_AT_ONCE or self.until is not None:
+            self.contexts = list(self.store.contexts())
+            self._count_all()
+        elif self._counting is None or not self._counting.is_alive():
+            self._counting = threading.Thread(target=self._count_aside, name="occasion-recount", daemon=True)
+            self._counting.start()
+
+    def _count_aside(self) -> None:
+        # The store may be closed meanwhile; then nothing is lost, the next start counts.
+        with contextlib.suppress(StoreError):
+            contexts = list(self.store.contexts())
+            self._fresh = self._counted(contexts), contexts
+
+    def _take_fresh(self) -> None:
+        if self._fresh is None:
+            return
+        statistics, self.contexts = self._fresh
+        self._fresh = None
+        self.statistics.replace(statistics)
+        self._trails.clear()
+        if statistics.basis == self._basis(self.store.cursor()[2]):
+            self._take_events()
+        else:
+            self._recount(self.store.cursor())
 
     def _count_new(self) -> None:
         for batch in self.store.events(after=self.statistics.cursor):
@@ -270,6 +322,7 @@ class LiveState:
             codes = self.extractor.event_signals(columns, self.contexts)
             self.statistics.observe(columns, _rows(codes, len(columns.seq)), self._recent(columns))
             self._follow(columns)
+            self.statistics.cursor = int(batch.seq[-1])
 
     def _recent(self, columns: EventColumns) -> dict[int, list[int]]:
         """Return what each person of the batch did before it."""
@@ -295,9 +348,16 @@ class LiveState:
             self._trails.popitem(last=False)
 
     def _before(self, columns: EventColumns) -> EventColumns:
+        """Return the events of a batch that may be counted."""
+        if self.trained is not None:
+            columns = self.trained.keep(columns)
         if self.until is None:
             return columns
         return taken(columns, ~(columns.at >= self.until))
+
+    def reads(self, user: int | None) -> bool:
+        """Return whether what a person did may be read for an answer; None is somebody the store does not know yet."""
+        return self.personalised is None or not self.personalised.refuses(user)
 
     def discard(self) -> None:
         """Remove what was derived and kept on disk, but for the cached vectors."""

@@ -14,6 +14,7 @@ from occasion.context import ContextExtractor
 from occasion.data import Context
 from occasion.keyed import joined, taken
 from occasion.live import LiveState
+from occasion.privacy.redaction import redacted, redacted_signals
 from occasion.protocols import EventColumns, Moment
 from occasion.rules import Rules
 from occasion.statistics import liking
@@ -33,6 +34,8 @@ SEEN_WEIGHT = 1.0
 REPEATING = 0.02
 """With a greater share of repeats in the log, items already had may come again."""
 
+UNREAD = "This person does not allow answers to read their past: it comes from the moment and from what is popular."
+
 
 class MomentReader:
     """Resolves requests against one store's live state."""
@@ -44,8 +47,10 @@ class MomentReader:
     def read(self, context: Context, rules: Rules, slate_id: str) -> tuple[Moment, list[str]]:
         """Resolve a request: signals, sentence, history, vectors, what is allowed."""
         at = time.time() if context.at is None else context.at
-        context = replace(context, at=at)
+        context = self._admitted(replace(context, at=at))
         user = self.live.store.user_key(context.user, context.session)
+        known = (context.user is None and context.session is None) or self.live.reads(user)
+        context = context if known else replace(context, recent=())
         history = self._history(context, user, at)
         own = liking(history, self.live.statistics.ratings)
         recent = self.live.titles(history.item[-3:].tolist())
@@ -56,7 +61,7 @@ class MomentReader:
             at=at,
             signals=extracted.signals,
             sentence=extracted.sentence,
-            user=-1 if user is None else user,
+            user=user if user is not None and known else -1,
             history=history,
             weights=own * _step_decay(history),
             context_vector=self._context_vector(extracted.sentence),
@@ -68,16 +73,23 @@ class MomentReader:
         moment.extra["likeness"] = self.extractor.likeness(history, self.live.contexts, extracted.signals)
         moment.taste_vector = self._taste_vector(moment)
         moment.allowed, notes = self._allowed(moment, rules)
-        return moment, notes
+        return moment, notes if known else [*notes, UNREAD]
+
+    def _admitted(self, context: Context) -> Context:
+        """Return a context without personal numbers in its words: neither a model nor the store gets to see them."""
+        if not self.live.settings.redact_text:
+            return context
+        text, signals = redacted(context.text), redacted_signals(context.signals)
+        changed = text != context.text or signals is not context.signals
+        return replace(context, text=text, signals=signals) if changed else context
 
     def _history(self, context: Context, user: int | None, at: float) -> EventColumns:
         """Return past events of the person and of the session, oldest first, then items just looked at."""
         limit = self.live.settings.history_length
-        parts = [self.live.store.history(user, before=at, limit=limit)] if user is not None else []
-        if context.user is not None and context.session is not None:
-            session = self.live.store.user_key(None, context.session)
-            if session is not None:
-                parts.append(self.live.store.history(session, before=at, limit=limit))
+        who = [user]
+        if context.user is not None and context.session is not None and self.live.reads(user):
+            who.append(self.live.store.user_key(None, context.session))
+        parts = [self.live.store.history(key, before=at, limit=limit) for key in who if key is not None and self.live.reads(key)]
         recent = self.live.catalogue.keys(context.recent)
         return merged(parts, recent, at)
 

@@ -184,12 +184,15 @@ class Store(Protocol):
     def consents(self, user: str | None, session: str | None = None) -> list[Consent]:
         """Return all choices of a user, or of an anonymous session, oldest first; the newest of a purpose is in force."""
 
-    def refusing(self, purpose: str, default: bool = True) -> set[int]:
+    def refusing(self, purpose: str) -> set[int]:
         """Return the user keys of all who refuse a purpose.
 
-        `default` is what holds for those who never chose. Visitors whose session became a user's share the user's choice, and
-        may refuse beyond it.
+        Visitors whose session became a user's share the user's choice, and may refuse beyond it. `privacy.choices` adds what
+        the settings say of those who never chose.
         """
+
+    def granting(self, purpose: str) -> set[int]:
+        """Return the user keys of all who allow a purpose in so many words, and of visitors that became one of them."""
 
     def person(self, user: str | None, session: str | None = None) -> Person | None:
         """Return everything held of a user, or of an anonymous session; None where there is nothing."""

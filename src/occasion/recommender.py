@@ -24,6 +24,7 @@ from occasion.live import LiveState, StageProgress
 from occasion.moments import MomentReader
 from occasion.policies import make_policy
 from occasion.policies.ruled import choose_under_rules
+from occasion.privacy.guarded import guarded, open_guarded
 from occasion.protocols import (
     DetailedRanker,
     Encoder,
@@ -39,7 +40,6 @@ from occasion.rankers import make_ranker
 from occasion.rules import Rules
 from occasion.settings import Settings, load_settings
 from occasion.sources import SOURCES, make_source
-from occasion.stores import open_store
 from occasion.timing import stage
 from occasion.versions import BLEND, Versions
 
@@ -107,7 +107,7 @@ class Recommender:
     ) -> None:
         self.settings = settings or load_settings()
         self._owns_store = store is None
-        self.store = store or open_store(self.settings.resolved_store_url)
+        self.store = open_guarded(self.settings) if store is None else guarded(store, self.settings)
         self.encoder = encoder or load_encoder(self.settings.encoder, settings=self.settings)
         self.extractor = ContextExtractor(settings=self.settings)
         self._until, self._progress = until, progress

@@ -10,8 +10,13 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from occasion.errors import SettingsError
+from occasion.people import PURPOSES
 
 __all__ = ["Settings", "load_settings"]
+
+
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 class Settings(BaseSettings):
@@ -66,6 +71,14 @@ class Settings(BaseSettings):
         Let `weather_url` and `openai_base_url` of a service lead into the private network or to this machine.
     cors_origins : str
         Web origins whose pages may call the service, separated by commas; empty: none.
+    default_consent : str
+        Purposes that people allow who never chose, separated by commas: personalise, train, analyse; empty: none.
+    retention_days : table of numbers
+        Days after which events of a type are removed, and answers under the name slates: {view = 90, slates = 30}.
+    redact_text : bool
+        Redact e-mail addresses, phone, card and identity numbers in free text before it is stored or read by a model.
+    pseudonymous : bool
+        Store keyed hashes instead of user ids and sessions; the key is <home>/home.key.
     """
 
     model_config = SettingsConfigDict(env_prefix="OCCASION_", toml_file="occasion.toml", extra="forbid", frozen=True)
@@ -97,6 +110,10 @@ class Settings(BaseSettings):
     drain_seconds: int = Field(default=20, ge=0, le=600)
     allow_private_urls: bool = False
     cors_origins: str = ""
+    default_consent: str = "personalise,train,analyse"
+    retention_days: dict[str, float] = {}
+    redact_text: bool = True
+    pseudonymous: bool = False
 
     @field_validator("time_zone")
     @classmethod
@@ -106,6 +123,27 @@ class Settings(BaseSettings):
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"{name!r} is no IANA time zone, an example is 'Europe/Berlin'") from error
         return name
+
+    @field_validator("default_consent")
+    @classmethod
+    def _known_purposes(cls, text: str) -> str:
+        unknown = [name for name in _listed(text) if name not in PURPOSES]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no purpose; there are {', '.join(PURPOSES)}")
+        return text
+
+    @field_validator("retention_days")
+    @classmethod
+    def _positive_days(cls, days: dict[str, float]) -> dict[str, float]:
+        wrong = [name for name, number in days.items() if not number > 0]
+        if wrong:
+            raise ValueError(f"the days of {wrong[0]!r} must be more than 0; a type that is not named is kept")
+        return days
+
+    @property
+    def granted_by_default(self) -> frozenset[str]:
+        """The purposes that people allow who never chose."""
+        return frozenset(_listed(self.default_consent))
 
     @property
     def resolved_store_url(self) -> str:

@@ -221,6 +221,8 @@ class Statistics:
     def __init__(self, half_life_days: float = 14.0) -> None:
         self.half_life = half_life_days * DAY
         self.cursor = 0
+        self.basis = ""
+        """What was left out when all was counted: counts of another basis hold what was withdrawn since."""
         self.events = 0
         self.repeats = 0
         self.ratings: tuple[float, float] | None = None
@@ -472,7 +474,7 @@ class Statistics:
             arrays |= {f"size{n}": np.array(sizes), f"key{n}": np.concatenate([*table.keys, np.zeros(0, np.int32)])}
             arrays[f"count{n}"] = np.concatenate([*table.counts, np.zeros(0, np.float32)])
         head: dict[str, Any] = {"half_life": self.half_life, "cursor": self.cursor, "events": self.events, "repeats": self.repeats}
-        head |= {"ratings": self.ratings, "reference": self.reference, "signals": tables}
+        head |= {"basis": self.basis, "ratings": self.ratings, "reference": self.reference, "signals": tables}
         partial = folder / "statistics.partial.npz"
         np.savez(partial, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
         partial.replace(folder / "statistics.npz")
@@ -499,6 +501,7 @@ class Statistics:
     def _restored(cls, head: dict[str, Any], arrays: Mapping[str, Any]) -> Statistics:
         out = cls(head["half_life"] / DAY)
         out.cursor, out.events, out.repeats, out.reference = head["cursor"], head["events"], head["repeats"], head["reference"]
+        out.basis = head.get("basis", "")
         out.ratings = tuple(head["ratings"]) if head["ratings"] else None
         out.count, out.now = arrays["count"], arrays["now"]
         out.mass = float(out.count.sum())

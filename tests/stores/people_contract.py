@@ -75,9 +75,9 @@ class PeopleContract:
         keys = [store.user_key(f"u{n}") for n in range(5)]
         store.put_consents([consent("u1"), consent("u2", granted=True), consent("u1", "personalise", True)])
         assert store.refusing("train") == {keys[1]}
-        assert store.refusing("train", default=False) == {keys[0], keys[1], keys[3], keys[4]}
+        assert store.granting("train") == {keys[2]}
         assert store.refusing("personalise") == set()
-        assert store.refusing("personalise", default=False) == {keys[n] for n in (0, 2, 3, 4)}
+        assert store.granting("personalise") == {keys[1]}
 
     def test_a_visitor_that_became_a_user_shares_the_choice(self, store):
         store.append([event(1, user=None, session="v"), event(2, user="u0", session="v"), event(3, user=None, session="w")])
@@ -86,10 +86,11 @@ class PeopleContract:
         assert store.refusing("train") == {user, visitor}
         store.put_consents([consent(granted=True)])
         assert store.refusing("train") == set()
-        assert store.refusing("train", default=False) == {other}
+        assert store.granting("train") == {user, visitor}
         store.put_consents([consent(None, session="v")])
         assert store.refusing("train") == {visitor}
-        assert store.refusing("train", default=False) == {visitor, other}
+        assert store.granting("train") == {user}
+        assert other not in store.refusing("train") | store.granting("train")
 
     def test_who_is_not_known_yet_may_choose(self, store):
         store.put_consents([consent("nobody yet"), consent(None, session="nor here")])

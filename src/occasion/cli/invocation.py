@@ -57,9 +57,9 @@ class Invocation:
     @contextmanager
     def store(self) -> Iterator[Store]:
         """Open the store, and close it."""
-        from occasion.stores import open_store
+        from occasion.privacy.guarded import open_guarded
 
-        store = open_store(self.settings().resolved_store_url)
+        store = open_guarded(self.settings())
         try:
             yield store
         finally:

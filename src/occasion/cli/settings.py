@@ -76,7 +76,10 @@ def _template(settings: Settings | None) -> str:
         default = field.default
         if told.get(name):
             lines.append(f"# {told[name]}")
-        value = default if isinstance(default, (int, float)) and not isinstance(default, bool) else f'"{default}"'
+        if isinstance(default, bool):
+            value = str(default).lower()
+        else:
+            value = str(default) if isinstance(default, (int, float, dict)) else f'"{default}"'
         if settings is not None and name == "home":
             lines += [f"home = '{settings.home}'", ""]
         else:

@@ -148,7 +148,7 @@ def doctor(strict: bool) -> None:
 
     invocation = current()
     with invocation.store() as store:
-        found = examine(store, time.time())
+        found = examine(store, time.time(), invocation.settings().granted_by_default)
     if invocation.json:
         invocation.emit({"findings": [asdict(finding) for finding in found]})
     else:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from occasion.errors import DataError
+from occasion.evaluation.consenting import without_refusers
 from occasion.evaluation.direct import cross_fitted
 from occasion.evaluation.heldout import recommender_until, stage_of
 from occasion.evaluation.logged import CHOICE, LoggedSlates, read_logged
@@ -24,10 +25,10 @@ from occasion.evaluation.target import Replayed, replay
 from occasion.live import StageProgress
 from occasion.metrics.off_policy import LoggedPlaces, effective_sample_size, off_policy_estimates, place_weights
 from occasion.policies import make_policy
+from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Encoder, Policy, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
-from occasion.stores import open_store
 from occasion.versions import BLEND
 
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ def evaluate_off_policy(
         raise DataError(f"weights are clipped at {clip!r}. Cure: a number above 0, or none.")
     settings = settings or load_settings()
     target = make_policy(policy, **(policy_options or {})) if policy else None
-    opened = open_store(settings.resolved_store_url) if store is None else None
-    whole = cast(Store, store or opened)
+    opened = open_guarded(settings) if store is None else None
     try:
+        whole = without_refusers(cast(Store, store or opened), settings.granted_by_default)
         cut = _cut(whole) if until is None else until
         logged = read_logged(
             whole,

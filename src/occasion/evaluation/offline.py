@@ -18,6 +18,7 @@ import numpy as np
 
 from occasion.errors import DataError
 from occasion.evaluation.ablation import check_parts, without_name
+from occasion.evaluation.consenting import without_refusers
 from occasion.evaluation.curves import Asked, learning_curves
 from occasion.evaluation.figures import Measures
 from occasion.evaluation.groups import Grouping
@@ -28,10 +29,10 @@ from occasion.evaluation.split import WINDOW, Moments, Split, split_log
 from occasion.evaluation.systems import BASELINES, OCCASION, Systems, check_baselines
 from occasion.keyed import joined
 from occasion.live import StageProgress
+from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Encoder, EventColumns, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
-from occasion.stores import open_store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,13 +146,13 @@ def evaluate(
 
 @contextmanager
 def _opened(store: Store | None, settings: Settings) -> Iterator[Store]:
-    """Give the store, and close it afterwards where it was opened here."""
+    """Give the store without those who refuse to be analysed, and close it afterwards where it was opened here."""
     if store is not None:
-        yield store
+        yield without_refusers(store, settings.granted_by_default)
         return
-    opened = open_store(settings.resolved_store_url)
+    opened = open_guarded(settings)
     try:
-        yield opened
+        yield without_refusers(opened, settings.granted_by_default)
     finally:
         opened.close()
 

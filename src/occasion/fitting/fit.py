@@ -21,10 +21,10 @@ from occasion.evaluation.split import Moments, Split, split_log
 from occasion.fitting.gate import Verdict, judge
 from occasion.fitting.log import LearningLog, item_vectors, read_log
 from occasion.learned import LearnedModel
+from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Encoder, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
-from occasion.stores import open_store
 from occasion.training import pipeline
 from occasion.training.features import PARTS
 from occasion.training.sequence import has_torch
@@ -85,7 +85,7 @@ def fit(
     _check(budget, queries, without)
     begun, note = time.monotonic(), progress or (lambda _: None)
     settings = settings or load_settings()
-    opened = open_store(settings.resolved_store_url) if store is None else None
+    opened = open_guarded(settings) if store is None else None
     whole = cast(Store, store or opened)
     try:
         with Recommender(settings, store=whole, encoder=encoder, learned=False) as recommender:

@@ -16,6 +16,7 @@ from occasion.data import Item
 from occasion.errors import DataError
 from occasion.keyed import joined, taken
 from occasion.learned import PREFIX
+from occasion.privacy.choices import Choices
 from occasion.protocols import EventColumns
 from occasion.recommender import Recommender
 from occasion.statistics import liking, rating_range
@@ -84,7 +85,8 @@ def read_log(recommender: Recommender) -> LearningLog:
     DataError
         Where fewer than `LEAST` events tell a liking.
     """
-    columns = joined(list(recommender.store.events()))
+    settings = recommender.settings
+    columns = Choices(recommender.store, "train", settings.granted_by_default).keep(joined(list(recommender.store.events())))
     liked = (liking(columns, rating_range(columns)) > 0) & (columns.user >= 0)
     if liked.sum() < LEAST:
         raise DataError(

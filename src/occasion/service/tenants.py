@@ -43,10 +43,10 @@ class Tenant:
     """
 
     def __init__(self, name: str, settings: Settings, encoder: Callable[[], Encoder]) -> None:
-        from occasion.stores import open_store
+        from occasion.privacy.guarded import open_guarded
 
         self.name, self.settings, self._encoder = name, settings, encoder
-        self.store: Store = open_store(settings.resolved_store_url)
+        self.store: Store = open_guarded(settings)
         self.withdrawals = -1
         """Erasures and the like that this process has taken notice of."""
         self._recommender: Recommender | None = None

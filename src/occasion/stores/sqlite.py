@@ -199,9 +199,13 @@ class SqliteStore:
         """Return all choices of a user, or of an anonymous session, oldest first; the newest of a purpose is in force."""
         return self._people.consents(user, session)
 
-    def refusing(self, purpose: str, default: bool = True) -> set[int]:
+    def refusing(self, purpose: str) -> set[int]:
         """Return the user keys of all who refuse a purpose; see `Store.refusing`."""
-        return self._people.refusing(purpose, default)
+        return self._people.refusing(purpose)
+
+    def granting(self, purpose: str) -> set[int]:
+        """Return the user keys of all who allow a purpose in so many words; see `Store.granting`."""
+        return self._people.granting(purpose)
 
     def person(self, user: str | None, session: str | None = None) -> Person | None:
         """Return everything held of a user, or of an anonymous session; None where there is nothing."""

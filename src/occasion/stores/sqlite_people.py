@@ -70,18 +70,22 @@ class People:
         who = {"user": user} if user is not None else {"session": session}
         return [Consent(purpose=purpose, granted=bool(granted), at=at, **who) for purpose, granted, at in rows]
 
-    def refusing(self, purpose: str, default: bool = True) -> set[int]:
+    def refusing(self, purpose: str) -> set[int]:
         """Return the keys of all who refuse a purpose, the anonymous visitors that became one of them included."""
-        check_purpose(purpose)
-        choices = dict(self._file.read(_NEWEST, purpose))
+        return self._choosing(purpose)[0]
+
+    def granting(self, purpose: str) -> set[int]:
+        """Return the keys of all who allow a purpose in so many words, and of visitors that became one of them."""
+        refused, said_yes = self._choosing(purpose)
+        with self._file.errors("read"):
+            return (said_yes | self._linked(said_yes)) - refused
+
+    def _choosing(self, purpose: str) -> tuple[set[int], set[int]]:
+        """Return who refuses, visitors included, and who said yes."""
+        choices = dict(self._file.read(_NEWEST, check_purpose(purpose)))
         said_no = {key for key, granted in choices.items() if not granted}
         with self._file.errors("read"):
-            refused = said_no | self._linked(said_no)
-            if default:
-                return refused
-            said_yes = {key for key, granted in choices.items() if granted}
-            everybody = {key for (key,) in self._file.read("SELECT key FROM person")}
-            return (everybody - said_yes - self._linked(said_yes)) | refused
+            return said_no | self._linked(said_no), {key for key, granted in choices.items() if granted}
 
     def _linked(self, keys: Iterable[int]) -> set[int]:
         return {key for (key,) in select_in(self._file.reader(), _LINKED, keys)}

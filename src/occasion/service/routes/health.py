@@ -95,5 +95,6 @@ async def doctor(call: Admin, limit: Annotated[int, Query(ge=1, le=100)] = 100) 
     """Look at the data and say what is odd, accounts that act faster than people among it. Reads everything: ask seldom."""
     from occasion.doctor import examine
 
-    found = await call.service.writes.run(lambda: examine(call.tenant.store, time.time()))
+    by_default = call.tenant.settings.granted_by_default
+    found = await call.service.writes.run(lambda: examine(call.tenant.store, time.time(), by_default))
     return reply({"findings": [asdict(finding) for finding in found[:limit]]})

@@ -1,0 +1,56 @@
+"""Consenting: a store as if those who refuse to be analysed had done nothing, so that nothing measured rests on them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import cast
+
+import numpy as np
+
+from occasion.data import Event, Slate
+from occasion.evaluation.heldout import HeldOutStore
+from occasion.privacy.choices import Choices
+from occasion.protocols import Store
+
+__all__ = ["without_refusers"]
+
+
+def without_refusers(store: Store, by_default: Collection[str]) -> Store:
+    """Return a store as if those who refuse the purpose ``analyse`` had done nothing; the store itself where nobody refuses.
+
+    Parameters
+    ----------
+    store : Store
+    by_default : collection of str
+        The purposes that those who never chose allow: `Settings.granted_by_default`.
+    """
+    choices = Choices(store, "analyse", by_default)
+    if choices.everybody:
+        return store
+    hidden = [np.setdiff1d(columns.seq, choices.keep(columns).seq) for columns in store.events()]
+    return cast(Store, _ConsentingStore(store, np.concatenate([np.zeros(0, np.int64), *hidden]), choices))
+
+
+class _ConsentingStore(HeldOutStore):
+    """A store without the events and answers of those who refuse."""
+
+    def __init__(self, store: Store, hidden: np.ndarray[tuple[int], np.dtype[np.int64]], choices: Choices) -> None:
+        super().__init__(store, hidden, hidden)
+        self._choices = choices
+        self._known: dict[tuple[str | None, str | None], bool] = {}
+
+    def read_events(self, after: int = 0) -> Iterator[Event]:
+        """Yield events; see `Store.read_events`."""
+        return (event for event in self._store.read_events(after) if self._allows(event.user, event.session))
+
+    def slates(self) -> Iterator[Slate]:
+        """Yield answers, those to nobody in particular included; see `Store.slates`."""
+        return (slate for slate in self._store.slates() if self._allows(slate.context.user, slate.context.session))
+
+    def _allows(self, user: str | None, session: str | None) -> bool:
+        if user is None and session is None:
+            return True
+        who = user, None if user is not None else session
+        if who not in self._known:
+            self._known[who] = not self._choices.refuses(self._store.user_key(*who))
+        return self._known[who]

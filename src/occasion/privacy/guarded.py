@@ -1,0 +1,229 @@
+"""The guarded store: the one door through which anything about a person goes in or is asked for.
+
+On the way in ids become keyed hashes (where the settings say so), free text is redacted, and nothing is stored of those who
+refuse every purpose. All else passes through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from occasion.data import Event, Scalar, Slate, User
+from occasion.errors import SettingsError
+from occasion.people import PURPOSES, Consent, Person, Removed
+from occasion.privacy.choices import Choices
+from occasion.privacy.redaction import redacted, redacted_signals
+from occasion.protocols import Coded, EventBatch, Store
+from occasion.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from occasion.privacy.keyring import HomeKey
+
+__all__ = ["GuardedStore", "guarded", "open_guarded"]
+
+_PSEUDONYM = re.compile(r"~[0-9a-f]{32}")
+STATE = "pseudonyms"
+"""State that names the key of a store's pseudonyms."""
+
+
+def guarded(store: Store, settings: Settings) -> Store:
+    """Return a store behind its guard; one that has a guard is returned as it is.
+
+    Raises
+    ------
+    SettingsError
+        Where the store's ids and the settings do not fit each other.
+    """
+    return store if isinstance(store, GuardedStore) else cast(Store, GuardedStore(store, settings))
+
+
+def open_guarded(settings: Settings) -> Store:
+    """Open the store that the settings name, behind its guard.
+
+    Raises
+    ------
+    StoreError, SettingsError
+        Where it cannot be opened; where its ids and the settings do not fit each other.
+    """
+    from occasion.stores import open_store
+
+    store = open_store(settings.resolved_store_url)
+    try:
+        return guarded(store, settings)
+    except BaseException:
+        store.close()
+        raise
+
+
+class GuardedStore:
+    """A store that keeps what the settings and the people allow; see `Store` for what each method promises.
+
+    Pseudonyms are ``~`` and 32 hex digits; an id that has this form already is taken as it is, so that what comes out of
+    the store can be asked for and imported again.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.inner, self.settings = store, settings
+        self._key: HomeKey | None = _key_of(store, settings)
+        self._choices: tuple[Choices, ...] = ()
+        self._withdrawals = -1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    # -- ids --------------------------------------------------------------------------------------------------------------
+    def pseudonym(self, who: str | None) -> str | None:
+        """Return what a user id or a session is stored as."""
+        if self._key is None or who is None or _PSEUDONYM.fullmatch(who):
+            return who
+        return f"~{self._key.keyed_hash('pseudonyms', who)}"
+
+    # -- what goes in -----------------------------------------------------------------------------------------------------
+    def put_users(self, users: Iterable[User]) -> int:
+        """Insert or replace users, but for those who refuse everything; see `Store.put_users`."""
+        mine = [replace(user, id=cast(str, self.pseudonym(user.id))) for user in users]
+        return self.inner.put_users([user for user in mine if not self._forbids(user.id, None)])
+
+    def append(self, events: Sequence[Event]) -> int:
+        """Append events, but for those of people who refuse everything; see `Store.append`."""
+        admitted = [self._event(event) for event in events]
+        return self.inner.append([e for e in admitted if not self._forbids(e.user, e.session)])
+
+    def append_columns(self, batch: EventBatch) -> int:
+        """Append events, but for those of people who refuse everything; see `Store.append_columns`."""
+        batch = replace(
+            batch,
+            user=Coded([self.pseudonym(user) for user in batch.user.values], batch.user.codes),
+            session=Coded([self.pseudonym(session) for session in batch.session.values], batch.session.codes),
+            context=Coded([self._pair(text, signals) for text, signals in batch.context.values], batch.context.codes),
+        )
+        left = self._permitted(batch)
+        return self.inner.append_columns(batch if left.all() else _rows(batch, left))
+
+    def put_slate(self, slate: Slate) -> None:
+        """Store an answer; whose it was and what was said is left out where the person refuses everything."""
+        context = slate.context
+        user, session = self.pseudonym(context.user), self.pseudonym(context.session)
+        if self._forbids(user, session):
+            bare = replace(context, user=None, session=None, text="", signals={}, recent=())
+            self.inner.put_slate(replace(slate, context=bare, sentence=""))
+            return
+        signals = context.signals
+        if self.settings.redact_text:
+            text, sentence, signals = redacted(context.text), redacted(slate.sentence), redacted_signals(signals)
+        else:
+            text, sentence = context.text, slate.sentence
+        if (user, session, text, sentence) != (
+            context.user,
+            context.session,
+            context.text,
+            slate.sentence,
+        ) or signals is not context.signals:
+            context = replace(context, user=user, session=session, text=text, signals=signals)
+            slate = replace(slate, context=context, sentence=sentence)
+        self.inner.put_slate(slate)
+
+    def put_consents(self, consents: Sequence[Consent]) -> int:
+        """Store choices; see `Store.put_consents`."""
+        mine = [replace(c, user=self.pseudonym(c.user), session=self.pseudonym(c.session)) for c in consents]
+        return self.inner.put_consents(mine)
+
+    def _event(self, event: Event) -> Event:
+        user, session = self.pseudonym(event.user), self.pseudonym(event.session)
+        text, signals = self._pair(event.text, event.signals)
+        if (user, session, text) == (event.user, event.session, event.text) and signals is event.signals:
+            return event
+        return replace(event, user=user, session=session, text=text, signals=signals)
+
+    def _pair(self, text: str, signals: Mapping[str, Scalar] | str) -> tuple[str, Any]:
+        if not self.settings.redact_text:
+            return text, signals
+        return redacted(text), redacted(signals) if isinstance(signals, str) else redacted_signals(signals)
+
+    # -- what may be kept ---------------------------------------------------------------------------------------------------
+    def _forbids(self, user: str | None, session: str | None) -> bool:
+        """Return whether a person refuses every purpose, so that nothing of them may be kept."""
+        choices = self._present()
+        if any(choice.everybody for choice in choices) or (user is None and session is None):
+            return False
+        key = self.inner.user_key(user, session)
+        return all(choice.refuses(key) for choice in choices)
+
+    def _present(self) -> tuple[Choices, ...]:
+        withdrawals = self.inner.cursor()[2]
+        if withdrawals != self._withdrawals:
+            by_default = self.settings.granted_by_default
+            self._choices = tuple(Choices(self.inner, purpose, by_default) for purpose in PURPOSES)
+            self._withdrawals = withdrawals
+        return self._choices
+
+    def _permitted(self, batch: EventBatch) -> NDArray[np.bool_]:
+        """Return which rows (n,) may be stored."""
+        if any(choice.everybody for choice in self._present()):
+            return np.ones(len(batch.id), bool)
+        users = np.array([not self._forbids(user, None) for user in batch.user.values] + [True])
+        sessions = np.array([not self._forbids(None, session) for session in batch.session.values] + [True])
+        return np.where(batch.user.codes >= 0, users[batch.user.codes], sessions[batch.session.codes])
+
+    # -- what is asked for --------------------------------------------------------------------------------------------------
+    def get_user(self, user_id: str) -> User | None:
+        """Return a user; see `Store.get_user`."""
+        return self.inner.get_user(cast(str, self.pseudonym(user_id)))
+
+    def user_key(self, user: str | None, session: str | None = None) -> int | None:
+        """Return a key; see `Store.user_key`."""
+        return self.inner.user_key(self.pseudonym(user), self.pseudonym(session))
+
+    def consents(self, user: str | None, session: str | None = None) -> list[Consent]:
+        """Return choices; see `Store.consents`."""
+        return self.inner.consents(self.pseudonym(user), self.pseudonym(session))
+
+    def person(self, user: str | None, session: str | None = None) -> Person | None:
+        """Return everything of a person; see `Store.person`."""
+        return self.inner.person(self.pseudonym(user), self.pseudonym(session))
+
+    def erase(self, user: str | None, session: str | None = None, seal: Callable[[Removed], str] | None = None) -> Removed | None:
+        """Remove everything of a person; see `Store.erase`."""
+        return self.inner.erase(self.pseudonym(user), self.pseudonym(session), seal)
+
+
+def _rows(batch: EventBatch, left: NDArray[np.bool_]) -> EventBatch:
+    """Return some rows of a batch."""
+    coded = {name: getattr(batch, name) for name in ("user", "session", "item", "type", "slate", "context")}
+    return EventBatch(
+        id=[i for i, kept in zip(batch.id, left.tolist(), strict=True) if kept],
+        value=batch.value[left],
+        at=batch.at[left],
+        **{name: Coded(column.values, column.codes[left]) for name, column in coded.items()},
+    )
+
+
+def _key_of(store: Store, settings: Settings) -> HomeKey | None:
+    """Return the key of the pseudonyms, None without them; refuse a store whose ids are of another kind."""
+    made_by = store.get_state(STATE)
+    if not settings.pseudonymous:
+        if made_by is not None:
+            raise SettingsError("this store holds pseudonyms instead of ids. Cure: set pseudonymous = true.")
+        return None
+    from occasion.privacy.keyring import HomeKey
+
+    key = HomeKey(settings.home)
+    if made_by is None:
+        if store.counts()["users"]:
+            raise SettingsError(
+                "this store holds ids in clear already. "
+                "Cure: pseudonymous = false, or `occasion export` and an import into a new home."
+            )
+        store.put_state(STATE, key.fingerprint)
+    elif made_by != key.fingerprint:
+        raise SettingsError(f"the key {key.path} is not the one that made this store's pseudonyms. Cure: put that key back.")
+    return key
