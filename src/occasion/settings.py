@@ -73,8 +73,6 @@ class Settings(BaseSettings):
         Web origins whose pages may call the service, separated by commas; empty: none.
     default_consent : str
         Purposes that people allow who never chose, separated by commas: personalise, train, analyse; empty: none.
-    retention_days : table of numbers
-        Days after which events of a type are removed, and answers under the name slates: {view = 90, slates = 30}.
     redact_text : bool
         Redact e-mail addresses, phone, card and identity numbers in free text before it is stored or read by a model.
     pseudonymous : bool
@@ -111,7 +109,6 @@ class Settings(BaseSettings):
     allow_private_urls: bool = False
     cors_origins: str = ""
     default_consent: str = "personalise,train,analyse"
-    retention_days: dict[str, float] = {}
     redact_text: bool = True
     pseudonymous: bool = False
 
@@ -131,14 +128,6 @@ class Settings(BaseSettings):
         if unknown:
             raise ValueError(f"{unknown[0]!r} is no purpose; there are {', '.join(PURPOSES)}")
         return text
-
-    @field_validator("retention_days")
-    @classmethod
-    def _positive_days(cls, days: dict[str, float]) -> dict[str, float]:
-        wrong = [name for name, number in days.items() if not number > 0]
-        if wrong:
-            raise ValueError(f"the days of {wrong[0]!r} must be more than 0; a type that is not named is kept")
-        return days
 
     @property
     def granted_by_default(self) -> frozenset[str]:

@@ -316,8 +316,6 @@ def test_a_guard_is_put_up_once(tmp_path):
     ("given", "word"),
     [
         ({"default_consent": "sell"}, "personalise"),
-        ({"retention_days": {"view": 0}}, "view"),
-        ({"retention_days": {"view": -1}}, "view"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(given, word):
@@ -326,10 +324,9 @@ def test_settings_that_mean_nothing_are_refused(given, word):
 
 
 def test_settings_from_a_file(tmp_path):
-    (tmp_path / "occasion.toml").write_text('default_consent = "train"\nretention_days = {view = 90, "a b" = 0.5}\n')
+    (tmp_path / "occasion.toml").write_text('default_consent = "train"\n')
     made = load_settings()
     assert made.granted_by_default == {"train"}
-    assert made.retention_days == {"view": 90, "a b": 0.5}
 
 
 def test_an_answer_that_names_nobody_is_kept_whole(shop):

@@ -6,6 +6,7 @@ import tuning_worlds
 
 from occasion.errors import DataError
 from occasion.keyed import joined
+from occasion.people import Consent
 from occasion.tuning.lessons import LEAST_EVENTS, read_lessons
 from occasion.tuning.questions import Questions, compare, judge
 from occasion.tuning.teacher import soft_targets
@@ -117,4 +118,19 @@ def test_an_empty_store_is_refused(tmp_path):
     store = open_store(f"sqlite:///{tmp_path / 'occasion.db'}")
     with pytest.raises(DataError, match="Cure"):
         read_lessons(store)
+    store.close()
+
+
+def test_who_refuses_to_train_is_not_learnt_from(tmp_path):
+    store = tuning_worlds.fill(tmp_path)
+    before = read_lessons(store)
+    refusing = {f"u{n}" for n in range(0, 60, 3)}
+    store.put_consents([Consent(user=user, purpose="train", granted=False, at=tuning_worlds.T0) for user in sorted(refusing)])
+    keys = {store.user_key(user) for user in refusing}
+    after = read_lessons(store)
+    assert 0 < after.events < before.events
+    assert not keys & set(after.report.user.tolist())
+    assert keys & set(before.report.user.tolist())
+    with pytest.raises(DataError, match="events"):
+        read_lessons(store, by_default=("personalise",))
     store.close()

@@ -79,7 +79,7 @@ def _template(settings: Settings | None) -> str:
         if isinstance(default, bool):
             value = str(default).lower()
         else:
-            value = str(default) if isinstance(default, (int, float, dict)) else f'"{default}"'
+            value = str(default) if isinstance(default, (int, float)) else f'"{default}"'
         if settings is not None and name == "home":
             lines += [f"home = '{settings.home}'", ""]
         else:

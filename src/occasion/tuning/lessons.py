@@ -16,11 +16,15 @@ import numpy as np
 from occasion.errors import DataError
 from occasion.evaluation.split import split_log
 from occasion.keyed import joined
+from occasion.people import PURPOSES
+from occasion.privacy.choices import Choices
 from occasion.statistics import liking, rating_range
 from occasion.tuning.questions import Questions, ask
 from occasion.tuning.teacher import soft_targets
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from occasion.protocols import EventColumns, Store
@@ -84,8 +88,15 @@ def texts_of(store: Store) -> list[str]:
     return [found.get(key, "") for key in range(max(found, default=-1) + 1)]
 
 
-def read_lessons(store: Store, *, seed: int = 0) -> Lessons:
-    """Read a store.
+def read_lessons(store: Store, *, seed: int = 0, by_default: Collection[str] = PURPOSES) -> Lessons:
+    """Read a store, without the events of people who refuse the purpose ``train``.
+
+    Parameters
+    ----------
+    store : Store
+    seed : int
+    by_default : collection of str
+        The purposes that people allow who never chose.
 
     Raises
     ------
@@ -96,7 +107,7 @@ def read_lessons(store: Store, *, seed: int = 0) -> Lessons:
     if not any(texts):
         raise DataError("no item of this store has a text: there is nothing for a language model to read. Cure: import titles.")
     batches = list(store.events())
-    columns = joined(batches) if batches else None
+    columns = Choices(store, "train", by_default).keep(joined(batches)) if batches else None
     if columns is None or len(columns.seq) < LEAST_EVENTS:
         raise DataError(f"the store has {0 if columns is None else len(columns.seq)} events. {_cure()}")
     split = split_log(columns)

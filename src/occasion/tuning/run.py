@@ -130,7 +130,7 @@ class _Run:
 
         torch.manual_seed(options.seed)
         self.options, self.settings, self.folder, self.progress, self.begun = options, settings, folder, progress, begun
-        self.lessons: Lessons = read_lessons(store, seed=options.seed)
+        self.lessons: Lessons = read_lessons(store, seed=options.seed, by_default=settings.granted_by_default)
         self.model, self.base = load_network(options.base, settings.home, max_tokens=options.max_tokens, device=options.device)
         self.notes: list[str] = []
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,7 +101,7 @@ def _distill(store: Store, options: DistillOptions, settings: Settings, folder: 
     fidelity = made.learn()
     place, making = folder / options.name, folder / f".{options.name}.making"
     encoder = made.write(making)
-    figures, notes = _figures(store, model, encoder, options)
+    figures, notes = _figures(store, model, encoder, options, settings.granted_by_default)
     manifest = {
         "kind": "student", "base": base, "options": asdict(options), "texts": len(texts), "dim": encoder.dim, "fidelity": fidelity,
         "speed": _speed(model, encoder, texts), "figures": figures, "spec": f"static:{place}", "libraries": libraries(),
@@ -249,10 +249,12 @@ def _milliseconds(run: Callable[[], Floats]) -> float:
     return 1000 * (time.perf_counter() - at) / n
 
 
-def _figures(store: Store, model: Any, encoder: Encoder, options: DistillOptions) -> tuple[dict[str, dict[str, float]], list[str]]:
+def _figures(
+    store: Store, model: Any, encoder: Encoder, options: DistillOptions, by_default: Collection[str]
+) -> tuple[dict[str, dict[str, float]], list[str]]:
     """Return how teacher and student answer the questions of the log; none where it is too short."""
     try:
-        lessons = read_lessons(store, seed=options.seed)
+        lessons = read_lessons(store, seed=options.seed, by_default=by_default)
     except DataError as error:
         return {}, [f"The loss of quality is not measured: {str(error).split(' Cure:')[0]}"]
     questions = lessons.report

@@ -82,7 +82,11 @@ async def _of(call: Call, user: str | None, session: str | None, work: Callable[
 
 @router.put("/people/consent", response_model=Consents, responses=errors())
 async def put_consent(body: ConsentIn, call: Writer) -> Response:
-    """Take a person's choice down; it holds from the next answer on, in every worker."""
+    """Take a person's choice down.
+
+    It holds from the next answer on, in every worker. What others get follows: counts are made anew without the person, at once
+    on a short log, shortly after on a long one; model versions fitted before keep what they learnt.
+    """
     choice = Consent(
         purpose=body.purpose,
         granted=body.granted,
@@ -134,7 +138,11 @@ def _everything(person: Person) -> dict[str, Any]:
 
 @router.delete("/people", response_model=Erased, responses=errors(404))
 async def erase(call: Admin, user: User = None, session: Session = None) -> Response:
-    """Remove everything that is held of a person; counts follow with the next answer, caches of all workers at once."""
+    """Remove what the store holds of a person.
+
+    Counts of all workers are made anew without the person, at once on a short log, shortly after on a long one. Model versions
+    fitted before, rejected rows of imports and backups are not reached.
+    """
 
     def work() -> dict[str, Any] | None:
         gone = call.tenant.store.erase(user, session)
