@@ -16,8 +16,9 @@ import numpy as np
 from occasion.errors import ModelError
 from occasion.keyed import looked_up
 from occasion.protocols import EventColumns, Moment
-from occasion.training.dataset import Requests
-from occasion.training.pipeline import Model
+from occasion.training.model import Model
+from occasion.training.requests import Requests
+from occasion.training.signals import CLOCK, clock_codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,6 @@ __all__ = ["PREFIX", "LearnedAnswer", "LearnedModel"]
 PREFIX = "ctx_"
 """Stands before the name of a signal in the model's columns."""
 BOOK = "book.json"
-HOUR = 3600.0
 GROUPS = (
     ("moment", ("moment", "lift_", "own_kernel", "own_moment", "own_ctx", "own_clock", "ease_kernel", "clock_", "number_")),
     ("popularity", ("popular_", "item_")),
@@ -97,7 +97,6 @@ class LearnedModel:
         self._values = {name: {v: k for k, v in enumerate(values)} for name, values in self.signals.values.items()}
         self._place = np.full(model.n_items, -1, np.int32)
         self._place[model.kept] = np.arange(len(model.kept))
-        self._groups = np.zeros(0, np.int32)
         self.names = ("moment", "history", "others", "popularity")
 
     @classmethod
@@ -150,8 +149,8 @@ class LearnedModel:
         timed = model.bases.times == "unix"
         if timed:
             time, when = time + self.shift, when + self.shift
-            codes[self._clock()] = _clock_codes(np.array([time]))[0]
-            past[:, self._clock()] = _clock_codes(when)
+            clock = [self.signals.names.index(name) for name in CLOCK if name in self.signals.names]
+            codes[clock], past[:, clock] = clock_codes(np.array([time]))[0, : len(clock)], clock_codes(when)[:, : len(clock)]
         else:
             time = float(np.nanmax(when, initial=0)) + 1 if model.bases.times == "position" else np.nan
         allowed = None
@@ -170,10 +169,6 @@ class LearnedModel:
             past=past,
             allowed=allowed,
         )
-
-    def _clock(self) -> list[int]:
-        names = self.signals.names
-        return [names.index(n) for n in ("clock_hour", "clock_weekday") if n in names]
 
     def _codes(self, signals: Mapping[str, Any]) -> NDArray[np.int32]:
         out = np.full(len(self.signals.names), -1, np.int32)
@@ -219,11 +214,3 @@ class LearnedModel:
         values = np.asarray(each)[:, : len(groups)]
         split = np.stack([values[:, groups == g].sum(1) for g in range(len(self.names))], 1)
         return np.asarray((split[:-1] - split[-1]) / answer.span, np.float32)
-
-
-def _clock_codes(time: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Return hour and weekday (n, 2) of seconds, -1 where unknown."""
-    known = np.isfinite(time)
-    safe = np.nan_to_num(time)
-    both = np.stack([safe % (24 * HOUR) // HOUR, (safe // (24 * HOUR) + 3) % 7], 1)
-    return np.where(known[:, None], both, -1).astype(np.int32)

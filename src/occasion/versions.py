@@ -158,7 +158,7 @@ class Versions:
             write(partial / "model")
             files = {str(p.relative_to(partial)): _digest(p) for p in sorted(partial.rglob("*")) if p.is_file()}
             manifest = Manifest(id=version, made_at=now, files=files, **facts)
-            (partial / "manifest.json").write_text(json.dumps(asdict(manifest), indent=1, default=_plain))
+            (partial / "manifest.json").write_text(json.dumps(asdict(manifest), indent=1))
             for path in partial.rglob("*"):
                 _sync(path)
             partial.rename(self.folder / version)
@@ -257,10 +257,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _plain(value: Any) -> Any:
-    """JSON of numpy numbers, mappings and paths."""
-    if hasattr(value, "item"):
-        return value.item()
-    return dict(value.items()) if hasattr(value, "items") else str(value)

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["DAY", "Signals"]
+__all__ = ["CLOCK", "DAY", "Signals", "clock_codes"]
 
 DAY = 86400.0
 BINS = 8
 """Bins of a numeric signal, of about equal size."""
+CLOCK = {"clock_hour": 24, "clock_weekday": 7}
+"""Signals that the clock gives, and their numbers of codes."""
 
 
 @dataclass(kw_only=True)
@@ -43,7 +45,7 @@ class Signals:
     def sizes(self) -> list[int]:
         """Number of codes of each signal, (s,)."""
         known = {n: len(v) for n, v in self.values.items()} | {n: len(e) + 1 for n, e in self.edges.items()}
-        return [known.get(n, {"clock_hour": 24, "clock_weekday": 7}.get(n, 0)) for n in self.names]
+        return [known.get(n, CLOCK.get(n, 0)) for n in self.names]
 
     @property
     def numeric(self) -> list[str]:
@@ -68,7 +70,7 @@ class Signals:
                 signals.names.append(name)
                 signals.values[name] = values
         if clock:
-            signals.names += ["clock_hour", "clock_weekday"]
+            signals.names += CLOCK
         return signals
 
     def code(self, frame: pl.DataFrame, time: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -82,11 +84,16 @@ class Signals:
                 x = frame[name].cast(float, strict=False).fill_null(np.nan).to_numpy()
                 codes[:, j] = np.where(np.isfinite(x), np.searchsorted(self.edges[name], x, side="right"), -1)
                 numbers[:, self.numeric.index(name)] = x
-            elif name == "clock_hour":
-                codes[:, j] = np.where(np.isfinite(time), np.nan_to_num(time) % DAY // 3600, -1)
-            elif name == "clock_weekday":
-                codes[:, j] = np.where(np.isfinite(time), (np.nan_to_num(time) // DAY + 3) % 7, -1)
+            elif name in CLOCK:
+                codes[:, j] = clock_codes(time)[:, list(CLOCK).index(name)]
         return codes, numbers
+
+
+def clock_codes(time: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return the codes of `CLOCK` (n, 2) of seconds of the clock (n,), -1 where the time is unknown."""
+    safe = np.nan_to_num(time)
+    both = np.stack([safe % DAY // 3600, (safe // DAY + 3) % 7], 1)
+    return np.where(np.isfinite(time)[:, None], both, -1).astype(np.int32)
 
 
 def _codes(frame: pl.DataFrame, name: str, values: list[str]) -> NDArray[np.int32]:
