@@ -14,6 +14,7 @@ import httpx
 from occasion.client.answers import Acknowledged, Answer, Ranked, answer_from, ranked_from
 from occasion.data import Context, Event, Item, User
 from occasion.errors import OccasionError
+from occasion.stores.bodies import context_fields, event_fields, item_fields, user_fields
 
 __all__ = ["Call", "ServiceError", "delay", "headers_of", "read"]
 
@@ -102,65 +103,18 @@ def unreachable(error: httpx.HTTPError) -> ServiceError:
 
 
 # -- values as documents ----------------------------------------------------------------------------------------------------
-def _filled(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value not in (None, "", (), [], {})}
-
-
-def _item(item: Item) -> dict[str, Any]:
-    return _filled(
-        id=item.id,
-        text=dict(item.text),
-        attributes=_listed(item.attributes),
-        categories=list(item.categories),
-        price=item.price,
-        available_from=item.available_from,
-        available_until=item.available_until,
-        media=dict(item.media),
-    )
-
-
-def _listed(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
 def _event(event: Event) -> dict[str, Any]:
     if event.at is None and event.id == replace(event, id="").id:
         # Nobody gave it an id or a time: it happens now, and its id must tell it from an equal one a minute later.
         event = replace(event, at=time.time(), id="")
-    return _filled(
-        id=event.id,
-        user=event.user,
-        session=event.session,
-        item=event.item,
-        type=event.type,
-        value=event.value,
-        at=event.at,
-        text=event.text,
-        signals=dict(event.signals),
-        slate=event.slate,
-    )
-
-
-def _moment(context: Context | None) -> dict[str, Any]:
-    context = context or Context()
-    return _filled(
-        user=context.user,
-        session=context.session,
-        at=context.at,
-        text=context.text,
-        signals=dict(context.signals),
-        time_zone=context.time_zone,
-        country=context.country,
-        locale=context.locale,
-        recent=list(context.recent),
-    )
+    return event_fields(event)
 
 
 # -- the calls --------------------------------------------------------------------------------------------------------------
 def recommend(context: Context | None, **options: Any) -> Call[Answer]:
     """Return the call of POST /v1/recommend."""
     given = {name: value for name, value in options.items() if value is not None}
-    return Call("POST", "/v1/recommend", answer_from, document={**_moment(context), **given})
+    return Call("POST", "/v1/recommend", answer_from, document={**context_fields(context or Context()), **given})
 
 
 def similar(item: str, k: int, rules: Mapping[str, Any] | None) -> Call[Answer]:
@@ -170,12 +124,12 @@ def similar(item: str, k: int, rules: Mapping[str, Any] | None) -> Call[Answer]:
 
 def rank(context: Context | None, items: Sequence[str]) -> Call[Ranked]:
     """Return the call of POST /v1/rank."""
-    return Call("POST", "/v1/rank", ranked_from, document={**_moment(context), "items": list(items)})
+    return Call("POST", "/v1/rank", ranked_from, document={**context_fields(context or Context()), "items": list(items)})
 
 
 def what_if(context: Context | None, change: Mapping[str, Any], k: int) -> Call[tuple[Answer, Answer]]:
     """Return the call of POST /v1/what-if."""
-    document = {**_moment(context), "change": dict(change), "k": k}
+    document = {**context_fields(context or Context()), "change": dict(change), "k": k}
     return Call("POST", "/v1/what-if", lambda both: (answer_from(both["before"]), answer_from(both["after"])), document=document)
 
 
@@ -203,7 +157,7 @@ def streamed(told: Mapping[str, Any]) -> Acknowledged:
 
 def put_items(items: Sequence[Item]) -> Call[int]:
     """Return the call of PUT /v1/items."""
-    return Call("PUT", "/v1/items", _changed, document={"items": [_item(i) for i in items]})
+    return Call("PUT", "/v1/items", _changed, document={"items": [{"id": i.id, **item_fields(i)} for i in items]})
 
 
 def delete_items(ids: Sequence[str]) -> Call[int]:
@@ -218,9 +172,7 @@ def get_items(ids: Sequence[str]) -> Call[dict[str, Item]]:
 
 def put_users(users: Sequence[User]) -> Call[int]:
     """Return the call of PUT /v1/users."""
-    return Call(
-        "PUT", "/v1/users", _changed, document={"users": [{"id": u.id, "attributes": _listed(u.attributes)} for u in users]}
-    )
+    return Call("PUT", "/v1/users", _changed, document={"users": [{"id": u.id, **user_fields(u)} for u in users]})
 
 
 def start_import(content: bytes, name: str, options: Mapping[str, Any]) -> Call[dict[str, Any]]:

@@ -11,6 +11,7 @@ from occasion.errors import DataError
 
 __all__ = [
     "as_json",
+    "context_fields",
     "context_signals",
     "event_fields",
     "item_body",
@@ -131,7 +132,8 @@ def event_fields(event: Event) -> dict[str, Any]:
     )
 
 
-def _context_fields(context: Context) -> dict[str, Any]:
+def context_fields(context: Context) -> dict[str, Any]:
+    """Return what is known of a moment."""
     return _filled(
         user=context.user,
         session=context.session,
@@ -159,7 +161,7 @@ def _entry_fields(entry: SlateEntry) -> dict[str, Any]:
 def slate_fields(slate: Slate) -> dict[str, Any]:
     """Return what is known of an answer, its id left out."""
     return _filled(
-        context=_context_fields(slate.context),
+        context=context_fields(slate.context),
         entries=tuple(_entry_fields(entry) for entry in slate.entries),
         sentence=slate.sentence,
         notes=slate.notes,
