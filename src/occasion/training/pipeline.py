@@ -52,11 +52,8 @@ def fit(
     begun, rng = time.monotonic(), np.random.default_rng(seed)
     note = progress or (lambda _: None)
     left = _countdown(budget)
-    n_items, kept = len(data.items), data.frequent(POOL)
-    if len(kept) < n_items:
-        data = data.restrict(kept)
-    ready = None if vectors is None else vectors[kept]
-    text = None if "text" in without else TextVectors.fit(data.items.texts, cache, threads, ready)
+    n_items = len(data.items)
+    data, kept, text = _pool(data, without, cache, threads, vectors)
     note(f"text {time.monotonic() - begun:.0f} s")
     folds = split(data, rng)
     learn = _Learner(data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note)
@@ -88,11 +85,8 @@ def refit(
     """
     note, without = progress or (lambda _: None), tuple(model.report.get("without", ()))
     left = _countdown(budget)
-    n_items, kept = len(data.items), data.frequent(POOL)
-    if len(kept) < n_items:
-        data = data.restrict(kept)
-    ready = None if vectors is None else vectors[kept]
-    text = None if "text" in without else TextVectors.fit(data.items.texts, cache, threads, ready)
+    n_items = len(data.items)
+    data, kept, text = _pool(data, without, cache, threads, vectors)
     learn = _Learner(data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note)
     epochs = max(int(model.report.get("epochs", 1)), 1)
     sequence, _ = (None, 0) if model.bases.sequence is None else learn.sequence(data.events, max(left() * 0.8, 5), epochs=epochs)
@@ -108,6 +102,17 @@ def refit(
         signals=data.signals,
         report=dict(model.report),
     )
+
+
+def _pool(
+    data: Dataset, without: tuple[str, ...], cache: Path | None, threads: int, vectors: Floats | None
+) -> tuple[Dataset, NDArray[np.int64], TextVectors | None]:
+    """Return the data of the items that sources score, the keys of these, and the vectors of their texts."""
+    kept = data.frequent(POOL)
+    if len(kept) < len(data.items):
+        data = data.restrict(kept)
+    ready = None if vectors is None else vectors[kept]
+    return data, kept, None if "text" in without else TextVectors.fit(data.items.texts, cache, threads, ready)
 
 
 def _countdown(seconds: float) -> Callable[[], float]:
