@@ -204,8 +204,11 @@ class LearnedModel:
         groups = np.array([self.names.index(group_of(n)) for n in names])
         ranker = self.model.ranker
         if not ranker.boosters:
+            # Where the feature says nothing of an item, the sources together have placed it.
+            value = np.nan_to_num(answer.features[:, ranker.column], nan=-1e9)
+            part = np.where(value > value.min(), groups[ranker.column], self.names.index("others"))[rows]
             out = np.zeros((len(keys), len(self.names)), np.float32)
-            out[:, groups[ranker.column]] = answer.scores[rows]
+            out[np.arange(len(keys)), part] = answer.scores[rows]
             return out
         some = answer.features[[*rows, worst]]
         each = sum(

@@ -16,6 +16,7 @@ from occasion.fitting import fit
 from occasion.rules import Rules, parse_filter
 from occasion.settings import load_settings
 from occasion.stores import open_store as open_plain
+from occasion.training.ranker import Ranker
 from occasion.versions import BLEND, Versions
 
 
@@ -240,3 +241,20 @@ def test_the_learned_source_keeps_the_promises_of_sources(fitted, encoder):
         assert np.allclose(source.score(moment, found.keys), found.scores)
         assert source.score(moment, np.array([10**6], np.int32)).tolist() == [0.0]
         assert recommender.ranker.version == manifest.id
+
+
+def test_one_feature_of_the_moment_is_no_order_where_the_moment_is_not_told(fitted, encoder):
+    """Trees may be no better than, say, habits in the rain; a request without weather then goes by all sources together."""
+    settings, manifest, now = fitted
+    with Recommender(settings, encoder=encoder) as recommender:
+        recommender.refresh()
+        learned = recommender.load_version(manifest.id)
+        names = learned.model.report["features"]
+        learned.model.ranker = Ranker([], names.index("own_ctx_weather"), {})
+        moment, _ = recommender.reader.read(Context(user="u3", at=now), Rules(), "s")
+        answer = learned.ask(moment)
+        best = np.argsort(-answer.scores, kind="stable")
+        assert np.ptp(answer.features[:, names.index("own_ctx_weather")]) == 0
+        assert (np.diff(answer.features[best, names.index("fused")]) <= 1e-6).all()
+        assert answer.scores[best[0]] == 1.0
+        assert np.allclose(learned.parts(answer, answer.keys).sum(1), answer.scores)

@@ -64,9 +64,17 @@ class Ranker:
         self.spread = spread or [1.0] * len(boosters)
 
     def score(self, features: Floats) -> Floats:
-        """Return scores (B, C) of features (B, C, f)."""
+        """Return scores (B, C) of features (B, C, f), the fused order first among them.
+
+        Without trees they are places, from the worst, by the best feature and, where that says nothing, by the fused order: a
+        feature of the moment is the same for all candidates of a request that does not tell the signal.
+        """
         if not self.boosters:
-            return features[..., self.column]
+            value = np.nan_to_num(features[..., self.column], nan=-1e9)
+            order = np.lexsort((features[..., 0], value), axis=-1)
+            places = np.empty(order.shape, np.float32)
+            np.put_along_axis(places, order, np.arange(order.shape[-1], dtype=np.float32)[None], -1)
+            return places
         flat = features.reshape(-1, features.shape[-1])
         total = np.sum(
             [b.predict(flat, raw_score=True, num_threads=1) / s for b, s in zip(self.boosters, self.spread, strict=True)], axis=0
