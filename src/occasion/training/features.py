@@ -121,6 +121,7 @@ class Bases:
                 bases.parts.append("context" if name == "lift" else name)
         if text is not None and "borrowed" in use:
             bases.borrowed = Borrowed.fit(text.joint, np.bincount(events.item, minlength=n))
+            bases.parts.append("borrowed")
         if "context" in bases.parts:
             bases.signal_names = data.signals.names
         bases.parts += [p for p in ("popularity",) if p in use]
