@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from occasion.errors import EncoderError
 from occasion.service import failures
 from occasion.service.addresses import check_addresses
 from occasion.service.core import Service
@@ -89,11 +90,18 @@ def create_app(
     return app
 
 
+def _load(service: Service) -> None:
+    recommender = service.tenants.get(DEFAULT_TENANT).recommender
+    # A language model is read at its first sentence. A remote one that does not answer now may do so later.
+    with contextlib.suppress(EncoderError):
+        recommender.encoder.encode(["ready"], role="query")
+
+
 async def _warm(service: Service, warm: bool) -> None:
     """Load what the first answer needs; not ready until then."""
     try:
         if warm:
-            await service.answers.run(lambda: service.tenants.get(DEFAULT_TENANT).recommender)
+            await service.answers.run(lambda: _load(service))
         service.ready.set()
         logger.info("ready")
     except Exception:
