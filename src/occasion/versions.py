@@ -210,7 +210,8 @@ class Versions:
         """
         if version != BLEND:
             self.model_folder(version)
-        return self._change(version, why)
+        # Otherwise a rollback would lead from a version to itself.
+        return version if version == self.in_service() else self._change(version, why)
 
     def rollback(self, why: str = "by hand") -> str:
         """Put the version back that was in service before the present one; return it.

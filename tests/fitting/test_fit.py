@@ -128,6 +128,7 @@ def test_promote_and_roll_back_without_a_restart(fitted, encoder):
         versions = Versions(store, settings.home)
         assert versions.promote(BLEND) == manifest.id
         assert recommender.recommend(Context(user="u1", at=now), k=3).version.startswith("blend")
+        assert versions.promote(BLEND) == BLEND, "it serves already: nothing to come back to is added"
         assert versions.rollback() == manifest.id
         assert recommender.recommend(Context(user="u1", at=now), k=3).version.startswith(manifest.id)
         with pytest.raises(NotFoundError, match="Cure"):
