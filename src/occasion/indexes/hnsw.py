@@ -38,7 +38,7 @@ __all__ = ["HnswIndex"]
 KIND = "hnsw-2"
 FETCH_MORE, FETCH_LEAST = 1.5, 10
 """The graph is asked for this many times what is wanted, and so many more: whole numbers blur the order a little."""
-FETCH_PROJECTED, LEAST_PROJECTED = 2.0, 60
+FETCH_PROJECTED, LEAST_PROJECTED = 1.6, 40
 """The same of a graph of projected vectors: those blur it more."""
 COST_FETCHED, COST_SCORED = 4.0, 0.17
 """Microseconds of one key fetched from the graph, and of one row of 512 dimensions scored exactly; only their ratio counts."""
