@@ -403,6 +403,8 @@ class Slate:
         What the caller should know, for example that a filter left fewer items than asked for.
     version, policy : str
         What chose it.
+    scenario : str
+        The scenario that the request named, "" for none.
     """
 
     id: str
@@ -412,6 +414,7 @@ class Slate:
     notes: tuple[str, ...] = ()
     version: str = ""
     policy: str = ""
+    scenario: str = ""
 
     @property
     def items(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ A message says what went wrong, which value was found, and what cures it.
 from __future__ import annotations
 
 __all__ = [
+    "ConflictError",
     "DataError",
     "EncoderError",
     "EncoderMismatchError",
@@ -34,6 +35,12 @@ class DataError(OccasionError, ValueError):
 
 class RuleError(DataError):
     """A filter, pin, boost or cap cannot be understood."""
+
+
+class ConflictError(OccasionError):
+    """The present state does not allow a change."""
+
+    exit_code = 2
 
 
 class SettingsError(OccasionError):

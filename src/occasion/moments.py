@@ -115,8 +115,9 @@ class MomentReader:
         if not catalogue.size:
             return known.copy(), ["The catalogue is empty: import items first."]
         allowed = known & catalogue.columns.availability(moment.at, len(known))
-        if rules.filter is not None:
-            allowed &= catalogue.columns.mask(rules.filter, len(allowed))
+        for wanted in (rules.filter, rules.firm):
+            if wanted is not None:
+                allowed &= catalogue.columns.mask(wanted, len(allowed))
         allowed[catalogue.keys(rules.exclude)] = False
         history = moment.history
         assert history is not None

@@ -178,6 +178,9 @@ class Store(Protocol):
     def slates(self) -> Iterator[Slate]:
         """Yield all answers, oldest first."""
 
+    def newest_slates(self, limit: int) -> list[Slate]:
+        """Return the last answers that were stored, newest first; reads no others."""
+
     def put_consents(self, consents: Sequence[Consent]) -> int:
         """Store choices durably in one transaction; return how many differ from what was in force."""
 

@@ -37,7 +37,8 @@ from occasion.protocols import (
     UncertainRanker,
 )
 from occasion.rankers import make_ranker
-from occasion.rules import Rules
+from occasion.rules import Rules, arrange
+from occasion.scenarios import Scenario, Scenarios, combined, resolve
 from occasion.settings import Settings, load_settings
 from occasion.sources import SOURCES, make_source
 from occasion.timing import stage
@@ -113,6 +114,7 @@ class Recommender:
         self._until, self._progress = until, progress
         self._follows = until is None if learned is None else learned
         self.versions = Versions(self.store, self.settings.home)
+        self.scenarios = Scenarios(self.store, self.settings.home)
         self._start(reencode)
 
     def _start(self, reencode: bool) -> None:
@@ -128,16 +130,18 @@ class Recommender:
     def recommend(
         self,
         context: Context | None = None,
-        k: int = 10,
+        k: int | None = None,
         *,
         rules: Rules | None = None,
         diversity: float | None = None,
-        explore: float = 0.0,
+        explore: float | None = None,
         policy: str | None = None,
         policy_options: Mapping[str, Any] | None = None,
         sources: Sequence[str] | None = None,
         slate_id: str | None = None,
         keep: bool = True,
+        scenario: str = "",
+        scenarios: Mapping[str, Scenario] | None = None,
     ) -> Slate:
         """Return what fits a moment, and store the answer.
 
@@ -145,13 +149,14 @@ class Recommender:
         ----------
         context : Context, optional
             Who, when, where, in which words. Default: nobody, now.
-        k : int
+        k : int, optional
             Number of items wanted, 1 to 10,000; fewer come where the catalogue or the rules allow no more, and a note says so.
+            Default: the scenario's, else 10.
         rules : Rules, optional
             Filters, pins, boosts, caps, what to do with items already seen.
         diversity : float, optional
-            0 (best first) to 1 (as different as can be); default: the settings'.
-        explore : float
+            0 (best first) to 1 (as different as can be); default: the scenario's, else the settings'.
+        explore : float, optional
             Chance of each place to go to a candidate drawn evenly, 0 to 1; excludes diversity. Short for the policy epsilon.
         policy : str, optional
             A name in `occasion.policies.POLICIES`; default: diverse, or epsilon where `explore` is above 0. The propensities
@@ -164,28 +169,46 @@ class Recommender:
             Seeds all chance: the same id, store and moment give the same answer. Default: a new one.
         keep : bool
             Store the slate.
+        scenario : str
+            The name of a stored scenario: what this request leaves out is taken from it.
+        scenarios : mapping of name to Scenario, optional
+            What counts as stored, for previews; default: what is stored. Scenarios that always apply are among them.
 
         Raises
         ------
         DataError, RuleError
             For a k, level or rule that cannot be used.
+        NotFoundError
+            Where there is no such scenario.
         """
-        _check_k(k)
-        rules = rules or Rules()
         slate_id = slate_id or uuid.uuid4().hex
         context = context or Context()
         context = replace(context, at=time.time()) if context.at is None else context
-        level = self.settings.diversity if diversity is None else diversity
-        choice = _policy(policy, policy_options, explore, level)
+        assert context.at is not None
+        stored = self._scenarios() if scenarios is None else scenarios
+        asked = resolve(stored, scenario, context.at, k=k, rules=rules, diversity=diversity, explore=explore)
+        k, rules = asked.k, asked.rules
+        _check_k(k)
+        if asked.signals:
+            context = replace(context, signals={**asked.signals, **context.signals})
+        level = self.settings.diversity if asked.diversity is None else asked.diversity
+        chance = asked.explore if policy in (None, "epsilon") else explore
+        choice = _policy(policy, policy_options, chance or 0.0, level)
         names = _known_sources(sources)
         self.refresh()
         slate = self._answer(context, k, rules, choice, slate_id, names)
         if rules.filter is not None and not rules.strict and len(slate.entries) < k:
             slate = self._filled(slate, context, k, rules, choice, names)
+        if scenario or asked.notes:
+            slate = replace(slate, scenario=scenario, notes=(*asked.notes, *slate.notes))
         if keep:
             with stage("write"):
                 self.store.put_slate(slate)
         return slate
+
+    def _scenarios(self) -> Mapping[str, Scenario]:
+        """Return the scenarios in the store; none for evaluation, which measures the models."""
+        return self.scenarios.all() if self._until is None else {}
 
     def _answer(
         self, context: Context, k: int, rules: Rules, policy: Policy, slate_id: str, names: Sequence[str] = tuple(SOURCES)
@@ -198,9 +221,12 @@ class Recommender:
         """Give the places that a filter left empty to items that do not pass it; all other rules stay in force."""
         here = len(slate.entries)
         others = replace(rules, filter=None, pins={}, exclude=(*rules.exclude, *slate.items))
-        rest = self._answer(context, k - here, others, policy, slate.id, names)
-        note = f"{here} items pass the filter; the other {len(rest.entries)} places went to items that do not."
-        return replace(slate, entries=(*slate.entries, *rest.entries), notes=(note,))
+        rest = self._answer(context, k if rules.caps else k - here, others, policy, slate.id, names)
+        both = (*slate.entries, *rest.entries)
+        # Caps count what stands there already.
+        kept = arrange([e.item for e in both], k, replace(rules, pins={}), self.live.catalogue.first).tolist()
+        note = f"{here} items pass the filter; the other {len(kept) - here} places went to items that do not."
+        return replace(slate, entries=tuple(both[n] for n in kept), notes=(note,))
 
     def similar(self, item_id: str, k: int = 10, *, rules: Rules | None = None) -> Slate:
         """Return items like one item, by text and by what people choose with it; the slate is not stored.
@@ -215,8 +241,10 @@ class Recommender:
         key = self.live.catalogue.key(item_id)
         if key is None or not self.live.catalogue.known[key]:
             raise NotFoundError(f"there is no item {item_id!r}. Cure: check the id, or import the item first.")
-        rules = rules or Rules(exclude_seen=False)
         context = Context(at=time.time(), recent=(item_id,))
+        assert context.at is not None
+        firm = resolve(self._scenarios(), "", context.at).rules
+        rules = combined(rules or Rules(exclude_seen=False), replace(firm, pins={}, boosts=(), caps=()))
         moment, notes = self.reader.read(context, replace(rules, exclude=(*rules.exclude, item_id)), f"similar:{item_id}")
         keys, parts = self._ranked(moment, rules, names=("taste", "lookalike", "together"))
         policy = make_policy("diverse", diversity=0.0)
@@ -225,7 +253,7 @@ class Recommender:
     def what_if(
         self,
         context: Context,
-        k: int = 10,
+        k: int | None = None,
         *,
         signals: Mapping[str, Scalar] | None = None,
         text: str | None = None,

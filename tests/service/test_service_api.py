@@ -119,6 +119,26 @@ def test_rules_and_scenarios(http):
     refused(http.put("/v1/scenarios/bad", json={"rules": {"filter": "price <"}}), 422, "invalid_rule")
 
 
+def test_scenarios_are_tried_saved_and_undone(http):
+    for n in range(4):
+        http.post("/v1/recommend", json={"user": f"p{n}", "text": "something to eat", "k": 3})
+    draft = {"rules": {"filter": "price < 3"}, "always": True}
+    tried = http.post("/v1/scenarios/preview", json={"name": "cheap", "scenario": draft, "requests": 3}).json()
+    assert (tried["requests"], tried["changed"], tried["shorter"]) == (3, 3, 3)
+    assert {moved["item"] for moved in tried["entered"]} <= {"chips", ODD}
+    assert http.get("/v1/scenarios").json()["scenarios"] == {}
+    assert http.put("/v1/scenarios/cheap", json=draft).json() == draft
+    assert {e["item"] for e in http.post("/v1/recommend", json={"k": 8}).json()["items"]} == {"chips", ODD}
+    refused(http.put("/v1/scenarios/odd", json={"rules": {"filter": "prise < 3"}}), 422, "invalid_rule")
+    (change,) = http.get("/v1/scenario-changes").json()["changes"]
+    assert (change["name"], change["before"], change["after"], change["actor"]) == ("cheap", None, draft, "local")
+    undone = http.post("/v1/scenario-changes/undo", json={"change": change["seq"]}).json()
+    assert undone == {"name": "cheap", "scenario": None}
+    assert len(http.post("/v1/recommend", json={"k": 8}).json()["items"]) == 8
+    refused(http.post("/v1/scenario-changes/undo", json={"change": change["seq"]}), 409, "conflict")
+    refused(http.post("/v1/scenario-changes/undo", json={"change": 9999}), 404)
+
+
 def test_a_stream_keeps_the_good_lines_and_tells_of_the_bad(http):
     lines = [json.dumps({"user": f"s{n}", "item": "chips", "id": f"s-{n}"}) for n in range(1200)]
     lines[7] = "no json"

@@ -215,6 +215,7 @@ class StoreContract:
         assert {slate.id: slate for slate in kept} == first
         assert [slate.id for slate in kept] == list(dict.fromkeys(slate.id for slate in given_slates))
         assert all(store.get_slate(i) == slate for i, slate in first.items())
+        assert store.newest_slates(2) == kept[::-1][:2]
         store.close()
 
     @settings(**SETTINGS)

@@ -32,6 +32,7 @@ COMMANDS = {
     "versions": "occasion.cli.learning:versions",
     "promote": "occasion.cli.learning:promote",
     "rollback": "occasion.cli.learning:rollback",
+    "scenarios": "occasion.cli.scenarios:scenarios",
     "tune": "occasion.cli.tuning:tune",
     "distill": "occasion.cli.tuning:distill",
     "export": "occasion.cli.transfer:export",

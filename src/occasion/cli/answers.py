@@ -21,7 +21,7 @@ __all__ = ["recommend", "similar"]
 def rule_options(command: Any) -> Any:
     """Give a command the options that make `occasion.rules.Rules`, and those of showing."""
     options = (
-        click.option("--k", "-k", type=int, default=10, show_default=True, help="Items wanted, 1 to 10,000."),
+        click.option("--k", "-k", type=int, help="Items wanted, 1 to 10,000. Default: 10."),
         click.option("--filter", "filter_text", help="Only items that pass, e.g. 'price < 20 and brand in (Acme, Best)'."),
         click.option("--exclude", multiple=True, metavar="ID", help="An item that must not appear; repeatable."),
         click.option("--pin", multiple=True, metavar="ID=PLACE", help="An item that stands at a place, from 1; repeatable."),
@@ -103,8 +103,9 @@ def _fields(text: str) -> list[str]:
     help="Items already had.",
 )
 @click.option("--diversity", type=float, help="0 (best first) to 1 (as different as can be).")
-@click.option("--explore", type=float, default=0.0, help="Chance of each place to go to a random candidate, 0 to 1.")
+@click.option("--explore", type=float, help="Chance of each place to go to a random candidate, 0 to 1.")
 @policy_options
+@click.option("--scenario", default="", metavar="NAME", help="Take what is left out from a scenario; see `occasion scenarios`.")
 @click.option("--what-if", multiple=True, metavar="NAME=VALUE", help="A changed signal, text or at: two lists side by side.")
 @click.option("--no-keep", is_flag=True, help="Do not store the answer.")
 @common_options
@@ -125,6 +126,7 @@ def recommend(**given: Any) -> None:
     fields = _fields(given["item_fields"])
     options = {"rules": rules, "diversity": given["diversity"], "explore": given["explore"]}
     options |= {"policy": given["policy"], "policy_options": policy_settings(given)}
+    options["scenario"] = given["scenario"]
     context = _context(invocation, given)
     changes = _changes(invocation, given["what_if"], context)
     with invocation.recommender() as recommender:
@@ -205,7 +207,7 @@ def _show_both(
 @click.argument("item")
 @rule_options
 @common_options
-def similar(item: str, k: int, item_fields: str, explain: bool, **given: Any) -> None:
+def similar(item: str, k: int | None, item_fields: str, explain: bool, **given: Any) -> None:
     """Show items like ITEM, by text and by what people choose with it.
 
     Examples
@@ -215,5 +217,5 @@ def similar(item: str, k: int, item_fields: str, explain: bool, **given: Any) ->
     """
     invocation = current()
     with invocation.recommender() as recommender:
-        slate = recommender.similar(item, k, rules=_rules(**given, seen="allow"))
+        slate = recommender.similar(item, 10 if k is None else k, rules=_rules(**given, seen="allow"))
         _show(invocation, recommender, slate, _fields(item_fields), explain=explain)

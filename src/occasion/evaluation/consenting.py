@@ -47,6 +47,11 @@ class _ConsentingStore(HeldOutStore):
         """Yield answers, those to nobody in particular included; see `Store.slates`."""
         return (slate for slate in self._store.slates() if self._allows(slate.context.user, slate.context.session))
 
+    def newest_slates(self, limit: int) -> list[Slate]:
+        """Return the last answers, of those that may be looked at among them; see `Store.newest_slates`."""
+        found = self._store.newest_slates(limit)
+        return [slate for slate in found if self._allows(slate.context.user, slate.context.session)]
+
     def _allows(self, user: str | None, session: str | None) -> bool:
         if user is None and session is None:
             return True

@@ -89,6 +89,8 @@ class Rules:
     strict : bool
         True: where fewer items than asked for pass the filter, fewer are given, and a note says so. False: the rest of the
         places may go to items that do not pass; never to excluded or unavailable ones.
+    firm : Filter, text or mapping, optional
+        A second filter, in force whatever `strict` says: that of scenarios which always apply.
 
     Raises
     ------
@@ -103,11 +105,13 @@ class Rules:
     boosts: tuple[Boost, ...] = ()
     caps: tuple[Cap, ...] = ()
     strict: bool = True
+    firm: Filter | None = None
 
     def __post_init__(self) -> None:
-        given: Any = self.filter
-        if given is not None:
-            object.__setattr__(self, "filter", parse_filter(given))
+        for name in ("filter", "firm"):
+            given: Any = getattr(self, name)
+            if given is not None:
+                object.__setattr__(self, name, parse_filter(given))
         if not isinstance(self.exclude_seen, bool) and self.exclude_seen != "auto":
             raise RuleError(f"exclude_seen is {self.exclude_seen!r}. Cure: True, False or 'auto'.")
         if not isinstance(self.strict, bool):

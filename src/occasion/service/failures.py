@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from occasion.errors import (
+    ConflictError,
     DataError,
     EncoderError,
     MissingExtraError,
@@ -50,6 +51,7 @@ _STATUS: Sequence[tuple[type[OccasionError], int, str]] = (
     (RuleError, 422, "invalid_rule"),
     (DataError, 422, "invalid"),
     (NotFoundError, 404, "not_found"),
+    (ConflictError, 409, "conflict"),
     (StoreError, 503, "store_unavailable"),
     (EncoderError, 503, "encoder_unavailable"),
     (VectorIndexError, 503, "index_unavailable"),

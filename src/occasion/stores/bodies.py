@@ -167,6 +167,7 @@ def slate_fields(slate: Slate) -> dict[str, Any]:
         notes=slate.notes,
         version=slate.version,
         policy=slate.policy,
+        scenario=slate.scenario,
     )
 
 
@@ -186,6 +187,7 @@ def slate_from_fields(slate_id: str, fields: Mapping[str, Any]) -> Slate:
         notes=tuple(fields.get("notes", ())),
         version=fields.get("version", ""),
         policy=fields.get("policy", ""),
+        scenario=fields.get("scenario", ""),
     )
 
 

@@ -190,6 +190,11 @@ class SqliteStore:
             yield from (slate_from(slate_id, body) for _, slate_id, body in rows)
             after = rows[-1][0]
 
+    def newest_slates(self, limit: int) -> list[Slate]:
+        """Return the last answers that were stored, newest first; reads no others."""
+        rows = self._file.read("SELECT id, body FROM slate ORDER BY seq DESC LIMIT ?", limit)
+        return [slate_from(slate_id, body) for slate_id, body in rows]
+
     # -- people ---------------------------------------------------------------------------------------------------------
     def put_consents(self, consents: Sequence[Consent]) -> int:
         """Store choices durably in one transaction; return how many differ from what was in force."""

@@ -14,14 +14,12 @@ from occasion.data import Context, Slate
 from occasion.service.callers import Call, Reader
 from occasion.service.failures import RefusedError
 from occasion.service.routes.replies import errors, reply
-from occasion.service.routes.scenarios import scenario
 from occasion.service.schemas.answers import (
     Answer,
     Ranked,
     RankIn,
     RecommendIn,
     RulesIn,
-    ScenarioIn,
     Scores,
     SimilarIn,
     WhatIf,
@@ -89,15 +87,16 @@ def _shown(slate: Slate, timing: Mapping[str, float], explain: bool = True) -> d
         "notes": slate.notes,
         "version": slate.version,
         "policy": slate.policy,
+        "scenario": slate.scenario,
         "timing": timing,
     }
 
 
-def _rules(given: RulesIn, base: RulesIn | None = None, **more: Any) -> Rules | None:
-    """Return rules, those given before those of a scenario; None where there are none."""
+def _rules(given: RulesIn, **more: Any) -> Rules | None:
+    """Return rules, `more` before those given; None where there are none."""
     from occasion.rules import parse_rules
 
-    told = {**(base.given() if base is not None else {}), **given.given(), **more}
+    told = {**given.given(), **more}
     return parse_rules(told) if told else None
 
 
@@ -110,20 +109,19 @@ async def recommend(body: RecommendIn, call: Reader) -> Response:
     """
 
     def work(recommender: Recommender) -> Slate:
-        named = scenario(call.tenant.store, body.scenario) if body.scenario else ScenarioIn()
-        context = body.context(call.tenant.settings.locale, dict(named.signals))
+        context = body.context(call.tenant.settings.locale)
         slate_id, more = None, {}
         if body.after is not None:
             slate_id, context, shown = _next_page(recommender, body.after, context)
-            own = body.rules.exclude if body.rules.exclude is not None else named.rules.exclude
-            more = {"exclude": [*(own or ()), *shown], "pins": {}}
+            more = {"exclude": [*(body.rules.exclude or ()), *shown]}
         return recommender.recommend(
             context,
-            body.k or named.k or 10,
-            rules=_rules(body.rules, named.rules, **more),
-            diversity=named.diversity if body.diversity is None else body.diversity,
-            explore=(named.explore or 0.0) if body.explore is None else body.explore,
+            body.k,
+            rules=_rules(body.rules, **more),
+            diversity=body.diversity,
+            explore=body.explore,
             slate_id=slate_id,
+            scenario=body.scenario or "",
         )
 
     slate, timing = await _answered(call, work)

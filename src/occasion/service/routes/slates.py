@@ -41,6 +41,7 @@ async def slate(slate: Annotated[Id, Query(description="The id that an answer ca
         "notes": found.notes,
         "version": found.version,
         "policy": found.policy,
+        "scenario": found.scenario,
     }
     return reply(shown)
 

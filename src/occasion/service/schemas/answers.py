@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from occasion.data import Context
+from occasion.scenarios import Scenario, parse_scenario
 from occasion.service.schemas.base import Body, Id, Scalar, Shown, Signals, Time
 
 __all__ = [
@@ -98,6 +99,18 @@ class ScenarioIn(Body):
     diversity: Level | None = None
     explore: Level | None = None
     signals: Signals = {}
+    always: bool = Field(default=False, description="It applies to every request, named or not, and cannot be relaxed.")
+    active_from: Time | None = Field(default=None, description="In force from this time on.")
+    active_until: Time | None = Field(default=None, description="In force until this time.")
+    about: Annotated[str, Field(max_length=1000)] = Field(default="", description="A remark for people.")
+
+    def scenario(self) -> Scenario:
+        """Return the value."""
+        return parse_scenario(self.given())
+
+    def given(self) -> dict[str, Any]:
+        """Return what was given, in the form of `parse_scenario`."""
+        return self.model_dump(exclude_none=True, exclude_unset=True)
 
 
 class Scenarios(Shown):
@@ -150,6 +163,7 @@ class Answer(Shown):
     notes: list[str] = Field(description="For example why fewer items came than were asked for.")
     version: str
     policy: str
+    scenario: str = Field(default="", description="The scenario that the request named.")
     timing: dict[str, float] = Field(description="Milliseconds of each stage, `queue` and `total` among them.")
 
 
@@ -262,3 +276,4 @@ class StoredSlate(Shown):
     notes: list[str]
     version: str
     policy: str
+    scenario: str

@@ -1,0 +1,136 @@
+"""Asking: what a request wants once the scenario it names, and those that always apply, have had their say.
+
+What the request says goes before what its scenario says, rule by rule. Scenarios that always apply come on top: their filters
+and exclusions narrow, the smaller cap counts, boosts multiply, and pins take places that are still free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from occasion.data import Scalar
+from occasion.errors import NotFoundError
+from occasion.rules import Cap, Filter, Rules
+from occasion.scenarios.scenario import Scenario
+
+__all__ = ["Asked", "combined", "resolve"]
+
+K = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What a request wants.
+
+    Attributes
+    ----------
+    k : int
+    rules : Rules
+    diversity, explore : float or None
+        None: the settings'.
+    signals : mapping
+        Of the moment, those that the request does not give.
+    notes : tuple of str
+        For example that the scenario named is not in force now.
+    """
+
+    k: int
+    rules: Rules
+    diversity: float | None
+    explore: float | None
+    signals: Mapping[str, Scalar]
+    notes: tuple[str, ...] = ()
+
+
+def resolve(
+    scenarios: Mapping[str, Scenario],
+    name: str,
+    at: float,
+    *,
+    k: int | None = None,
+    rules: Rules | None = None,
+    diversity: float | None = None,
+    explore: float | None = None,
+) -> Asked:
+    """Return what a request wants.
+
+    Parameters
+    ----------
+    scenarios : mapping of name to Scenario
+        All there are.
+    name : str
+        The one that the request names, "" for none.
+    at : float
+        The time of the moment.
+    k, rules, diversity, explore
+        What the request says itself; a rule that is as by default counts as not said.
+
+    Raises
+    ------
+    NotFoundError
+        Where there is no scenario of this name.
+    """
+    if name and name not in scenarios:
+        raise NotFoundError(f"there is no scenario {name!r:.100}. Cure: {_known(scenarios)}.")
+    notes: list[str] = []
+    named = scenarios[name] if name else Scenario()
+    if not named.active(at):
+        notes.append(f"The scenario {name} is not in force at this time: the answer does without it.")
+        named = Scenario()
+    always = [s for other, s in sorted(scenarios.items()) if s.always and s.active(at)]
+    own = filled(rules or Rules(), Rules() if named.always else named.parsed())
+    for scenario in always:
+        own = combined(own, scenario.parsed())
+    layers = (named, *(s for s in always if s is not named))
+    signals: dict[str, Scalar] = {}
+    for scenario in reversed(layers):
+        signals |= scenario.signals
+    return Asked(
+        k=_first(k, *(s.k for s in layers), K),
+        rules=own,
+        diversity=_first(diversity, *(s.diversity for s in layers)),
+        explore=_first(explore, *(s.explore for s in layers)),
+        signals=signals,
+        notes=tuple(notes),
+    )
+
+
+def _known(scenarios: Mapping[str, Scenario]) -> str:
+    return f"one of {', '.join(sorted(scenarios)[:20])}" if scenarios else "put one first; there is none"
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def filled(given: Rules, base: Rules) -> Rules:
+    """Return rules with those that are as by default taken from `base`."""
+    default = Rules()
+    names = [f.name for f in fields(Rules) if getattr(given, f.name) == getattr(default, f.name)]
+    return replace(given, **{name: getattr(base, name) for name in names})
+
+
+def combined(own: Rules, always: Rules) -> Rules:
+    """Return rules under which both are in force; a request's own `strict` cannot relax the filter of `always`."""
+    caps = {cap.field: cap.most for cap in always.caps}
+    for cap in own.caps:
+        caps[cap.field] = min(cap.most, caps.get(cap.field, cap.most))
+    places = set(own.pins.values())
+    pins = {item: place for item, place in always.pins.items() if item not in own.pins and place not in places}
+    return replace(
+        own,
+        firm=_both(own.firm, _both(always.filter, always.firm)),
+        exclude=tuple(dict.fromkeys((*own.exclude, *always.exclude))),
+        exclude_seen=always.exclude_seen if own.exclude_seen == "auto" else own.exclude_seen,
+        pins={**own.pins, **pins},
+        boosts=(*own.boosts, *always.boosts),
+        caps=tuple(Cap(name, most) for name, most in caps.items()),
+    )
+
+
+def _both(one: Filter | None, other: Filter | None) -> Filter | None:
+    if one is None or other is None:
+        return one or other
+    return Filter("and", parts=(one, other))
