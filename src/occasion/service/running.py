@@ -81,7 +81,10 @@ def _work(settings: str, channel: Socket, parent: int) -> None:
 
 
 def _options(settings: Settings) -> dict[str, Any]:
+    from occasion.service.connections import connection_class
+
     return {
+        "http": connection_class(),
         "log_config": None,
         "access_log": False,
         "server_header": False,

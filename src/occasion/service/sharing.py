@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -22,6 +23,7 @@ __all__ = ["Door", "WorkerServer"]
 READY = b"r"
 HANDED = b"c"
 WAIT_SECONDS = 0.5
+PAUSE_SECONDS = 0.05
 
 
 class Door:
@@ -71,7 +73,9 @@ class Door:
             try:
                 taken, _ = self._listening.accept()
             except OSError:
-                return
+                # Out of files, or a client that went away already: only a door that was closed takes no more.
+                time.sleep(PAUSE_SECONDS)
+                continue
             with taken:
                 while self._open and not self._handed(taken):
                     pass
