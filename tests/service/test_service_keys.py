@@ -206,8 +206,10 @@ def test_open_on_loopback_only_to_its_own_name(serve):
     assert http.get("/v1/info").status_code == 200
     assert http.get("/v1/info", headers={"host": "rebound.example"}).status_code == 403
     assert http.get("/v1/info", headers={"sec-fetch-site": "cross-site"}).status_code == 403
-    http.app.state.service.keys.create("read")
+    key, _ = http.app.state.service.keys.create("read")
     assert http.get("/v1/info").status_code == 401
+    http.app.state.service.keys.revoke(key.id)
+    assert http.get("/v1/info").status_code == 401, "closed once, it does not open by itself"
 
 
 def test_another_address_is_never_open(serve):

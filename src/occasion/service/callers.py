@@ -29,6 +29,8 @@ class Call:
     key: AccessKey | None
     tenant: Tenant
     request_id: str
+    begun: float
+    """When the request came, by `time.perf_counter`."""
 
     @property
     def actor(self) -> str:
@@ -56,7 +58,7 @@ class _Asks:
         if key is not None and self.operator and key.tenant != DEFAULT_TENANT:
             raise RefusedError(403, "This is about the whole service.", cure=f"Use an admin key of the tenant {DEFAULT_TENANT!r}.")
         tenant = service.tenants.get(DEFAULT_TENANT if key is None else key.tenant)
-        return Call(service, key, tenant, str(request.scope.get("request_id", "")))
+        return Call(service, key, tenant, str(request.scope.get("request_id", "")), request.scope["begun"])
 
 
 Reader = Annotated[Call, Depends(_Asks("read"))]

@@ -58,6 +58,7 @@ def keys() -> None:
       occasion keys create --role read --name website
       occasion keys list
       occasion keys rotate 3f2a91c07b54 --grace-hours 24
+      occasion keys quota --tenant acme --per-minute 6000
     """
 
 
@@ -173,6 +174,37 @@ def rotate(key_id: str, grace_hours: float) -> None:
         key, token = ring.rotate(key_id, grace=3600 * grace_hours)
         _audit("key.rotate", f"{key_id} to {key.id}", key.tenant)
     _show_made(key, token)
+
+
+@keys.command(cls=Documented, short_help="Limit what a tenant may ask for and hold.")
+@click.option("--tenant", required=True, help="Whose.")
+@click.option("--per-minute", type=click.IntRange(0), help="Requests a minute of all its keys together; 0: no limit.")
+@click.option("--items", type=click.IntRange(0), help="Items it may hold; 0: no limit.")
+@click.option("--events", type=click.IntRange(0), help="Events it may hold; 0: no limit.")
+@common_options
+def quota(tenant: str, per_minute: int | None, items: int | None, events: int | None) -> None:
+    """Limit what a tenant may ask for and hold; without a number show what is in force. It counts from the next request on.
+
+    Examples
+    --------
+      occasion keys quota --tenant acme --per-minute 6000 --items 100000 --events 5000000
+      occasion keys quota --tenant acme
+    """
+    from occasion.service.quotas import Quotas
+
+    invocation = current()
+    with _ring() as ring:
+        quotas = Quotas(ring.control)
+        given = {"per_minute": per_minute, "items": items, "events": events}
+        changed = any(value is not None for value in given.values())
+        found = quotas.put(tenant, per_minute=per_minute, items=items, events=events) if changed else quotas.get(tenant)
+    shown = {name: getattr(found, name) for name in given}
+    if changed:
+        _audit("quota.put", " ".join(f"{name}={value}" for name, value in shown.items()), tenant)
+    if invocation.json:
+        invocation.emit({"tenant": tenant, **shown})
+    else:
+        click.echo(", ".join(f"{name.replace('_', ' ')}: {value or 'no limit'}" for name, value in shown.items()))
 
 
 @keys.command(cls=Documented, short_help="Revoke a key at once.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+
 from pydantic_core import to_json
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 

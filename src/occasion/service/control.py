@@ -1,4 +1,4 @@
-"""The control file: keys and import jobs of all tenants of a home, apart from what any tenant stores."""
+"""The control file: keys, quotas and import jobs of all tenants of a home, apart from what any tenant stores."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS access_key (
     slot INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, role TEXT NOT NULL, tenant TEXT NOT NULL,
     name TEXT NOT NULL, per_minute INTEGER, created REAL NOT NULL, expires REAL
+) STRICT;
+CREATE TABLE IF NOT EXISTS quota (
+    slot INTEGER PRIMARY KEY, tenant TEXT NOT NULL UNIQUE, per_minute INTEGER NOT NULL, items INTEGER NOT NULL,
+    events INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS job (
     id TEXT PRIMARY KEY, tenant TEXT NOT NULL, state TEXT NOT NULL, options TEXT NOT NULL, created REAL NOT NULL,

@@ -11,6 +11,7 @@ from occasion.service.jobs import ImportRunner, Jobs
 from occasion.service.keys import KeyRing
 from occasion.service.lanes import Lane
 from occasion.service.measures import Measures
+from occasion.service.quotas import Quotas
 from occasion.service.rates import RateLimits
 from occasion.service.sentences import SentenceCache
 from occasion.service.tenants import Tenant, Tenants
@@ -45,6 +46,7 @@ class Service:
         self.settings = settings
         self.control = ControlFile(settings.home)
         self.keys = KeyRing(self.control)
+        self.quotas = Quotas(self.control)
         self.jobs = Jobs(self.control)
         self.rates = RateLimits(settings.home / "rates.bin", settings.rate_limit)
         self.measures = Measures()
@@ -55,7 +57,7 @@ class Service:
         self._encoder = encoder
         self._encoder_lock = threading.Lock()
         self.tenants = Tenants(settings, self.encoder)
-        self.imports = ImportRunner(self.jobs, self.tenants)
+        self.imports = ImportRunner(self.jobs, self.tenants, self.quotas)
         self.stopping = False
         self.ready = threading.Event()
         """Set once answers can be given."""

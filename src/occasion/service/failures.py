@@ -65,9 +65,9 @@ _STATUS: Sequence[tuple[type[OccasionError], int, str]] = (
 class RefusedError(Exception):
     """A request that is refused with a status of `CODES`."""
 
-    def __init__(self, status: int, message: str, *, cure: str = "", retry_after: int | None = None) -> None:
+    def __init__(self, status: int, message: str, *, code: str = "", cure: str = "", retry_after: int | None = None) -> None:
         super().__init__(message)
-        self.status, self.message, self.cure, self.retry_after = status, message, cure, retry_after
+        self.status, self.message, self.code, self.cure, self.retry_after = status, message, code, cure, retry_after
 
 
 def error_body(code: str, message: str, cure: str, request_id: str) -> dict[str, Any]:
@@ -138,7 +138,12 @@ def _validation(request: Request, error: Exception) -> Response:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
     return error_response(
-        error.status, error.message, request_id=_request_id(request), cure=error.cure, retry_after=error.retry_after
+        error.status,
+        error.message,
+        request_id=_request_id(request),
+        code=error.code,
+        cure=error.cure,
+        retry_after=error.retry_after,
     )
 
 

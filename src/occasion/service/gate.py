@@ -62,9 +62,9 @@ class _Passage:
         self.app, self.service, self.scope, self._receive, self._send = app, service, scope, receive, send
         self.headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         given = self.headers.get(b"x-request-id", "")
+        self.begun = scope["begun"] = time.perf_counter()
         self.id = scope["request_id"] = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
         self.api = scope["path"].startswith("/v1/")
-        self.begun = time.perf_counter()
         self.status = 0
         self.read = 0
         settings = service.settings
@@ -138,11 +138,15 @@ class _Passage:
 
     def _too_often(self) -> Any:
         key = self.scope.get("access_key")
-        wait = self.service.rates.wait(key) if key is not None else 0.0
+        if key is None:
+            return None
+        wait, who = self.service.rates.wait(key), "This key asks"
+        if wait <= 0:
+            wait, who = self.service.rates.wait_tenant(self.service.quotas.get(key.tenant)), "The keys of this tenant ask"
         if wait <= 0:
             return None
         self.service.measures.limited.inc()
-        return error_response(429, "This key asks too often.", request_id=self.id, retry_after=max(1, round(wait + 0.5)))
+        return error_response(429, f"{who} too often.", request_id=self.id, retry_after=max(1, round(wait + 0.5)))
 
     def _too_large(self) -> Any:
         return error_response(413, f"The body is larger than {self.most:,} bytes.", request_id=self.id)

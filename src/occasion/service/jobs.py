@@ -18,7 +18,9 @@ from typing import Any
 
 from occasion.errors import NotFoundError, OccasionError
 from occasion.service.control import ControlFile
+from occasion.service.failures import RefusedError
 from occasion.service.logs import logger
+from occasion.service.quotas import Quotas
 from occasion.service.tenants import Tenant, Tenants
 
 __all__ = ["ImportRunner", "Job", "Jobs", "job_folder"]
@@ -101,6 +103,11 @@ class Jobs:
         sql = f"SELECT {_COLUMNS} FROM job WHERE tenant = ? ORDER BY created DESC LIMIT ?"
         return [_job(row) for row in self._control.rows(sql, tenant, limit)]
 
+    def unfinished(self, tenant: str) -> int:
+        """Return how many of a tenant's jobs wait or run."""
+        sql = "SELECT count(*) FROM job WHERE tenant = ? AND state IN ('queued', 'running')"
+        return int(self._control.rows(sql, tenant)[0][0])
+
     def claim(self) -> Job | None:
         """Take a job that waits, or whose worker is lost; None where there is none."""
         now = time.time()
@@ -148,8 +155,8 @@ def _job(row: tuple[Any, ...]) -> Job:
 class ImportRunner:
     """Does jobs in a thread of its own, one at a time."""
 
-    def __init__(self, jobs: Jobs, tenants: Tenants) -> None:
-        self._jobs, self._tenants = jobs, tenants
+    def __init__(self, jobs: Jobs, tenants: Tenants, quotas: Quotas) -> None:
+        self._jobs, self._tenants, self._quotas = jobs, tenants, quotas
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -192,6 +199,8 @@ class ImportRunner:
             summary = self._imported(job, tenant, folder)
         except _Stopped:
             return
+        except RefusedError as refusal:
+            self._jobs.finish(job.id, "failed", {"error": refusal.message, "cure": refusal.cure})
         except OccasionError as error:
             message, _, cure = " ".join(str(error).split()).replace(f"{folder}/", "").partition(" Cure: ")
             self._jobs.finish(job.id, "failed", {"error": message, "cure": cure})
@@ -214,8 +223,10 @@ class ImportRunner:
                 raise _Stopped
             if time.monotonic() - heard > BEAT_SECONDS:
                 heard = time.monotonic()
+                self._admit(tenant)
                 self._jobs.beat(job.id, done, total or job.total)
 
+        self._admit(tenant)
         with _Beating(self._jobs, job):
             summary = import_files(
                 tenant.store,
@@ -230,6 +241,11 @@ class ImportRunner:
                 progress=told,
             )
         return {**summary.counts(), "seconds": round(summary.seconds, 2), "plan": [s for p in summary.plans for s in p.sentences()]}
+
+    def _admit(self, tenant: Tenant) -> None:
+        """Refuse to go on with an import once the tenant holds all that it may; what came before stays."""
+        for kind in ("items", "events"):
+            self._quotas.admit(tenant, kind, 0)
 
 
 class _Stopped(Exception):

@@ -21,7 +21,7 @@ DEFAULT_TENANT = "default"
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _FORM = re.compile(r"occ_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _COLUMNS = "slot, id, hash, role, tenant, name, per_minute, created, expires"
-MAX_KEYS = 4096
+MAX_KEYS, MAX_TENANT_KEYS = 4096, 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +73,12 @@ class KeyRing:
     """All keys of a home. A change made by any process counts at the next request of every other."""
 
     def __init__(self, control: ControlFile) -> None:
-        self._control = control
+        self.control = control
         self._lock = threading.Lock()
         self._known: dict[str, tuple[AccessKey, bytes]] = {}
         self._seen: dict[int, int] = {}
         self._stale = True
+        self._closed = False
 
     def create(
         self, role: str, tenant: str = DEFAULT_TENANT, *, name: str = "", per_minute: int | None = None
@@ -94,13 +95,17 @@ class KeyRing:
         if per_minute is not None and not 1 <= per_minute <= 10_000_000:
             raise DataError(f"per_minute is {per_minute}. Cure: 1 to 10,000,000.")
         checked_tenant(tenant)
-        if len(self._control.rows("SELECT 1 FROM access_key")) >= MAX_KEYS:
+        if self.control.rows("SELECT count(*) FROM access_key WHERE tenant = ?", tenant)[0][0] >= MAX_TENANT_KEYS:
+            raise DataError(f"the tenant has {MAX_TENANT_KEYS} keys already. Cure: revoke those no longer used.")
+        if len(self.control.rows("SELECT 1 FROM access_key")) >= MAX_KEYS:
             raise DataError(f"there are {MAX_KEYS} keys already. Cure: revoke those no longer used.")
         key_id, token = _fresh()
-        self._control.rows(
+        self.control.rows(
             "INSERT INTO access_key (id, hash, role, tenant, name, per_minute, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
             *(key_id, _hashed(token), role, tenant, name[:100], per_minute, time.time()),
         )
+        # From the first key on the home is closed, also when all keys are revoked again.
+        self.control.rows("PRAGMA user_version = 1")
         return self._changed(key_id), token
 
     def rotate(self, key_id: str, *, tenant: str | None = None, grace: float = 0.0) -> tuple[AccessKey, str]:
@@ -116,7 +121,7 @@ class KeyRing:
         old = self.get(key_id, tenant=tenant)
         fresh, token = self.create(old.role, old.tenant, name=old.name, per_minute=old.per_minute)
         end = time.time() + grace
-        self._control.rows("UPDATE access_key SET expires = min(coalesce(expires, ?), ?) WHERE id = ?", end, end, key_id)
+        self.control.rows("UPDATE access_key SET expires = min(coalesce(expires, ?), ?) WHERE id = ?", end, end, key_id)
         self._changed(fresh.id)
         return fresh, token
 
@@ -129,7 +134,7 @@ class KeyRing:
             Where there is no such key (of this tenant).
         """
         gone = self.get(key_id, tenant=tenant)
-        self._control.rows("DELETE FROM access_key WHERE id = ?", key_id)
+        self.control.rows("DELETE FROM access_key WHERE id = ?", key_id)
         self._stale = True
         return gone
 
@@ -141,7 +146,7 @@ class KeyRing:
         NotFoundError
             Where there is no such key (of this tenant).
         """
-        rows = self._control.rows(f"SELECT {_COLUMNS} FROM access_key WHERE id = ?", key_id)
+        rows = self.control.rows(f"SELECT {_COLUMNS} FROM access_key WHERE id = ?", key_id)
         found = _known(rows[0])[0] if rows else None
         if found is None or (tenant is not None and found.tenant != tenant):
             raise NotFoundError(f"there is no key {key_id!r:.80}. Cure: `occasion keys list` names them.")
@@ -149,13 +154,13 @@ class KeyRing:
 
     def all(self, tenant: str | None = None) -> list[AccessKey]:
         """Return the keys of a tenant, of all where none is named, oldest first."""
-        rows = self._control.rows(f"SELECT {_COLUMNS} FROM access_key ORDER BY slot")
+        rows = self.control.rows(f"SELECT {_COLUMNS} FROM access_key ORDER BY slot")
         return [key for key, _ in map(_known, rows) if tenant in (None, key.tenant)]
 
     def exist(self) -> bool:
-        """Return whether there is any key."""
+        """Return whether there is any key, or ever was: a home that was closed once does not open by itself."""
         self._catch_up()
-        return bool(self._known)
+        return bool(self._known) or self._closed
 
     def tenants(self) -> set[str]:
         """Return the names of tenants that have a key."""
@@ -179,12 +184,13 @@ class KeyRing:
 
     def _catch_up(self) -> None:
         """Read the keys again where any process has changed the file; this thread's connection tells."""
-        thread, generation = threading.get_ident(), self._control.generation()
+        thread, generation = threading.get_ident(), self.control.generation()
         if not self._stale and self._seen.get(thread) == generation:
             return
         with self._lock:
             self._stale = False
-            rows = self._control.rows(f"SELECT {_COLUMNS} FROM access_key")
+            rows = self.control.rows(f"SELECT {_COLUMNS} FROM access_key")
+            self._closed = self.control.rows("PRAGMA user_version")[0][0] > 0
             self._known = {row[1]: _known(row) for row in rows}
             self._seen[thread] = generation
 

@@ -1,6 +1,6 @@
-"""Rate limits: a token bucket a key, shared by all workers of a home through a small file mapped into memory.
+"""Rate limits: a token bucket a key and a tenant, shared by all workers of a home through a small file mapped into memory.
 
-A bucket holds at most a minute's worth of requests and refills evenly. 16 bytes a key: (tokens, when). The file is locked for
+A bucket holds at most a minute's worth of requests and refills evenly. 16 bytes each: (tokens, when). The file is locked for
 some microseconds a request; a process that dies gives its lock back. Where the system has no such locks (Windows), each
 process counts by itself.
 """
@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from occasion.service.keys import MAX_KEYS, AccessKey
+from occasion.service.quotas import Quota
 
 try:
     import fcntl
@@ -49,10 +50,16 @@ class RateLimits:
 
     def wait(self, key: AccessKey, cost: float = 1.0) -> float:
         """Take `cost` from a key's bucket; return 0, or the seconds until it will hold as much (and then nothing is taken)."""
-        rate = (key.per_minute or self.per_minute) / 60
+        return self._take(key.slot % (self._slots // 2), (key.per_minute or self.per_minute) / 60, cost)
+
+    def wait_tenant(self, quota: Quota, cost: float = 1.0) -> float:
+        """Do the same with the bucket that all keys of a tenant share."""
+        return self._take(self._slots - 1 - quota.slot % (self._slots // 2), quota.per_minute / 60, cost)
+
+    def _take(self, slot: int, rate: float, cost: float) -> float:
         if rate <= 0:
             return 0.0
-        at = key.slot % self._slots * _BUCKET.size
+        at = slot * _BUCKET.size
         with self._lock:
             self._hold()
             try:

@@ -50,13 +50,13 @@ async def _answered(call: Call, work: Callable[[Recommender], Result]) -> tuple[
             recommender = call.tenant.recommender
             call.service.forget_withdrawn(call.tenant)
             result = work(recommender)
-        return result, {"queue": waited, **stages}
+        return result, {"parse": begun - call.begun, "queue": waited, **stages}
 
     result, stages = await call.service.answers.run(timed)
     for outer, inner in _INNER.items():
         if outer in stages:
             stages[outer] = max(0.0, stages[outer] - sum(stages.get(name, 0.0) for name in inner))
-    stages["total"] = time.perf_counter() - begun
+    stages["total"] = time.perf_counter() - call.begun
     for name, seconds in stages.items():
         call.service.measures.stages.labels(name).observe(seconds)
     return result, {name: round(1000 * seconds, 3) for name, seconds in stages.items()}

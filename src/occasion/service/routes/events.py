@@ -43,7 +43,12 @@ _NDJSON = {
 
 async def _append(call: Call, events: list[Event]) -> int:
     """Store events durably; return how many were new."""
-    new = await call.service.writes.run(lambda: call.tenant.store.append(events))
+
+    def work() -> int:
+        call.service.quotas.admit(call.tenant, "events", len(events))
+        return call.tenant.store.append(events)
+
+    new = await call.service.writes.run(work)
     call.service.measures.events.labels("yes").inc(new)
     call.service.measures.events.labels("no").inc(len(events) - new)
     call.service.bursts.count(call.tenant.name, events)

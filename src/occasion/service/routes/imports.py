@@ -18,6 +18,7 @@ from occasion.importing import FORMATS
 from occasion.service.callers import Call, Writer
 from occasion.service.failures import RefusedError
 from occasion.service.jobs import Job, job_folder
+from occasion.service.quotas import WAITING_IMPORTS
 from occasion.service.routes.replies import errors, reply
 from occasion.service.schemas.base import Id, Shown
 
@@ -71,7 +72,7 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
     return out
 
 
-@router.post("/imports", status_code=202, response_model=ImportOut, responses=errors(), openapi_extra=_FILE)
+@router.post("/imports", status_code=202, response_model=ImportOut, responses=errors(409), openapi_extra=_FILE)
 async def start_import(
     request: Request,
     call: Writer,
@@ -89,6 +90,8 @@ async def start_import(
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "upload"
     options: dict[str, Any] = {"name": plain, "kind": kind, "format": format, "event_type": event_type, "mapping": _mapping(map)}
     options["validate_only"] = validate_only
+    if call.service.jobs.unfinished(call.tenant.name) >= WAITING_IMPORTS:
+        raise RefusedError(409, f"{WAITING_IMPORTS} imports of this tenant wait or run already.", cure="Wait until one has ended.")
     job_id = call.service.jobs.new_id()
     folder = job_folder(call.tenant, job_id)
     size = await _saved(request, folder, plain)

@@ -25,7 +25,12 @@ Ids = Annotated[list[Id], Query(max_length=100, description="Ids of any characte
 async def put_items(body: ItemsIn, call: Writer) -> Response:
     """Insert or replace items in one transaction; they can be recommended at once, in every worker."""
     items = [one.item() for one in body.items]
-    return reply({"changed": await call.service.writes.run(lambda: call.tenant.store.put_items(items))})
+
+    def work() -> int:
+        call.service.quotas.admit(call.tenant, "items", len(items))
+        return call.tenant.store.put_items(items)
+
+    return reply({"changed": await call.service.writes.run(work)})
 
 
 @router.get("/items", response_model=ItemPage, responses=errors())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from occasion.data import Context
 from occasion.scenarios import Scenario, parse_scenario
@@ -74,8 +74,6 @@ class BoostIn(Body):
 class RulesIn(Body):
     """What an answer must obey; see the guide to rules."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"filter": "price < 5", "caps": {"category": 2}}]})
-
     filter: Annotated[str, Field(max_length=10_000)] | dict[str, Any] | None = None
     exclude_seen: bool | Literal["auto"] | None = None
     exclude: Annotated[list[Id], Field(max_length=10_000)] | None = None
@@ -91,8 +89,6 @@ class RulesIn(Body):
 
 class ScenarioIn(Body):
     """A named configuration, for example of a home page or a basket: what a request leaves out is taken from it."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"k": 4, "rules": {"filter": "price < 5"}, "diversity": 0.3}]})
 
     k: K | None = None
     rules: RulesIn = RulesIn()
@@ -121,14 +117,6 @@ class Scenarios(Shown):
 
 class RecommendIn(ContextIn):
     """A moment, and what is wanted in it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"user": "ann", "text": "friends are coming over to watch the game", "signals": {"weather": "rain"}, "k": 3}
-            ]
-        }
-    )
 
     k: K | None = Field(default=None, description="Number of items wanted; left out: the scenario's, else 10.")
     rules: RulesIn = RulesIn()
@@ -164,13 +152,11 @@ class Answer(Shown):
     version: str
     policy: str
     scenario: str = Field(default="", description="The scenario that the request named.")
-    timing: dict[str, float] = Field(description="Milliseconds of each stage, `queue` and `total` among them.")
+    timing: dict[str, float] = Field(description="Milliseconds of each stage, `parse`, `queue` and `total` among them.")
 
 
 class SimilarIn(Body):
     """An item whose likes are wanted."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"item": "chips", "k": 2}]})
 
     item: Id
     k: K = 10
@@ -180,10 +166,6 @@ class SimilarIn(Body):
 
 class RankIn(ContextIn):
     """A moment, and the caller's own candidates."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"user": "ann", "text": "breakfast", "items": ["chips", "pancakes"]}]}
-    )
 
     items: Annotated[list[Id], Field(min_length=1, max_length=MAX_K)]
 
@@ -243,12 +225,6 @@ class ChangeIn(Body):
 
 class WhatIfIn(ContextIn):
     """A moment, and a change to it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"user": "ann", "signals": {"weather": "sunny"}, "change": {"signals": {"weather": "snow"}}}]
-        }
-    )
 
     k: K = 10
     rules: RulesIn = RulesIn()

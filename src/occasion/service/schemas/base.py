@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from occasion.data import MAX_ID_LENGTH, MAX_TEXT_LENGTH
+from occasion.service.schemas.examples import example
 
-__all__ = ["Attributes", "Body", "Error", "ErrorBody", "Example", "Id", "Scalar", "Shown", "Signals", "Text", "Time"]
+__all__ = ["Attributes", "Body", "Error", "ErrorBody", "Id", "Scalar", "Shown", "Signals", "Text", "Time"]
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
 """Any characters, at least one of them visible."""
 Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
-Example = dict[str, JsonValue]
 Scalar = bool | int | float | str
 Signals = Annotated[dict[str, Scalar], Field(max_length=256)]
 Attributes = Annotated[dict[str, Scalar | list[str]], Field(max_length=256)]
@@ -39,16 +39,23 @@ Time = Annotated[
 ]
 
 
+def _with_example(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Give a model's schema its example."""
+    found = example(model.__name__)
+    if found is not None:
+        schema["examples"] = [found]
+
+
 class Body(BaseModel):
     """What a caller sends: unknown fields are refused, so that a misspelt one is noticed."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, json_schema_extra=_with_example)
 
 
 class Shown(BaseModel):
     """What the service answers."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_with_example)
 
 
 class ErrorBody(Shown):

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from occasion.data import Item, User
-from occasion.service.schemas.base import Attributes, Body, Example, Id, Shown, Text, Time
+from occasion.service.schemas.base import Attributes, Body, Id, Shown, Text, Time
 
 __all__ = ["Changed", "ItemIn", "ItemOut", "ItemPage", "ItemsIn", "UserIn", "UserOut", "UsersIn"]
 
 MOST = 1000
-_ITEM: Example = {"id": "chips", "text": {"title": "Salted tortilla chips"}, "categories": ["snacks"], "price": 2.5}
 
 
 class ItemIn(Body):
     """Something that can be recommended."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_ITEM]})
 
     id: Id
     text: Annotated[dict[str, Text], Field(max_length=256)] = {}
@@ -45,8 +42,6 @@ class ItemIn(Body):
 
 class ItemsIn(Body):
     """Items to insert or replace in one transaction."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_ITEM]}]})
 
     items: Annotated[list[ItemIn], Field(min_length=1, max_length=MOST)]
 
@@ -79,8 +74,6 @@ class Changed(Shown):
 
 class UserIn(Body):
     """A person, by id, with whatever is known of them."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"id": "ann", "attributes": {"language": "en"}}]})
 
     id: Id
     attributes: Attributes = {}

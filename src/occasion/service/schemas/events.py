@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from occasion.data import MAX_ID_LENGTH, Event
-from occasion.service.schemas.base import Body, Example, Id, Shown, Signals, Text, Time
+from occasion.service.schemas.base import Body, Id, Shown, Signals, Text, Time
 
 __all__ = ["Acknowledged", "EventIn", "EventOut", "EventPage", "EventsIn", "Rejected", "Streamed"]
 
 MOST = 1000
-_EVENT: Example = {"user": "ann", "item": "chips", "type": "purchase", "id": "order-17-1"}
 
 
 class EventIn(Body):
     """Something a person did with an item; a user or a session must be named."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_EVENT]})
 
     item: Id
     user: Id | None = None
@@ -51,8 +48,6 @@ class EventIn(Body):
 
 class EventsIn(Body):
     """Events to store in one transaction: all or none."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"events": [_EVENT]}]})
 
     events: Annotated[list[EventIn], Field(min_length=1, max_length=MOST)]
 
