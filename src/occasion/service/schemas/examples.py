@@ -37,6 +37,7 @@ _ANSWER = {
     "notes": [],
     "version": _MADE_BY,
     "policy": "diverse",
+    "scenario": "",
     "timing": _TIMING,
 }
 _ITEM = {"id": "chips", "text": {"title": "Salted tortilla chips"}, "categories": ["snacks"], "price": 2.5}
