@@ -39,6 +39,8 @@ def topn(data: Dataset, asked: pl.DataFrame, options: argparse.Namespace) -> pl.
         cache=options.cache, progress=lambda text: print(text, file=sys.stderr, flush=True),
     )  # fmt: skip
     print("parts:", ", ".join(model.report["parts"]))
+    if options.model:
+        model.save(options.model)
     full = data.with_events(asked) if data.times != "none" else data
     queries = full.queries(asked.unique("query_id", keep="first", maintain_order=True))
     items, _ = model.predict(build_requests(full.events, queries), 100)
@@ -68,6 +70,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=200.0, help="seconds for learning, about")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--without", nargs="*", default=[])
+    parser.add_argument("--model", type=Path, help="folder to write the model to")
     parser.add_argument("--cache", type=Path, help="folder that keeps text vectors between runs")
     options = parser.parse_args()
     begun = time.monotonic()

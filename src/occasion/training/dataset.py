@@ -64,7 +64,7 @@ class Dataset:
         clock = times == "unix" and bool(np.mean(np.nan_to_num(time) % DAY == 0) < 0.5)
         signals = Signals.learn(events, clock)
         users = sorted(set(events["user_id"].cast(str).to_list()))
-        read = _read_events(events, time, catalogue, users, signals).sorted()
+        read = _dated(_read_events(events, time, catalogue, users, signals), times).sorted()
         if exclude_seen is None:
             pairs = read.user.astype(np.int64) * len(catalogue) + read.item
             exclude_seen = len(np.unique(pairs)) > 0.98 * len(pairs)
@@ -86,7 +86,7 @@ class Dataset:
     def with_events(self, frame: pl.DataFrame) -> Dataset:
         """Return the data set with more events that are history only (codes, users and items as learnt; new users are added)."""
         users = self.users + sorted(set(frame["user_id"].cast(str).to_list()) - set(self.users))
-        more = _read_events(frame, clean_time(frame), self.items, users, self.signals)
+        more = _dated(_read_events(frame, clean_time(frame), self.items, users, self.signals), self.times)
         both = Events(**{n: np.concatenate([getattr(self.events, n), getattr(more, n)]) for n in more.__dataclass_fields__})
         return replace(self, events=both.sorted(), users=users)
 
@@ -95,7 +95,7 @@ class Dataset:
         span = self.span
         if span is None and self.times == "unix" and len(self.events):
             span = float(np.ptp(self.events.time)) / DAY if np.isfinite(self.events.time).all() else np.inf
-        events = _read_events(frame, clean_time(frame), self.items, self.users, self.signals)
+        events = _dated(_read_events(frame, clean_time(frame), self.items, self.users, self.signals), self.times)
         return replace(self, events=events.sorted(), span=span)
 
     def restrict(self, kept: NDArray[np.int64]) -> Dataset:
@@ -109,6 +109,10 @@ class Dataset:
         events = self.events.take(place[self.events.item] >= 0)
         return replace(self, items=items, events=replace(events, item=place[events.item]))
 
+    def liked(self) -> Dataset:
+        """Return the data set without events whose value says no (0 or less); a value that is missing says nothing."""
+        return replace(self, events=self.events.take(~(self.events.value <= 0)))
+
     def frequent(self, limit: int, half_life: float = 60.0) -> NDArray[np.int64]:
         """Return the keys of the `limit` items with the most events, weighted by 0.5**(days / half_life) where there is a clock."""
         weight = np.ones(len(self.events))
@@ -116,6 +120,14 @@ class Dataset:
             weight = 0.5 ** ((np.nanmax(self.events.time) - np.nan_to_num(self.events.time)) / DAY / half_life)
         count = np.bincount(self.events.item, weights=weight, minlength=len(self.items))
         return np.sort(np.argsort(-count, kind="stable")[:limit])
+
+
+def _dated(events: Events, times: str) -> Events:
+    """Return events where those without a time, among others that have one, are as old as the oldest."""
+    known = np.isfinite(events.time)
+    if times == "none" or known.all():
+        return events
+    return replace(events, time=np.where(known, events.time, events.time[known].min() if known.any() else 0.0))
 
 
 def clean_time(frame: pl.DataFrame) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ the candidates, figures of the item, of the person's own past with it, and of th
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,6 +68,8 @@ class Bases:
         Items that are no candidates.
     borrowed : Borrowed, optional
         What rare items take over from their like.
+    newest : float
+        Time of the newest event, seconds.
     """
 
     n_items: int
@@ -91,6 +93,7 @@ class Bases:
     novel: float = 0.0
     absent: NDArray[np.bool_] | None = None
     borrowed: Borrowed | None = None
+    newest: float = 0.0
 
     @classmethod
     def fit(
@@ -103,7 +106,7 @@ class Bases:
         bases = cls(
             n_items=n, times=data.times, exclude_seen=data.exclude_seen, parts=[], numbers=data.items.numbers,
             number_names=data.items.number_names, popularity=Popularity.fit(events, n, data.times, _span(data)),
-            n_numbers=len(data.signals.numeric),
+            n_numbers=len(data.signals.numeric), newest=float(data.events.time.max(initial=0)) if data.times == "unix" else 0.0,
         )  # fmt: skip
         builders: dict[str, tuple[bool, Callable[[], Any]]] = {
             "ease": (True, lambda: Ease.fit(events, users, n)),
@@ -215,6 +218,9 @@ class Bases:
 
     def candidates(self, requests: Requests, count: int) -> Candidates:
         """Return candidates and features; sources are scored in slices that bound the memory."""
+        if self.times == "unix" and not np.isfinite(requests.time).all():
+            # A request without a time is taken for one made just after the newest event.
+            requests = replace(requests, time=np.where(np.isfinite(requests.time), requests.time, self.newest))
         size = max(1, CELLS // max(self.n_items, 1))
         count = min(count, self.n_items)
         if not len(requests):

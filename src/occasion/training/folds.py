@@ -40,6 +40,8 @@ def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
     drawn into folds.
     """
     events = data.events
+    if not len(events):
+        return [Fold(base=np.zeros(0, bool), labels=np.zeros(0, bool))]
     if data.times == "none":
         moment = moments(events, timed=False)
         fold = rng.integers(0, FOLDS, int(moment.max(initial=-1)) + 1)[moment]

@@ -51,6 +51,8 @@ def interactions(events: Events, n_users: int, n_items: int) -> Any:
 
 HEAVY = 1e8
 """Products of two interactions of one user, above which dense blocks are faster."""
+DENSE = 2.5e8
+"""Cells (users times items) up to which interactions may be held densely: 1 GB."""
 
 
 class Ease:
@@ -87,12 +89,27 @@ class Ease:
 
     def score_rows(self, rows: Any) -> Floats:
         """Return scores (B, items) of weighted histories, a CSR (B, items)."""
-        inner = np.asarray(rows[:, self.kept] @ self.weights, np.float32)
+        from scipy import sparse
+
         if len(self.kept) == self.n_items:
-            return inner
+            return np.asarray(rows @ self.weights, np.float32)
+        place = self._place()[rows.indices]
+        known = place >= 0
+        ptr = np.concatenate([[0], np.cumsum(known)])[rows.indptr]
+        some = sparse.csr_matrix((rows.data[known], place[known], ptr), shape=(rows.shape[0], len(self.kept)))
+        inner = np.asarray(some @ self.weights, np.float32)
         out = np.zeros((rows.shape[0], self.n_items), np.float32)
         out[:, self.kept] = inner
         return out
+
+    def _place(self) -> NDArray[np.int32]:
+        """Return the place of each item in `kept` (items,), -1 where it is not; made when first asked for."""
+        place = self.__dict__.get("_places")
+        if place is None:
+            place = np.full(self.n_items, -1, np.int32)
+            place[self.kept] = np.arange(len(self.kept), dtype=np.int32)
+            self.__dict__["_places"] = place
+        return np.asarray(place, np.int32)
 
 
 def _many_users(x: Any, penalty: float) -> Floats:
@@ -144,7 +161,7 @@ class Neighbours:
         x = sparse.diags(np.log(1 + n_items / np.maximum(size, 1)).astype(np.float32)).dot(x).tocsr()
         norm = np.sqrt(np.asarray(x.multiply(x).sum(0)).ravel()) + 1e-9
         columns, parts = x.T.tocsr(), []
-        heavy = x.nnz * float(np.mean(size)) > HEAVY
+        heavy = float((size.astype(float) ** 2).sum()) > HEAVY and n_users * n_items <= DENSE
         dense = np.asarray(x.todense(), np.float32) if heavy else None
         for start in range(0, n_items, 1000):
             rows = columns[start : start + 1000]

@@ -52,14 +52,14 @@ def fit(
     begun, rng = time.monotonic(), np.random.default_rng(seed)
     note = progress or (lambda _: None)
     left = _countdown(budget)
-    n_items = len(data.items)
+    n_items, data = len(data.items), data.liked()
     data, kept, text = _pool(data, without, cache, threads, vectors)
     note(f"text {time.monotonic() - begun:.0f} s")
     folds = split(data, rng)
     learn = _Learner(data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note)
     most = int(min(QUERIES, max(WORK / max(len(data.items), 1), 500)))
     trials = [learn.trial(f, most // len(folds[:4]), rng) for f in folds[:4]]
-    ranker = _rank(trials, seed, threads)
+    ranker = _rank(trials, seed, threads, left() * 0.5)
     note(f"ranker {ranker.report}, {time.monotonic() - begun:.0f} s")
     trial = trials[0]
     refit = data.times == "none" or learn.worth_refitting(trial, ranker)
@@ -69,7 +69,7 @@ def fit(
         "parts": bases.parts, "ranker": ranker.report, "features": trial.bases.names, "refitted": refit, "epochs": trial.epochs,
         "without": list(without),
     }  # fmt: skip
-    return Model(bases=bases, ranker=ranker, kept=kept, n_items=n_items, signals=data.signals, report=report)
+    return Model(bases=bases, ranker=ranker.served(), kept=kept, n_items=n_items, signals=data.signals, report=report)
 
 
 def refit(
@@ -85,7 +85,7 @@ def refit(
     """
     note, without = progress or (lambda _: None), tuple(model.report.get("without", ()))
     left = _countdown(budget)
-    n_items = len(data.items)
+    n_items, data = len(data.items), data.liked()
     data, kept, text = _pool(data, without, cache, threads, vectors)
     learn = _Learner(data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note)
     epochs = max(int(model.report.get("epochs", 1)), 1)
@@ -125,7 +125,7 @@ def _countdown(seconds: float) -> Callable[[], float]:
     return left
 
 
-def _rank(trials: list[Trial], seed: int, threads: int) -> Ranker:
+def _rank(trials: list[Trial], seed: int, threads: int, seconds: float) -> Ranker:
     """Learn the ranker from the trials that have requests; without any, the fused order decides (feature 0)."""
     trials = [t for t in trials if len(t.labels)]
     if not trials:
@@ -133,7 +133,7 @@ def _rank(trials: list[Trial], seed: int, threads: int) -> Ranker:
     features, labels, users, answers = (
         np.concatenate(c) for c in zip(*((t.found.features, t.labels, t.users, t.answers) for t in trials), strict=True)
     )
-    return Ranker.fit(features, labels, users, answers, trials[0].bases.names, seed=seed, threads=threads)
+    return Ranker.fit(features, labels, users, answers, trials[0].bases.names, seed=seed, threads=threads, seconds=seconds)
 
 
 @dataclass(kw_only=True)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from occasion.training.trees import merged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +25,8 @@ SETTINGS = {
 ROUNDS = 500
 OBJECTIVES = ("lambdarank", "binary")
 """Taken in turn by the runs: the one looks at the order of a request, the other at every candidate; together they vary less."""
+NOTHING = -1e9
+"""Score of a candidate of which the deciding feature says nothing."""
 ROWS = 700_000
 """Candidates up to which there are five runs; beyond, there are two."""
 
@@ -70,7 +76,7 @@ class Ranker:
         feature of the moment is the same for all candidates of a request that does not tell the signal.
         """
         if not self.boosters:
-            value = np.nan_to_num(features[..., self.column], nan=-1e9)
+            value = np.nan_to_num(features[..., self.column], nan=NOTHING)
             order = np.lexsort((features[..., 0], value), axis=-1)
             places = np.empty(order.shape, np.float32)
             np.put_along_axis(places, order, np.arange(order.shape[-1], dtype=np.float32)[None], -1)
@@ -81,12 +87,20 @@ class Ranker:
         )
         return np.asarray(total, np.float32).reshape(features.shape[:2])
 
+    def served(self) -> Ranker:
+        """Return the same ranker with its trees in one model, which is asked once."""
+        if not self.boosters:
+            return self
+        return Ranker([merged(self.boosters, self.spread)], self.column, self.report, self.held)
+
     @classmethod
     def fit(
         cls, features: Floats, labels: NDArray[np.bool_], groups: NDArray[np.int64], answers: NDArray[np.int64], names: list[str],
-        *, seed: int = 0, runs: int | None = None, threads: int = 1, rounds: int = ROUNDS,
+        *, seed: int = 0, runs: int | None = None, threads: int = 1, rounds: int = ROUNDS, seconds: float = math.inf,
     ) -> Ranker:  # fmt: skip
-        """Train on (B, C, f) features; `groups` (B,) are users, who are held out whole for early stopping.
+        """Train on (B, C, f) features, within about `seconds` but one run at least.
+
+        `groups` (B,) are users, who are held out whole for early stopping.
 
         Queries without an answer among the candidates teach nothing and are dropped; they count in the report.
         """
@@ -99,7 +113,10 @@ class Ranker:
         rng = np.random.default_rng(seed)
         people = rng.permutation(np.unique(groups))
         folds = max(runs, 5)
+        begun = time.monotonic()
         for run in range(runs):
+            if run and (time.monotonic() - begun) * (run + 1) / run > seconds:
+                break
             held = np.isin(groups, people[run::folds])
             booster = _train(features, labels, useful & ~held, useful & held, seed + run, threads, rounds, OBJECTIVES[run % 2])
             boosters.append(booster)
@@ -118,10 +135,14 @@ class Ranker:
 
 
 def _best_column(features: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int64], names: list[str]) -> int:
-    """Return the feature whose order alone is best (ranks are features too but count the wrong way round)."""
+    """Return the feature whose order alone is best, in doubt the first (ranks are features too but count the wrong way round)."""
     rows = np.random.default_rng(0).permutation(len(features))[:1500]
-    value = [ndcg(np.nan_to_num(features[rows, :, j], nan=-1e9), labels[rows], answers[rows]) for j in range(len(names))]
-    return int(np.argmax(value))
+    some = np.nan_to_num(features[rows], nan=NOTHING)
+    each = [ndcg_each(some[..., j], labels[rows], answers[rows]) for j in range(len(names))]
+    best = int(np.argmax([e.mean() for e in each]))
+    # The best of many features on a few requests is luck, unless it is better beyond doubt than the sources together.
+    more = each[best] - each[0]
+    return best if more.mean() > 2 * more.std() / np.sqrt(max(len(more) - 1, 1)) and len(more) > 5 else 0
 
 
 def _train(

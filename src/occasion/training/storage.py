@@ -2,7 +2,7 @@
 
 Large arrays are mapped into memory and not read, so that all processes that serve a model share them.
 
-An object is written as its class name and fields, down to arrays, sparse matrices, lists, mappings and plain values; only
+An object is written as its class name and public fields, down to arrays, sparse matrices, lists, mappings and plain values; only
 classes registered here are read back, so that a folder cannot make anything else run.
 """
 
@@ -97,7 +97,7 @@ def _pack(value: Any, arrays: dict[str, Any]) -> Any:
         return {"booster": value.model_to_string()}
     if name not in CLASSES:
         raise ModelError(f"a {name} cannot be written into a model folder")
-    return {"class": name, "fields": [[k, _pack(v, arrays)] for k, v in vars(value).items()]}
+    return {"class": name, "fields": [[k, _pack(v, arrays)] for k, v in vars(value).items() if not k.startswith("_")]}
 
 
 def _put(array: Any, arrays: dict[str, Any]) -> str:

@@ -177,13 +177,23 @@ class TextVectors:
 
     def score(self, requests: Requests, decays: tuple[float, ...] = (0.8,), last: int = 10) -> dict[str, Floats]:
         """Return similarities (B, items): of the decayed mean of the history, and of its newest item, by both vectors."""
+        from scipy import sparse
+
         from occasion.training.itemitem import decayed_rows
 
-        n_items = len(self.sentence)
+        n, n_items = len(requests), len(self.sentence)
+        # All decays at once: at one request, what is multiplied matters less than how often.
+        weights = sparse.vstack([decayed_rows(requests, n_items, decay, last=last) for decay in decays]).tocsr()
+        sentence = np.asarray(weights @ self.sentence, np.float32) @ self.sentence.T
+        lexical = np.asarray(((weights @ self.lexical).tocsr() @ self._words()).todense(), np.float32)
         out = {}
-        for decay in decays:
-            weights = decayed_rows(requests, n_items, decay, last=last)
-            out[f"sentence_{decay}"] = np.asarray(weights @ self.sentence, np.float32) @ self.sentence.T
-            profile = (weights @ self.lexical).tocsr()
-            out[f"lexical_{decay}"] = np.asarray((profile @ self.lexical.T).todense(), np.float32)
+        for k, decay in enumerate(decays):
+            out[f"sentence_{decay}"], out[f"lexical_{decay}"] = sentence[k * n : (k + 1) * n], lexical[k * n : (k + 1) * n]
         return out
+
+    def _words(self) -> Any:
+        """Return a CSR (words, items): the items of each word, made when first asked for."""
+        kept = self.__dict__.get("_turned")
+        if kept is None:
+            kept = self.__dict__["_turned"] = self.lexical.T.tocsr()
+        return kept
