@@ -40,8 +40,9 @@ class Popularity:
         columns = {"share": _log_share(np.bincount(events.item, minlength=n_items))}
         pairs = np.unique(events.user.astype(np.int64) * n_items + events.item) % n_items
         columns["people"] = np.log1p(np.bincount(pairs, minlength=n_items)).astype(np.float32)
-        if times == "unix" and len(events):
-            now = np.nanmax(events.time)
+        if times == "unix":
+            # No event yet, as in the first fold of a short log, is no reason for other columns.
+            now = np.nanmax(events.time) if len(events) else 0.0
             age = (now - np.nan_to_num(events.time, nan=now)) / DAY
             for days in (w for w in WINDOWS if w < span):
                 columns[f"share_{days:g}d"] = _log_share(np.bincount(events.item[age <= days], minlength=n_items))
