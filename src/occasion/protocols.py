@@ -175,8 +175,8 @@ class Store(Protocol):
     def get_slate(self, slate_id: str) -> Slate | None:
         """Return an answer, None if unknown."""
 
-    def slates(self) -> Iterator[Slate]:
-        """Yield all answers, oldest first."""
+    def slates(self, since: float | None = None) -> Iterator[Slate]:
+        """Yield answers in the order they were stored; `since` (unix seconds): those of moments at or after it alone."""
 
     def newest_slates(self, limit: int) -> list[Slate]:
         """Return the last answers that were stored, newest first; reads no others."""

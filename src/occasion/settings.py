@@ -51,6 +51,14 @@ class Settings(BaseSettings):
         Address of an Open-Meteo-shaped forecast service; empty: off.
     weather_timeout : float
         Seconds, 0.05 to 10.
+    learn_events : int
+        New events that `occasion learn` waits for between two fits, >= 1.
+    learn_share : float
+        The same as a share of the events that the last fit learnt from, 0 to 10; both must be reached.
+    learn_minutes : float
+        Minutes from one fit of `occasion learn` to the next at least, >= 0.
+    learn_budget : float
+        Seconds of a fit of `occasion learn`, about, 5 to 86,400.
     host : str
         Address that `occasion serve` listens on. Any other than a loopback address needs a key first.
     port : int
@@ -97,6 +105,10 @@ class Settings(BaseSettings):
     exact_limit: int = Field(default=20_000, ge=0)
     weather_url: str = ""
     weather_timeout: float = Field(default=0.5, ge=0.05, le=10)
+    learn_events: int = Field(default=1000, ge=1)
+    learn_share: float = Field(default=0.05, ge=0, le=10)
+    learn_minutes: float = Field(default=60.0, ge=0)
+    learn_budget: float = Field(default=300.0, ge=5, le=86_400)
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
     workers: int = Field(default=1, ge=1, le=64)

@@ -216,6 +216,9 @@ class StoreContract:
         assert [slate.id for slate in kept] == list(dict.fromkeys(slate.id for slate in given_slates))
         assert all(store.get_slate(i) == slate for i, slate in first.items())
         assert store.newest_slates(2) == kept[::-1][:2]
+        for since in sorted({s.context.at for s in kept if s.context.at is not None}):
+            late = [s.id for s in kept if s.context.at is not None and s.context.at >= since]
+            assert [s.id for s in store.slates(since)] == late
         store.close()
 
     @settings(**SETTINGS)

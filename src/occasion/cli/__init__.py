@@ -29,6 +29,7 @@ COMMANDS = {
     "keys": "occasion.service.commands:keys",
     "evaluate": "occasion.cli.evaluation:evaluate",
     "fit": "occasion.cli.learning:fit",
+    "learn": "occasion.cli.loop:learn",
     "versions": "occasion.cli.learning:versions",
     "promote": "occasion.cli.learning:promote",
     "rollback": "occasion.cli.learning:rollback",

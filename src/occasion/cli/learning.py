@@ -8,6 +8,7 @@ import click
 
 from occasion.cli.documented import Documented
 from occasion.cli.invocation import common_options, current
+from occasion.cli.parameters import seconds
 
 __all__ = ["fit", "promote", "rollback", "versions"]
 
@@ -39,7 +40,7 @@ def fit(budget: str, seed: int, threads: int, queries: int, without: tuple[str, 
     invocation = current()
     manifest = learn(
         settings=invocation.settings(),
-        budget=_seconds(budget),
+        budget=seconds(budget, "--budget"),
         seed=seed,
         threads=threads,
         queries=queries,
@@ -61,32 +62,25 @@ def fit(budget: str, seed: int, threads: int, queries: int, without: tuple[str, 
         click.echo(f"what served before goes on serving; `occasion promote {manifest.id}` overrides the gate")
 
 
-def _seconds(text: str) -> float:
-    from occasion.errors import DataError
-
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
-    try:
-        return float(number) * units[unit]
-    except ValueError:
-        raise DataError(f"the budget is {text!r}. Cure: seconds, or a number with s, m or h, for example 5m.") from None
-
-
 @click.command(cls=Documented, short_help="List the model versions.")
+@click.option("--live", is_flag=True, help="Compare what people do with its answers with the version before instead.")
 @common_options
-def versions() -> None:
+def versions(live: bool) -> None:
     """List the model versions, what they are worth, and which one is in service.
 
     Examples
     --------
       occasion versions
-      occasion versions --json
+      occasion versions --live
     """
     from dataclasses import asdict
 
     from occasion.versions import Versions
 
     invocation = current()
+    if live:
+        _live(rollback=False)
+        return
     with invocation.store() as store:
         registry = Versions(store, invocation.settings().home)
         found, serving, log = registry.all(), registry.in_service(), registry.log()
@@ -132,17 +126,22 @@ def promote(version: str) -> None:
 
 
 @click.command(cls=Documented, short_help="Put the version before back into service.")
+@click.option("--if-worse", is_flag=True, help="Only where people surely do less with the answers of the present one.")
 @common_options
-def rollback() -> None:
+def rollback(if_worse: bool) -> None:
     """Put the version back into service that was there before the present one.
 
     Examples
     --------
       occasion rollback
+      occasion rollback --if-worse
     """
     from occasion.versions import Versions
 
     invocation = current()
+    if if_worse:
+        _live(rollback=True)
+        return
     with invocation.store() as store:
         registry = Versions(store, invocation.settings().home)
         before = registry.in_service()
@@ -156,3 +155,21 @@ def _changed(before: str, version: str) -> None:
         invocation.emit({"in_service": version, "before": before})
     else:
         click.echo(f"{version} is in service, before it was {before}")
+
+
+def _live(*, rollback: bool) -> None:
+    """Tell what live feedback says of the version in service, and act on it where that was asked for."""
+    from occasion.fitting import live_feedback, roll_back_if_worse
+
+    invocation = current()
+    settings = invocation.settings()
+    with invocation.store() as store:
+        found = roll_back_if_worse(store, settings, actor="command line") if rollback else live_feedback(store, settings)
+    if invocation.json:
+        invocation.emit(None if found is None else found.to_dict())
+    elif found is None:
+        click.echo("nothing to compare: the untrained blend serves, or a version that was put back")
+    else:
+        click.echo(f"{found.version} is {found.reason}" if found.reward else f"{found.version}: {found.reason}")
+        if found.rolled_back_to:
+            click.echo(f"{found.rolled_back_to} is in service, before it was {found.version}")

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from occasion.data import Scalar
 from occasion.errors import DataError
 
-__all__ = ["WEEKDAYS", "named_values", "scalar", "unix_time", "without_password"]
+__all__ = ["WEEKDAYS", "named_values", "scalar", "seconds", "unix_time", "without_password"]
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAYTIME = re.compile(r"(?:(?P<day>[a-z]+)\s+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})", re.IGNORECASE)
@@ -25,6 +25,22 @@ def scalar(text: str) -> Scalar:
     except ValueError:
         return text
     return value if isinstance(value, (str, bool, int, float)) else text
+
+
+def seconds(text: str, option: str) -> float:
+    """Return a time span in seconds: a number, or one with s, m or h behind it.
+
+    Raises
+    ------
+    DataError
+        For anything else, naming the option.
+    """
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    try:
+        return float(number) * units[unit]
+    except ValueError:
+        raise DataError(f"{option} is {text!r}. Cure: seconds, or a number with s, m or h, for example 5m.") from None
 
 
 def named_values(pairs: Sequence[str], option: str, example: str = "weather=rain") -> dict[str, Scalar]:

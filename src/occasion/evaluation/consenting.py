@@ -43,9 +43,9 @@ class _ConsentingStore(HeldOutStore):
         """Yield events; see `Store.read_events`."""
         return (event for event in self._store.read_events(after) if self._allows(event.user, event.session))
 
-    def slates(self) -> Iterator[Slate]:
+    def slates(self, since: float | None = None) -> Iterator[Slate]:
         """Yield answers, those to nobody in particular included; see `Store.slates`."""
-        return (slate for slate in self._store.slates() if self._allows(slate.context.user, slate.context.session))
+        return (slate for slate in self._store.slates(since) if self._allows(slate.context.user, slate.context.session))
 
     def newest_slates(self, limit: int) -> list[Slate]:
         """Return the last answers, of those that may be looked at among them; see `Store.newest_slates`."""

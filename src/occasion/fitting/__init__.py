@@ -1,5 +1,7 @@
 """Fitting: from a store's log to a model version, behind a gate."""
 
 from occasion.fitting.fit import fit
+from occasion.fitting.live_feedback import live_feedback, roll_back_if_worse
+from occasion.fitting.loop import Decision, LoopOptions, learn
 
-__all__ = ["fit"]
+__all__ = ["Decision", "LoopOptions", "fit", "learn", "live_feedback", "roll_back_if_worse"]

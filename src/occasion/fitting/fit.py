@@ -10,14 +10,16 @@ import hashlib
 import resource
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from occasion.errors import DataError, OccasionError
 from occasion.evaluation.offline import held_out_recommender
 from occasion.evaluation.split import Moments, Split, split_log
+from occasion.fitting.exclusive import exclusive
 from occasion.fitting.gate import Verdict, judge
 from occasion.fitting.log import LearningLog, item_vectors, read_log
 from occasion.learned import LearnedModel
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 SHARE = 0.1
-"""Newest share of the events that the gate asks about."""
+"""Newest share of the events that the gate asks about, at most."""
+NEWER = 100
+"""Events that the version in service has not learnt from, from which on the gate asks about these alone."""
 LIBRARIES = ("occasion", "numpy", "scipy", "lightgbm", "polars", "torch")
 
 
@@ -81,43 +85,42 @@ def fit(
     ------
     DataError
         For options out of range, and logs from which nothing can be learnt or foretold.
+    BusyError
+        Where a version is being learnt in this home already.
     """
     _check(budget, queries, without)
     begun, note = time.monotonic(), progress or (lambda _: None)
     settings = settings or load_settings()
-    opened = open_guarded(settings) if store is None else None
-    whole = cast(Store, store or opened)
-    try:
-        with Recommender(settings, store=whole, encoder=encoder, learned=False) as recommender:
-            recommender.refresh()
-            log = read_log(recommender)
-            note(f"read {len(log.frame)} liked events of {len(log.data.users)} people, {len(log.data.items)} items")
-            split = split_log(log.columns, share=SHARE)
-            learn: dict[str, Any] = {"seed": seed, "threads": threads, "vectors": item_vectors(recommender), "progress": note}
-            past = pipeline.fit(log.without(split.held_out), budget=0.6 * budget, without=without, **learn)
-            verdict, rival = _judged(recommender, whole, split, log, past, queries, seed)
-            note(f"gate: {'passed' if verdict.passed else 'not passed'}; {'; '.join(verdict.reasons)}")
-            final = pipeline.refit(past, log.data, budget=0.4 * budget, **learn)
-            versions = Versions(whole, settings.home)
-            manifest = versions.put(
-                LearnedModel("new", final, log.shift, recommender.past_signals).save,
-                parent=versions.in_service(),
-                data=_about(log, whole),
-                settings={"budget": budget, "seed": seed, "threads": threads, "without": list(without), "share": SHARE},
-                metrics=verdict.metrics,
-                gate={"passed": verdict.passed, "reasons": list(verdict.reasons), "against": rival},
-                parts=tuple(final.bases.parts),
-                left_out=_left_out(final.bases.parts, without),
-                seconds=round(time.monotonic() - begun, 1),
-                memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-                libraries=_libraries(),
-            )
+    with ExitStack() as held:
+        held.enter_context(exclusive(settings.home, "fit", "a version is being learnt"))
+        whole = held.enter_context(closing(open_guarded(settings))) if store is None else store
+        recommender = held.enter_context(Recommender(settings, store=whole, encoder=encoder, learned=False))
+        recommender.refresh()
+        log = read_log(recommender)
+        note(f"read {len(log.frame)} liked events of {len(log.data.users)} people, {len(log.data.items)} items")
+        split = split_log(log.columns, share=_share(recommender.versions, log))
+        learn: dict[str, Any] = {"seed": seed, "threads": threads, "vectors": item_vectors(recommender), "progress": note}
+        past = pipeline.fit(log.without(split.held_out), budget=0.6 * budget, without=without, **learn)
+        verdict, rival = _judged(recommender, whole, split, log, past, queries, seed)
+        note(f"gate: {'passed' if verdict.passed else 'not passed'}; {'; '.join(verdict.reasons)}")
+        final = pipeline.refit(past, log.data, budget=0.4 * budget, **learn)
+        versions = Versions(whole, settings.home)
+        manifest = versions.put(
+            LearnedModel("new", final, log.shift, recommender.past_signals).save,
+            parent=versions.in_service(),
+            data=_about(log, whole),
+            settings={"budget": budget, "seed": seed, "threads": threads, "without": list(without), "share": SHARE},
+            metrics=verdict.metrics,
+            gate={"passed": verdict.passed, "reasons": list(verdict.reasons), "against": rival},
+            parts=tuple(final.bases.parts),
+            left_out=_left_out(final.bases.parts, without),
+            seconds=round(time.monotonic() - begun, 1),
+            memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+            libraries=_libraries(),
+        )
         if verdict.passed and promote:
             versions.promote(manifest.id, "passed the gate: " + "; ".join(verdict.reasons))
         return manifest
-    finally:
-        if opened is not None:
-            opened.close()
 
 
 def _check(budget: float, queries: int, without: tuple[str, ...]) -> None:
@@ -128,6 +131,16 @@ def _check(budget: float, queries: int, without: tuple[str, ...]) -> None:
     for name in without:
         if name not in PARTS:
             raise DataError(f"there is no part {name!r}. Cure: some of {', '.join(PARTS)}.")
+
+
+def _share(versions: Versions, log: LearningLog) -> float:
+    """Return the newest share of the log to ask about: where the version in service can answer, what it has not learnt from."""
+    try:
+        learnt = int(versions.manifest(versions.in_service()).data.get("seq", 0))
+    except OccasionError:
+        return SHARE
+    newer = int((log.columns.seq > learnt).sum())
+    return min(SHARE, newer / len(log.columns.seq)) if newer >= NEWER else SHARE
 
 
 def _judged(

@@ -12,14 +12,18 @@ from occasion.metrics.off_policy import (
     place_weights,
 )
 from occasion.metrics.ranking import HitTable, gauc, hit, ndcg, recall, reciprocal_rank
+from occasion.metrics.sequential import Mean, clustered_mean, fixed_margin, sequential_margin
 
 __all__ = [
     "HitTable",
     "LoggedPlaces",
+    "Mean",
     "OffPolicyEstimate",
     "bootstrap_interval",
+    "clustered_mean",
     "coverage",
     "effective_sample_size",
+    "fixed_margin",
     "gauc",
     "gini",
     "hit",
@@ -32,4 +36,5 @@ __all__ = [
     "place_weights",
     "recall",
     "reciprocal_rank",
+    "sequential_margin",
 ]

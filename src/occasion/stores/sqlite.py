@@ -27,6 +27,7 @@ SELECT (SELECT count(*) FROM item WHERE body IS NOT NULL), (SELECT count(*) FROM
     (SELECT count(*) FROM event), (SELECT count(*) FROM context), (SELECT count(*) FROM slate)
 """
 
+_SLATES = "SELECT seq, id, body FROM slate WHERE seq > ? AND (at >= ? OR ?) ORDER BY seq LIMIT ?"
 _INSERT_SLATE = "INSERT INTO slate (id, body, user, session, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 
 
@@ -183,10 +184,10 @@ class SqliteStore:
         rows = self._file.read("SELECT body FROM slate WHERE id = ?", slate_id) if findable(slate_id) else []
         return slate_from(slate_id, rows[0][0]) if rows else None
 
-    def slates(self) -> Iterator[Slate]:
-        """Yield all answers, oldest first."""
+    def slates(self, since: float | None = None) -> Iterator[Slate]:
+        """Yield answers in the order they were stored; all, or those at or after a time."""
         after = 0
-        while rows := self._file.read("SELECT seq, id, body FROM slate WHERE seq > ? ORDER BY seq LIMIT ?", after, PAGE // 10):
+        while rows := self._file.read(_SLATES, after, since or 0.0, since is None, PAGE // 10):
             yield from (slate_from(slate_id, body) for _, slate_id, body in rows)
             after = rows[-1][0]
 

@@ -1,0 +1,244 @@
+"""Live feedback: what people did with a new version's answers, against what they did with the answers of the version before.
+
+A slate earns the sum over its items of the weight of the strongest event that names it (`occasion.statistics.liking`: a click 1,
+a purchase 3, a dislike -2), as far as events came within `SETTLE` seconds. Compared are slates of one policy at like times: those
+of the version before, from whole weeks before the change, are weighted so that each part of the day on workdays and weekends
+has the share that it has among the new ones. The new version is worse where the upper end of its confidence sequence, which may
+be looked at at any time, lies below the lower end of the old one's interval; each at level 1 - .05 / 2, so that a version that is
+no worse is blamed with a chance of about .05 at most, however often one looks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from occasion.data import Event, Slate
+from occasion.evaluation.consenting import without_refusers
+from occasion.metrics import Mean, clustered_mean, fixed_margin, sequential_margin
+from occasion.people import AuditEntry
+from occasion.protocols import EventColumns, Store
+from occasion.settings import Settings
+from occasion.statistics import liking, rating_range
+from occasion.versions import BLEND, Versions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Comparison", "LiveSlates", "compare", "live_feedback", "roll_back_if_worse"]
+
+DAY = 86_400.0
+WEEK = 7 * DAY
+SETTLE = 1800.0
+"""Seconds that people have to react to a slate; younger slates do not count yet, later events do not count at all."""
+SURE = 0.05
+LEAST_SLATES, LEAST_PEOPLE = 100, 30
+"""Slates and people that each version needs before anything is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSlates:
+    """Slates of one version, n of them: what each earned, whose it is, and a text that tells like ones apart."""
+
+    reward: NDArray[np.float64]
+    users: NDArray[np.str_]
+    kind: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What live feedback says of the version in service.
+
+    Attributes
+    ----------
+    version, before : str
+        In service now; in service before it.
+    slates, people : (int, int)
+        Of the new and of the old, as far as they are alike.
+    reward, reward_before : (mean, low, high), optional
+        A slate's. The new one's interval may be looked at at any time.
+    worse : bool
+        The whole interval of the new one lies below that of the old one.
+    reason : str
+        In words.
+    rolled_back_to : str
+        The version put back into service, empty where none was.
+    """
+
+    version: str
+    before: str
+    reason: str
+    slates: tuple[int, int] = (0, 0)
+    people: tuple[int, int] = (0, 0)
+    reward: tuple[float, float, float] | None = None
+    reward_before: tuple[float, float, float] | None = None
+    worse: bool = False
+    rolled_back_to: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def compare(new: LiveSlates, old: LiveSlates, *, version: str, before: str) -> Comparison:
+    """Compare the slates of a new version, which may go on growing, with those of the one before it."""
+    common = np.intersect1d(new.kind, old.kind)
+    mine, theirs = np.isin(new.kind, common), np.isin(old.kind, common)
+    counts = (int(mine.sum()), int(theirs.sum()))
+    people = (len(np.unique(new.users[mine])), len(np.unique(old.users[theirs])))
+    facts: dict[str, Any] = {"version": version, "before": before, "slates": counts, "people": people}
+    if min(counts) < LEAST_SLATES or min(people) < LEAST_PEOPLE:
+        return Comparison(
+            **facts,
+            reason=f"too early to tell: {counts[0]} comparable answers to {people[0]} people by {version}, "
+            f"{counts[1]} to {people[1]} by {before}; {LEAST_SLATES} to {LEAST_PEOPLE} are the least",
+        )
+    mean = clustered_mean(new.reward[mine].tolist(), new.users[mine].tolist())
+    weights = _alike(new.kind[mine], old.kind[theirs])
+    past = clustered_mean(old.reward[theirs].tolist(), old.users[theirs].tolist(), weights.tolist())
+    now, then = _around(mean, sequential_margin(mean, 1 - SURE / 2)), _around(past, fixed_margin(past, 1 - SURE / 2))
+    worse = now[2] < then[1]
+    return Comparison(
+        **facts,
+        reward=now,
+        reward_before=then,
+        worse=worse,
+        reason=f"{'worse' if worse else 'not surely worse'} than {before}: an answer earns {_shown(now)}, before {_shown(then)}",
+    )
+
+
+def _alike(new: NDArray[np.str_], old: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Return weights (n,) with which the old slates have the new ones' mixture of kinds."""
+    kinds, of_new = np.unique(new, return_counts=True)
+    codes = np.searchsorted(kinds, old)
+    return np.asarray((of_new / np.maximum(np.bincount(codes, minlength=len(kinds)), 1))[codes], np.float64)
+
+
+def _around(mean: Mean, margin: float) -> tuple[float, float, float]:
+    return mean.value, mean.value - margin, mean.value + margin
+
+
+def _shown(figure: tuple[float, float, float]) -> str:
+    return f"{figure[0]:.4f} ({figure[1]:.4f} to {figure[2]:.4f})"
+
+
+def live_feedback(store: Store, settings: Settings, *, now: float | None = None, settle: float = SETTLE) -> Comparison | None:
+    """Compare the version in service with the one before it; None where there is nothing to compare.
+
+    There is nothing where the blend serves, where a version came back by a rollback, and where none was before.
+
+    Parameters
+    ----------
+    store, settings
+    now : float, optional
+        Unix seconds; default: this moment.
+    settle : float
+        See `SETTLE`.
+    """
+    versions, now = Versions(store, settings.home), time.time() if now is None else now
+    serving, changes = versions.in_service(), versions.log()
+    if serving == BLEND or not changes or changes[-1]["version"] != serving or changes[-1].get("back"):
+        return None
+    before, changed = str(changes[-1]["before"]), float(changes[-1]["at"])
+    weeks = max(1, int(np.ceil((now - changed) / WEEK)))
+    whole = without_refusers(store, settings.granted_by_default)
+    slates = [s for s in whole.slates(changed - weeks * WEEK) if s.entries and (s.context.at or 0) <= now - settle]
+    groups: dict[str, list[Slate]] = {serving: [], before: []}
+    for slate in slates:
+        made = _version(slate)
+        late = (slate.context.at or 0) >= changed
+        if made in groups and late == (made == serving):
+            groups[made].append(slate)
+    rewards = _rewards(whole, groups, changed - weeks * WEEK, settle)
+    new, old = (_read(groups[name], rewards, settings.time_zone) for name in (serving, before))
+    return compare(new, old, version=serving, before=before)
+
+
+def _version(slate: Slate) -> str:
+    """Return the version that made a slate: all untrained blends are one."""
+    name = slate.version.partition("/")[0]
+    return BLEND if name.startswith(f"{BLEND}-") or name == BLEND else name
+
+
+def _rewards(store: Store, groups: Mapping[str, list[Slate]], since: float, settle: float) -> dict[str, float | None]:
+    """Return what each slate earned, None where impressions are logged and it has none."""
+    shown = {slate.id: slate for slates in groups.values() for slate in slates}
+    named = [e for e in _events(store, since) if e.slate in shown and (e.at or 0) <= (shown[e.slate].context.at or 0) + settle]
+    columns = _columns(named)
+    strongest: dict[tuple[str, str], float] = {}
+    for event, weight in zip(named, liking(columns, rating_range(columns)).tolist(), strict=True):
+        place = (event.slate or "", event.item)
+        if abs(weight) >= abs(strongest.get(place, 0.0)):
+            strongest[place] = weight
+    seen = {event.slate for event in named if event.type == "impression"}
+    out: dict[str, float | None] = {name: None if seen and name not in seen else 0.0 for name in shown}
+    for (name, _), weight in strongest.items():
+        out[name] = (out[name] or 0.0) + weight
+    return out
+
+
+def _events(store: Store, since: float) -> list[Event]:
+    """Return the events stored from the first one on that happened at or after a time."""
+    for columns in store.events():
+        late = np.flatnonzero(columns.at >= since)
+        if len(late):
+            return list(store.read_events(after=int(columns.seq[late[0]]) - 1))
+    return []
+
+
+def _columns(events: list[Event]) -> EventColumns:
+    types = sorted({event.type for event in events})
+    none = np.zeros(len(events), np.int32)
+    return EventColumns(
+        seq=np.arange(len(events)), user=none, item=none, context=none, at=np.zeros(len(events)), types=tuple(types),
+        type=np.array([types.index(event.type) for event in events], np.int16),
+        value=np.array([np.nan if event.value is None else event.value for event in events], np.float32),
+    )  # fmt: skip
+
+
+def _read(slates: list[Slate], rewards: Mapping[str, float | None], zone: str) -> LiveSlates:
+    """Return the shown ones of some slates as arrays."""
+    rows = [(rewards[s.id], _whose(s), _kind(s, ZoneInfo(zone))) for s in slates if rewards[s.id] is not None]
+    reward, users, kind = zip(*rows, strict=True) if rows else ((), (), ())
+    return LiveSlates(reward=np.array(reward, np.float64), users=np.array(users, np.str_), kind=np.array(kind, np.str_))
+
+
+def _whose(slate: Slate) -> str:
+    c = slate.context
+    return f"user {c.user}" if c.user is not None else f"session {c.session}" if c.session is not None else f"slate {slate.id}"
+
+
+def _kind(slate: Slate, zone: ZoneInfo) -> str:
+    """Return policy, workday or weekend, and quarter of the day."""
+    at = datetime.fromtimestamp(slate.context.at or 0, zone)
+    return f"{slate.policy} {'weekend' if at.weekday() > 4 else 'workday'} {at.hour // 6}"
+
+
+def roll_back_if_worse(
+    store: Store, settings: Settings, *, now: float | None = None, settle: float = SETTLE, actor: str = "learn"
+) -> Comparison | None:
+    """Compare as `live_feedback` does, and put the version before back into service where the present one is worse.
+
+    The reason is written into the log of versions and, as `actor`, into the audit log.
+
+    Raises
+    ------
+    ModelError
+        Where the version before is damaged; the present one goes on serving.
+    """
+    found = live_feedback(store, settings, now=now, settle=settle)
+    if found is None or not found.worse:
+        return found
+    version = Versions(store, settings.home).rollback(why=f"live feedback: {found.reason}")
+    why = f"{found.version} is {found.reason}"
+    store.add_audit(AuditEntry(at=time.time(), actor=actor, act="version.rollback", target=version, detail=why))
+    return Comparison(**{**found.to_dict(), "rolled_back_to": version})
