@@ -3,7 +3,7 @@ FROM python:3.12-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-RUN python -m venv /opt/occasion && /opt/occasion/bin/pip install --no-cache-dir .
+RUN python -m venv /opt/occasion && /opt/occasion/bin/pip install --no-cache-dir ".[console]"
 
 FROM python:3.12-slim
 # LightGBM needs the OpenMP runtime.

@@ -53,7 +53,7 @@ $(VENV)/.stamp-venv:
 
 $(VENV)/.stamp-core: pyproject.toml $(VENV)/.stamp-venv
 	@echo "== installing occasion and what it needs (about a minute; no torch, no GPU)"
-	$(PIP) install --editable .
+	$(PIP) install --editable '.[console]'
 	@touch $@
 
 # torch must come first and as a CPU build: a plain `pip install torch` on Linux pulls gigabytes of CUDA. The CPU build is
@@ -66,9 +66,17 @@ $(VENV)/.stamp-torch: $(VENV)/.stamp-venv
 	  || { echo "error: no CPU build of torch $(TORCH) could be had. Cure: install one into $(VENV) by hand, then touch $@"; exit 1; }
 	@touch $@
 
-$(VENV)/.stamp-test: pyproject.toml $(VENV)/.stamp-core $(VENV)/.stamp-torch
+# The console's tests drive a real browser. Where root can install Debian's, it is installed; elsewhere they are skipped and say so.
+$(VENV)/.stamp-browser: $(VENV)/.stamp-venv
+	@{ command -v chromium && command -v chromedriver; } >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "== installing Chromium for the console's tests" \
+	       && { apt-get update && apt-get install -y --no-install-recommends chromium chromium-driver; } >$(VENV)/browser.log 2>&1; } \
+	  || echo "note: no Chromium with its driver here, the console's browser tests will be skipped"
+	@touch $@
+
+$(VENV)/.stamp-test: pyproject.toml $(VENV)/.stamp-core $(VENV)/.stamp-torch $(VENV)/.stamp-browser
 	@echo "== installing what tests need"
-	$(PIP) install --editable '.[tune,minilm,plot]' --group test
+	$(PIP) install --editable '.[tune,minilm,plot,console]' --group test
 	@touch $@
 
 $(VENV)/.stamp-lint: pyproject.toml $(VENV)/.stamp-test

@@ -79,6 +79,10 @@ class Settings(BaseSettings):
         Let `weather_url` and `openai_base_url` of a service lead into the private network or to this machine.
     cors_origins : str
         Web origins whose pages may call the service, separated by commas; empty: none.
+    console : bool
+        Serve the web console at /console, where the extra `console` is installed and one worker serves.
+    console_hours : float
+        Hours after which a sign-in of the console ends, 0.001 to 720.
     default_consent : str
         Purposes that people allow who never chose, separated by commas: personalise, train, analyse; empty: none.
     redact_text : bool
@@ -120,6 +124,8 @@ class Settings(BaseSettings):
     drain_seconds: int = Field(default=20, ge=0, le=600)
     allow_private_urls: bool = False
     cors_origins: str = ""
+    console: bool = True
+    console_hours: float = Field(default=8.0, ge=0.001, le=720)
     default_consent: str = "personalise,train,analyse"
     redact_text: bool = True
     pseudonymous: bool = False

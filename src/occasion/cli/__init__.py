@@ -26,6 +26,7 @@ COMMANDS = {
     "similar": "occasion.cli.answers:similar",
     "feedback": "occasion.cli.feedback:feedback",
     "serve": "occasion.service.commands:serve",
+    "console": "occasion.console.commands:console",
     "keys": "occasion.service.commands:keys",
     "evaluate": "occasion.cli.evaluation:evaluate",
     "fit": "occasion.cli.learning:fit",

@@ -35,11 +35,18 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
       occasion serve
       occasion keys create --role admin && occasion serve --host 0.0.0.0 --workers 2
     """
+    from occasion.service.beside import has_console
     from occasion.service.running import run
 
     invocation = current()
     settings = invocation.settings(host=host, port=port, workers=workers)
-    run(settings, started=lambda address: invocation.say(f"serving {address}/v1 (OpenAPI: {address}/v1/openapi.json)"))
+    beside = has_console(settings)
+
+    def started(address: str) -> None:
+        console = f", console {address}/console" if beside else ""
+        invocation.say(f"serving {address}/v1 (OpenAPI: {address}/v1/openapi.json){console}")
+
+    run(settings, started=started)
 
 
 class DocumentedGroup(Documented, click.Group):

@@ -118,23 +118,34 @@ class _Passage:
         return None
 
     def _unknown(self) -> Any:
+        if "access_key" in self.scope:
+            # A call from within this process, on behalf of whoever signed in: no request from outside brings this entry.
+            return None if self.scope["access_key"] is not None else self._keyless()
         token = self.headers.get(b"x-api-key", "")
         scheme, _, bearer = self.headers.get(b"authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             token = bearer.strip()
-        if not token and self.service.open_access and not self.service.keys.exist():
-            # Open on loopback: a page of another site must not reach it through a name that leads here.
-            host = self.headers.get(b"host", "").rsplit(":", 1)[0] or "localhost"
-            if is_loopback(host) and _same_site(self.headers):
-                return None
-            return error_response(403, "Without keys the service answers to this machine's own name alone.", request_id=self.id)
-        key = self.service.keys.find(token) if token else None
+        if not token:
+            return self._keyless()
+        key = self.service.keys.find(token)
         if key is None:
-            self.service.measures.refused.inc()
-            said = "This key is not known, or no longer good." if token else "This needs a key."
-            return error_response(401, said, request_id=self.id)
+            return self._no_key("This key is not known, or no longer good.")
         self.scope["access_key"] = key
         return None
+
+    def _keyless(self) -> Any:
+        """Let a request without a key pass where the service is open; return the response of one that may not."""
+        if not self.service.open_access or self.service.keys.exist():
+            return self._no_key("This needs a key.")
+        # Open on loopback: a page of another site must not reach it through a name that leads here.
+        host = self.headers.get(b"host", "").rsplit(":", 1)[0] or "localhost"
+        if is_loopback(host) and _same_site(self.headers):
+            return None
+        return error_response(403, "Without keys the service answers to this machine's own name alone.", request_id=self.id)
+
+    def _no_key(self, said: str) -> Any:
+        self.service.measures.refused.inc()
+        return error_response(401, said, request_id=self.id)
 
     def _too_often(self) -> Any:
         key = self.scope.get("access_key")

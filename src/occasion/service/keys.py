@@ -178,6 +178,12 @@ class KeyRing:
             return None
         return key
 
+    def good(self, key_id: str) -> AccessKey | None:
+        """Return a key by its id, as a session keeps it; None where it is revoked or expired."""
+        self._catch_up()
+        key, _ = self._known.get(key_id, (None, b""))
+        return None if key is None or (key.expires is not None and key.expires <= time.time()) else key
+
     def _changed(self, key_id: str) -> AccessKey:
         self._stale = True
         return self.get(key_id)

@@ -58,8 +58,11 @@ def _serve(settings: Settings, socket: Socket) -> None:
     import uvicorn
 
     from occasion.service.app import create_app
+    from occasion.service.beside import add_console
 
-    config = uvicorn.Config(create_app(settings), **_options(settings))
+    app = create_app(settings)
+    add_console(app, settings)
+    config = uvicorn.Config(app, **_options(settings))
     _prepare()
     uvicorn.Server(config).run(sockets=[socket])
 
@@ -72,10 +75,12 @@ def _work(settings: str, channel: Socket, parent: int) -> None:
     import uvicorn
 
     from occasion.service.app import create_app
+    from occasion.service.beside import add_console
     from occasion.service.sharing import WorkerServer
 
     given = Settings.model_validate_json(settings)
     app = create_app(given)
+    add_console(app, given)
     _prepare()
     WorkerServer(uvicorn.Config(app, **_options(given)), channel, app.state.service).run()
 
