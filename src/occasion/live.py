@@ -285,6 +285,9 @@ class LiveState:
         if self.until is None and len(columns.seq) > 1000:
             with contextlib.suppress(OSError):
                 fresh.save(self.folder)
+                if self.store.cursor()[2] != withdrawals:
+                    # Somebody left while it was counted: the file may hold what is theirs.
+                    Statistics.discard(self.folder)
         return fresh
 
     # -- what was withdrawn -----------------------------------------------------------------------------------------------
@@ -361,8 +364,8 @@ class LiveState:
 
     def discard(self) -> None:
         """Remove what was derived and kept on disk, but for the cached vectors."""
-        for path in (self.folder / "statistics.npz", self.folder / "index" / "head.json"):
-            path.unlink(missing_ok=True)
+        Statistics.discard(self.folder)
+        (self.folder / "index" / "head.json").unlink(missing_ok=True)
 
     def titles(self, keys: Sequence[int]) -> list[str]:
         """Return the titles of keys, the id where an item is not described."""

@@ -98,6 +98,8 @@ class Removed:
     first_seq, last_seq : int
         The events' range of sequence numbers; 0 where there were none. A model trained on events up to `first_seq` or beyond
         may have learnt from them.
+    withdrawals : int
+        The third number of `Store.cursor` after the erasure. What was learnt at a lower one may have seen the person.
     """
 
     events: int = 0
@@ -108,6 +110,7 @@ class Removed:
     described: bool = False
     first_seq: int = 0
     last_seq: int = 0
+    withdrawals: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -208,14 +208,23 @@ class Store(Protocol):
         files with `purge`.
         """
 
+    def add_erasure(self, receipt: str) -> None:
+        """Store the sealed receipt of an erasure that found nothing in the store itself."""
+
+    def everybody(self) -> Iterator[tuple[str | None, str | None]]:
+        """Yield (user, None) of each user and (None, session) of each session that anything in the store names."""
+
     def erasures(self) -> list[str]:
         """Return the sealed receipts of all erasures, oldest first."""
 
-    def expire_events(self, type: str, before: float) -> int:
-        """Remove events of a type with ``at < before``; return how many there were. Events of unknown time stay."""
+    def event_types(self) -> tuple[str, ...]:
+        """Return the names of all types that events have or had."""
 
-    def expire_slates(self, before: float) -> int:
-        """Remove answers to moments before a time; return how many there were."""
+    def expire_events(self, type: str, before: float, since: float = float("-inf")) -> int:
+        """Remove events of a type with ``since <= at < before``; return how many. Events of unknown time stay."""
+
+    def expire_slates(self, before: float, since: float = float("-inf")) -> int:
+        """Remove answers to moments ``since <= at < before``; return how many there were."""
 
     def purge(self, compact: bool | None = None) -> bool:
         """Make what was removed leave the files; cheap where nothing was. Return whether it is done, or has to be tried again.

@@ -19,6 +19,20 @@ def _listed(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def _days(text: str) -> dict[str, float]:
+    out = {}
+    for pair in _listed(text):
+        name, found, days = (part.strip() for part in pair.rpartition("="))
+        try:
+            number = float(days)
+        except ValueError:
+            number = 0.0
+        if not found or not name or not 0 < number <= 36_500:
+            raise ValueError(f"{pair!r} is no event type with days from above 0 to 36,500, an example is 'view=90, *=365'")
+        out[name] = number
+    return out
+
+
 class Settings(BaseSettings):
     """Every knob of Occasion. Unknown names are refused.
 
@@ -89,6 +103,12 @@ class Settings(BaseSettings):
         Redact e-mail addresses, phone, card and identity numbers in free text before it is stored or read by a model.
     pseudonymous : bool
         Store keyed hashes instead of user ids and sessions; the key is <home>/home.key.
+    retention_days : str
+        Days that events are kept by type, as in ``view=90, purchase=730, *=365``; ``*``: types not named. Empty: for ever.
+    slate_days, rejects_days : float
+        Days that answers, and rejected rows of imports, are kept; 0: for ever.
+    upkeep_seconds : float
+        How often a running service removes what is too old, 1 to 86,400.
     """
 
     model_config = SettingsConfigDict(env_prefix="OCCASION_", toml_file="occasion.toml", extra="forbid", frozen=True)
@@ -129,6 +149,10 @@ class Settings(BaseSettings):
     default_consent: str = "personalise,train,analyse"
     redact_text: bool = True
     pseudonymous: bool = False
+    retention_days: str = ""
+    slate_days: float = Field(default=0.0, ge=0, le=36_500)
+    rejects_days: float = Field(default=30.0, ge=0, le=36_500)
+    upkeep_seconds: float = Field(default=3600.0, ge=1, le=86_400)
 
     @field_validator("time_zone")
     @classmethod
@@ -146,6 +170,17 @@ class Settings(BaseSettings):
         if unknown:
             raise ValueError(f"{unknown[0]!r} is no purpose; there are {', '.join(PURPOSES)}")
         return text
+
+    @field_validator("retention_days")
+    @classmethod
+    def _known_days(cls, text: str) -> str:
+        _days(text)
+        return text
+
+    @property
+    def retention(self) -> dict[str, float]:
+        """Event type to the days it is kept; ``*`` stands for those not named."""
+        return _days(self.retention_days)
 
     @property
     def granted_by_default(self) -> frozenset[str]:

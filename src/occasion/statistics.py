@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Neighbours", "SignalCodes", "SignalTable", "Statistics", "liking", "rating_range"]
 
+FILE, PARTIAL = "statistics.npz", "statistics.partial.npz"
 DAY = 86_400.0
 WINDOW = 10
 """How many following events of the same person count as going together with an event."""
@@ -475,9 +476,15 @@ class Statistics:
             arrays[f"count{n}"] = np.concatenate([*table.counts, np.zeros(0, np.float32)])
         head: dict[str, Any] = {"half_life": self.half_life, "cursor": self.cursor, "events": self.events, "repeats": self.repeats}
         head |= {"basis": self.basis, "ratings": self.ratings, "reference": self.reference, "signals": tables}
-        partial = folder / "statistics.partial.npz"
+        partial = folder / PARTIAL
         np.savez(partial, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
-        partial.replace(folder / "statistics.npz")
+        partial.replace(folder / FILE)
+
+    @staticmethod
+    def discard(folder: Path) -> None:
+        """Remove what `save` wrote, half written files included: counts of people who are gone must not lie about."""
+        for name in (FILE, PARTIAL):
+            (folder / name).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: Path) -> Statistics:
@@ -488,7 +495,7 @@ class Statistics:
         ModelError
             If the file is missing or damaged; it can be rebuilt from the store.
         """
-        path = folder / "statistics.npz"
+        path = folder / FILE
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return cls._restored(json.loads(arrays["head"].tobytes()), arrays)

@@ -43,7 +43,8 @@ class Manifest:
     parent : str
         The version in service when it was made; "blend": none.
     data : mapping
-        events, items, users, seq (greatest event number it was learnt from), first_at, last_at, and a fingerprint.
+        events, items, users, seq (greatest event number it was learnt from), withdrawals (third number of the store's cursor
+        before the log was read), first_at, last_at, and a fingerprint.
     settings : mapping
         What it was fitted with.
     metrics : mapping

@@ -1,5 +1,6 @@
 """Stopped in the middle, an import goes on; killed in the middle, nothing is lost and nothing is there twice."""
 
+import json
 import os
 import random
 import signal
@@ -110,7 +111,7 @@ def killed_until_done(folder, log, kills, seed):
     assert total == sum(n for n in range(ROWS) if n % 1000)
     assert states(store) == []
     store.close()
-    listed = rejects.read_text("utf-8").splitlines()
+    listed = [json.loads(line)["line"] for line in rejects.read_text("utf-8").splitlines()]
     assert len(set(listed)) == rejected
     return resumed
 

@@ -325,7 +325,15 @@ def test_people_choose_see_and_leave(http):
     assert [e["id"] for e in held["events"]] == ["eva-1"]
     assert held["slates"][0]["context"]["text"] == "a very private sentence"
     gone = http.request("DELETE", "/v1/people", params={"user": "eva"}).json()
-    assert (gone["events"], gone["slates"]) == (1, 1)
+    assert (gone["removed"]["events"], gone["removed"]["slates"], gone["clean"]) == (1, 1, True)
+    kept = http.get("/v1/people/receipts").json()["receipts"]
+    assert [{**gone["receipt"], "still_holding": []}] == kept
+    check = {"receipt": gone["receipt"], "user": "eva"}
+    good = {"valid": True, "signature": True, "of_this_home": True, "subject": True}
+    assert http.post("/v1/people/receipts/verify", json=check).json() == good
+    check["receipt"]["at"] += 1
+    assert http.post("/v1/people/receipts/verify", json=check).json()["valid"] is False
+    refused(http.post("/v1/people/receipts/verify", json={"receipt": {"at": 1}}), 422)
     refused(http.get("/v1/people/export", params={"user": "eva"}), 404)
     refused(http.request("DELETE", "/v1/people", params={"user": "eva"}), 404)
     refused(http.get("/v1/people/consent"), 422)

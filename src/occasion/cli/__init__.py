@@ -1,7 +1,7 @@
 """The command line. To add a command: write it in a file of this package, add its line here.
 
 Exit codes: 0 done; 1 something unforeseen; 2 wrong usage, a value or a setting that cannot be used; 3 an id that is not
-there; 4 the store; 5 encoder, model, index, or a missing extra; 6 rows were rejected; 130 interrupted.
+there; 4 the store; 5 encoder, model, index, or a missing extra; 6 rows were rejected, or a receipt does not hold; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ COMMANDS = {
     "versions": "occasion.cli.learning:versions",
     "promote": "occasion.cli.learning:promote",
     "rollback": "occasion.cli.learning:rollback",
+    "retire": "occasion.cli.learning:retire",
     "scenarios": "occasion.cli.scenarios:scenarios",
     "tune": "occasion.cli.tuning:tune",
     "distill": "occasion.cli.tuning:distill",
+    "privacy": "occasion.service.people_commands:privacy",
     "export": "occasion.cli.transfer:export",
     "info": "occasion.cli.upkeep:info",
     "config": "occasion.cli.settings:config",
@@ -92,7 +94,8 @@ def cli() -> None:
     .occasion in the working folder. The options below may stand before or behind the command.
 
     Exit codes: 0 done; 1 something unforeseen; 2 wrong usage or a value that cannot be used; 3 an id that is not there;
-    4 the store; 5 encoder, model, index or a missing extra; 6 rows were rejected; 130 interrupted.
+    4 the store; 5 encoder, model, index or a missing extra; 6 rows were rejected, or a receipt does not hold;
+    130 interrupted.
     """
 
 

@@ -1,4 +1,4 @@
-"""Commands of learning: fit, versions, promote, rollback."""
+"""Commands of learning: fit, versions, promote, rollback, retire."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from occasion.cli.documented import Documented
 from occasion.cli.invocation import common_options, current
 from occasion.cli.parameters import seconds
 
-__all__ = ["fit", "promote", "rollback", "versions"]
+__all__ = ["fit", "promote", "retire", "rollback", "versions"]
 
 
 @click.command(cls=Documented, short_help="Learn a model version from the log.")
@@ -147,6 +147,29 @@ def rollback(if_worse: bool) -> None:
         before = registry.in_service()
         version = registry.rollback()
     _changed(before, version)
+
+
+@click.command(cls=Documented, short_help="Delete a version that no longer serves.")
+@click.argument("version")
+@common_options
+def retire(version: str) -> None:
+    """Delete a version's files. One that is in service is refused: promote another one first.
+
+    Versions that learnt from people who were erased later are named by `occasion privacy receipts`.
+
+    Examples
+    --------
+      occasion retire 20261124-101500-4f2a
+    """
+    from occasion.privacy.erasure import retire as remove
+
+    invocation = current()
+    with invocation.store() as store:
+        remove(store, invocation.settings(), version)
+    if invocation.json:
+        invocation.emit({"retired": version})
+    else:
+        click.echo(f"{version} is gone")
 
 
 def _changed(before: str, version: str) -> None:

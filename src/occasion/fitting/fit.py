@@ -96,6 +96,7 @@ def fit(
         whole = held.enter_context(closing(open_guarded(settings))) if store is None else store
         recommender = held.enter_context(Recommender(settings, store=whole, encoder=encoder, learned=False))
         recommender.refresh()
+        withdrawals = whole.cursor()[2]
         log = read_log(recommender)
         note(f"read {len(log.frame)} liked events of {len(log.data.users)} people, {len(log.data.items)} items")
         split = split_log(log.columns, share=_share(recommender.versions, log))
@@ -108,7 +109,7 @@ def fit(
         manifest = versions.put(
             LearnedModel("new", final, log.shift, recommender.past_signals).save,
             parent=versions.in_service(),
-            data=_about(log, whole),
+            data={**_about(log, whole), "withdrawals": withdrawals},
             settings={"budget": budget, "seed": seed, "threads": threads, "without": list(without), "share": SHARE},
             metrics=verdict.metrics,
             gate={"passed": verdict.passed, "reasons": list(verdict.reasons), "against": rival},

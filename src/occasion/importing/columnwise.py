@@ -50,6 +50,7 @@ class EventRows:
         self._roles = plan.roles()
         self._bad = {row: (column, value, reason) for row, column, value, reason in known or ()}
         user, session, item = self._ids("user"), self._ids("session"), self._ids("item")
+        self._people = user, session
         if "item" in self._roles:
             self._require(item.codes >= 0, self._roles["item"][0].column, "no item")
         self._require((user.codes >= 0) | (session.codes >= 0), self._who(), "no user and no session")
@@ -64,6 +65,14 @@ class EventRows:
         self.faults: RowFaults = [(row, *self._bad[row]) for row in sorted(self._bad)]
         ids = _content_ids(chosen, value[kept], at[kept], Coded(given.values, given.codes[kept]))
         self.batch = EventBatch(id=ids, value=value[kept], at=at[kept], **chosen)
+
+    def owner(self, row: int) -> str:
+        """Return whose row of the frame it is: the user, else the session, else ""."""
+        for column in self._people:
+            code = int(column.codes[row])
+            if code >= 0:
+                return str(column.values[code])
+        return ""
 
     # -- cells ----------------------------------------------------------------------------------------------------------
     def _require(self, good: NDArray[np.bool_], column: str, reason: str) -> None:

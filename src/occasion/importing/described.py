@@ -32,9 +32,9 @@ _SEPARATORS = {"list": "|"}
 class RowFault(Exception):
     """A row cannot be used: which column, what it holds, why."""
 
-    def __init__(self, column: str, value: str, reason: str) -> None:
+    def __init__(self, column: str, value: str, reason: str, who: str | None = None) -> None:
         super().__init__(reason)
-        self.column, self.value, self.reason = column, value, reason
+        self.column, self.value, self.reason, self.who = column, value, reason, who
 
 
 def _slate(fields: Mapping[str, Any]) -> Slate:
@@ -69,9 +69,24 @@ def rows_to_values(
                 raise RowFault(column, "", "an id is empty")
             yield make(fields)
         except RowFault as fault:
+            fault.who = _owner(kind, row, uses)
             yield fault
         except (DataError, TypeError, ValueError, KeyError, AttributeError) as error:
-            yield RowFault("", as_text(dict(row)), _reason(error))
+            yield RowFault("", as_text(dict(row)), _reason(error), _owner(kind, row, uses))
+
+
+def _owner(kind: str, row: Mapping[str, Any], uses: Sequence[ColumnUse]) -> str | None:
+    """Return whose row it is, "" where that cannot be read; None for items."""
+    if kind == "items":
+        return None
+    cells = {use.role: row.get(use.column) for use in uses}
+    if kind == "users":
+        return as_text(cells.get("id") or "")
+    try:
+        context = as_mapping(cells.get("context"), lambda part: part)
+    except Fault:
+        return ""
+    return as_text(context.get("user") or context.get("session") or "")
 
 
 def _reason(error: Exception) -> str:

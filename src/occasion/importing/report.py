@@ -34,6 +34,8 @@ class Reject:
         What was found there, cut at 200 characters.
     reason : str
         A short phrase, the same for all rows with the same fault.
+    who : str or None
+        Whose row it is: a user, else a session; "" where that cannot be read. None: a row of a catalogue, which is nobody's.
     """
 
     file: str
@@ -41,6 +43,7 @@ class Reject:
     column: str
     value: str
     reason: str
+    who: str | None = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", self.value[:VALUE_LENGTH])

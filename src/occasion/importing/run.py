@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, cast
 
 from occasion.data import Item, Slate, User, content_hash
@@ -20,11 +18,15 @@ from occasion.importing.columnwise import EventRows
 from occasion.importing.described import RowFault, rows_to_values
 from occasion.importing.frames import frame_of
 from occasion.importing.planning import Options, Paths, Source, open_files
-from occasion.importing.report import FilePlan, ImportSummary, Reject, RowFaults
+from occasion.importing.report import FilePlan, ImportSummary, Reject
+from occasion.privacy.guarded import GuardedStore
+from occasion.privacy.rejected import list_rejects
 from occasion.protocols import Progress, Store
 
 __all__ = ["import_files"]
 
+OwnedFaults = list[tuple[tuple[int, str, str, str], str | None]]
+"""(row, column, value, reason) of rows that cannot be used, each with whose row it is."""
 VALUES = 5000
 """Items or users written in one transaction."""
 
@@ -70,8 +72,9 @@ def import_files(
     time_zone : str
         IANA zone of times written without one.
     rejects : path, optional
-        File that each rejected row is appended to, as a line of JSON with file, line, column, value and reason. After a
-        stop by force a row may be listed twice.
+        File that each rejected row is appended to, as a line of JSON with file, line, column, value, reason, who and at (when
+        it was rejected, unix seconds). Behind a guarded store values are redacted and ids are what the store has of them.
+        After a stop by force a row may be listed twice.
     validate_only : bool
         Read and check everything, write nothing.
     progress : callable, optional
@@ -91,7 +94,9 @@ def import_files(
         raise DataError("there is no store to import into. Cure: pass a store, or validate_only=True.")
     started = time.perf_counter()
     summary = ImportSummary(validate_only=validate_only, rejects_file=os.fspath(rejects) if rejects else "")
-    with open_files(paths, stdin) as files, _Rejects(rejects, summary) as rejected:
+    guard = store if isinstance(store, GuardedStore) else None
+    with open_files(paths, stdin) as files:
+        rejected = _Rejects(rejects, summary, guard)
         sources = options.sources(files)
         run = _Run(None if validate_only else store, options, summary, rejected)
         run.progress = _Steps(progress, [source for source, _ in sources])
@@ -105,28 +110,19 @@ def import_files(
 class _Rejects:
     """The file of rejected rows: made when the first row is rejected."""
 
-    def __init__(self, path: str | os.PathLike[str] | None, summary: ImportSummary) -> None:
-        self._path, self._summary = Path(path) if path else None, summary
-        self._stack = contextlib.ExitStack()
-        self._file: Any = None
-
-    def __enter__(self) -> _Rejects:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stack.close()
+    def __init__(self, path: str | os.PathLike[str] | None, summary: ImportSummary, guard: GuardedStore | None) -> None:
+        self._path, self._summary, self._guard = Path(path) if path else None, summary, guard
 
     def add(self, rows: Sequence[Reject]) -> None:
         """Count rows and list them in the file."""
+        if self._guard is not None:
+            kept = [self._guard.rejected(row.who, row.value) for row in rows]
+            rows = [replace(row, who=who, value=value) for row, (who, value) in zip(rows, kept, strict=True)]
         self._summary.reject(rows)
         if not rows or self._path is None:
             return
         try:
-            if self._file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._stack.enter_context(self._path.open("a", encoding="utf-8", errors="replace"))
-            self._file.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
-            self._file.flush()
+            list_rejects(self._path, [asdict(row) for row in rows])
         except OSError as error:
             raise DataError(f"rejected rows cannot be listed in {self._path}: {error.strerror}. Cure: name another file.") from None
 
@@ -207,12 +203,13 @@ class _Run:
     def _chunk(self, source: Source, plan: FilePlan, chunk: Chunk, counts: ImportSummary) -> None:
         """Import one chunk and count its rows."""
         name = source.file.name
-        rejects = [Reject(file=name, line=line, column="", value=value, reason=reason) for line, value, reason in chunk.faults]
+        nobody = None if plan.kind == "items" else ""
+        rejects = [Reject(file=name, line=line, column="", value=v, reason=reason, who=nobody) for line, v, reason in chunk.faults]
         if plan.kind == "events":
             new, unchanged, more = self._events(plan, chunk)
         else:
             new, unchanged, more = self._values(plan, chunk)
-        rejects += [Reject(file=name, line=chunk.lines[row], column=c, value=v, reason=r) for row, c, v, r in more]
+        rejects += [Reject(file=name, line=chunk.lines[row], column=c, value=v, reason=r, who=who) for (row, c, v, r), who in more]
         self._rejects.add(sorted(rejects, key=lambda reject: reject.line))
         counts.reject(rejects)
         for total in (counts, self._summary):
@@ -220,20 +217,21 @@ class _Run:
             total.new += new
             total.unchanged += unchanged
 
-    def _events(self, plan: FilePlan, chunk: Chunk) -> tuple[int, int, RowFaults]:
+    def _events(self, plan: FilePlan, chunk: Chunk) -> tuple[int, int, OwnedFaults]:
         frame, faults = frame_of(chunk, plan)
         events = EventRows(frame, plan, self._options.zone, faults)
         valid = len(events.batch.id)
+        owned: OwnedFaults = [(fault, events.owner(fault[0])) for fault in events.faults]
         if self._store is None:
-            return 0, 0, events.faults
+            return 0, 0, owned
         new = self._store.append_columns(events.batch) if valid else 0
-        return new, valid - new, events.faults
+        return new, valid - new, owned
 
-    def _values(self, plan: FilePlan, chunk: Chunk) -> tuple[int, int, RowFaults]:
+    def _values(self, plan: FilePlan, chunk: Chunk) -> tuple[int, int, OwnedFaults]:
         new, valid, faults = 0, 0, []
         made = enumerate(rows_to_values(plan.kind, chunk.dictionaries(), plan, self._options.zone))
         while some := list(islice(made, VALUES)):
-            faults += [(row, v.column, v.value, v.reason) for row, v in some if isinstance(v, RowFault)]
+            faults += [((row, v.column, v.value, v.reason), v.who) for row, v in some if isinstance(v, RowFault)]
             values = [v for _, v in some if not isinstance(v, RowFault)]
             valid += len(values)
             if self._store is not None and values:

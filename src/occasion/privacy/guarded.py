@@ -6,7 +6,6 @@ refuse every purpose. All else passes through.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +16,7 @@ from occasion.data import Event, Scalar, Slate, User
 from occasion.errors import SettingsError
 from occasion.people import PURPOSES, Consent, Person, Removed
 from occasion.privacy.choices import Choices
+from occasion.privacy.keyring import pseudonym as keyed_pseudonym
 from occasion.privacy.redaction import redacted, redacted_signals
 from occasion.protocols import Coded, EventBatch, Store
 from occasion.settings import Settings
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GuardedStore", "guarded", "open_guarded"]
 
-_PSEUDONYM = re.compile(r"~[0-9a-f]{32}")
 STATE = "pseudonyms"
 """State that names the key of a store's pseudonyms."""
 
@@ -83,9 +82,7 @@ class GuardedStore:
     # -- ids --------------------------------------------------------------------------------------------------------------
     def pseudonym(self, who: str | None) -> str | None:
         """Return what a user id or a session is stored as."""
-        if self._key is None or who is None or _PSEUDONYM.fullmatch(who):
-            return who
-        return f"~{self._key.keyed_hash('pseudonyms', who)}"
+        return who if self._key is None or who is None else keyed_pseudonym(self._key, who)
 
     # -- what goes in -----------------------------------------------------------------------------------------------------
     def put_users(self, users: Iterable[User]) -> int:
@@ -148,6 +145,15 @@ class GuardedStore:
         if not self.settings.redact_text:
             return text, signals
         return redacted(text), redacted(signals) if isinstance(signals, str) else redacted_signals(signals)
+
+    def rejected(self, who: str | None, value: str) -> tuple[str | None, str]:
+        """Return what may be listed of a row that was not taken: whose it is, and what was found. None: nobody's row.
+
+        Where ids are pseudonyms nothing is listed that was found in rows of people: it may be an id.
+        """
+        if who is None or self._key is None:
+            return who, redacted(value) if self.settings.redact_text else value
+        return self.pseudonym(who) if who else "", ""
 
     # -- what may be kept ---------------------------------------------------------------------------------------------------
     def _forbids(self, user: str | None, session: str | None) -> bool:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
 from occasion.errors import SettingsError
 
-__all__ = ["KEY_FILE", "HomeKey"]
+__all__ = ["KEY_FILE", "HomeKey", "pseudonym"]
 
 KEY_FILE = "home.key"
 SIZE = 32
+_PSEUDONYM = re.compile(r"~[0-9a-f]{32}")
 
 
 class HomeKey:
@@ -50,6 +52,11 @@ class HomeKey:
                 f"the key {self.path} is damaged. Cure: restore it from a backup; without it ids cannot be matched."
             )
 
+    @staticmethod
+    def exists(home: Path) -> bool:
+        """Return whether a home has its key already."""
+        return (home / KEY_FILE).exists()
+
     def _check_mode(self) -> None:
         if os.name == "posix" and self.path.stat().st_mode & 0o077:
             raise SettingsError(f"others can read the key {self.path}. Cure: chmod 600 {self.path}")
@@ -66,6 +73,11 @@ class HomeKey:
     def fingerprint(self) -> str:
         """16 hex digits that tell one key from another and say nothing else."""
         return hashlib.sha256(self.derived("fingerprint")).hexdigest()[:16]
+
+
+def pseudonym(key: HomeKey, who: str) -> str:
+    """Return what an id is stored as where ids are pseudonyms; one that is a pseudonym already stays what it is."""
+    return who if _PSEUDONYM.fullmatch(who) else f"~{key.keyed_hash('pseudonyms', who)}"
 
 
 def _make(path: Path) -> None:

@@ -63,6 +63,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.imports.start()
+        service.upkeep.start()
         warming = asyncio.create_task(_warm(service, warm))
         try:
             yield

@@ -13,7 +13,9 @@ from filelock import FileLock
 
 from occasion.errors import StoreError
 
-__all__ = ["ControlFile"]
+__all__ = ["FILE", "ControlFile"]
+
+FILE = "service.db"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS access_key (
@@ -43,7 +45,7 @@ class ControlFile:
     """
 
     def __init__(self, home: Path) -> None:
-        self.path = home / "service.db"
+        self.path = home / FILE
         self._threads = threading.local()
         self._open: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
@@ -69,6 +71,7 @@ class ControlFile:
         if own is None:
             own = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
             own.execute("PRAGMA synchronous = FULL")
+            own.execute("PRAGMA secure_delete = ON")
             self._threads.connection = own
             with self._guard:
                 self._open.append(own)

@@ -15,6 +15,7 @@ from occasion.service.quotas import Quotas
 from occasion.service.rates import RateLimits
 from occasion.service.sentences import SentenceCache
 from occasion.service.tenants import Tenant, Tenants
+from occasion.service.upkeep import Upkeep
 from occasion.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Service:
         self._encoder_lock = threading.Lock()
         self.tenants = Tenants(settings, self.encoder)
         self.imports = ImportRunner(self.jobs, self.tenants, self.quotas)
+        self.upkeep = Upkeep(settings, self.tenants, self.forget_withdrawn)
         self.stopping = False
         self.ready = threading.Event()
         """Set once answers can be given."""
@@ -91,6 +93,7 @@ class Service:
     def close(self) -> None:
         """Finish what runs, then close everything; idempotent."""
         self.stopping = True
+        self.upkeep.close()
         self.imports.close()
         self.answers.close()
         self.writes.close()

@@ -19,6 +19,7 @@ from occasion.stores.sqlite_upkeep import Upkeep
 
 __all__ = ["SqliteStore"]
 
+NEVER = float("-inf")
 PAGE = 10_000
 """Rows read at once where values are made of them."""
 
@@ -221,18 +222,30 @@ class SqliteStore:
         """Remove everything of a person in one transaction; see `Store.erase`."""
         return self._people.erase(user, session, seal)
 
+    def add_erasure(self, receipt: str) -> None:
+        """Store the receipt of an erasure that found nothing here."""
+        self._people.add_erasure(receipt)
+
+    def everybody(self) -> Iterator[tuple[str | None, str | None]]:
+        """Yield (user, None) of each user and (None, session) of each session that anything here names."""
+        return self._people.everybody()
+
     def erasures(self) -> list[str]:
         """Return the sealed receipts of all erasures, oldest first."""
         return self._people.erasures()
 
     # -- upkeep ---------------------------------------------------------------------------------------------------------
-    def expire_events(self, type: str, before: float) -> int:
-        """Remove events of a type with ``at < before``; return how many there were. Events of unknown time stay."""
-        return self._upkeep.expire_events(type, before)
+    def event_types(self) -> tuple[str, ...]:
+        """Return the names of all types that events have or had."""
+        return tuple(name for (name,) in self._file.read("SELECT name FROM event_type ORDER BY key"))
 
-    def expire_slates(self, before: float) -> int:
-        """Remove answers to moments before a time; return how many there were."""
-        return self._upkeep.expire_slates(before)
+    def expire_events(self, type: str, before: float, since: float = NEVER) -> int:
+        """Remove events of a type with ``since <= at < before``; return how many. Events of unknown time stay."""
+        return self._upkeep.expire_events(type, before, since)
+
+    def expire_slates(self, before: float, since: float = NEVER) -> int:
+        """Remove answers to moments ``since <= at < before``; return how many there were."""
+        return self._upkeep.expire_slates(before, since)
 
     def purge(self, compact: bool | None = None) -> bool:
         """Make what was removed leave the files; see `Store.purge`."""

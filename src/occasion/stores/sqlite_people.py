@@ -21,6 +21,13 @@ JOIN session ON session.key = event.session
 JOIN person ON person.session = session.id
 WHERE event.person IN (?)
 """
+_EVERYBODY = (
+    "SELECT user, NULL FROM (SELECT user FROM person WHERE user IS NOT NULL UNION SELECT user FROM slate WHERE user IS NOT NULL) "
+    "WHERE user > ? ORDER BY user LIMIT ?",
+    "SELECT NULL, session FROM (SELECT session FROM person WHERE session IS NOT NULL "
+    "UNION SELECT session FROM slate WHERE session IS NOT NULL UNION SELECT id FROM session) WHERE session > ? "
+    "ORDER BY session LIMIT ?",
+)
 _NEWEST = "SELECT person, granted FROM (SELECT person, granted, max(seq) FROM consent WHERE purpose = ? GROUP BY person)"
 
 
@@ -129,13 +136,26 @@ class People:
                 return None
             scan.look(connection, subject.keys)
             counters = Counters.load(connection)
-            removed = _remove(connection, subject, scan)
             counters.withdrawals += 1
+            removed = replace(_remove(connection, subject, scan), withdrawals=counters.withdrawals)
             counters.save(connection)
             set_pending(connection)
             if seal is not None:
                 connection.execute("INSERT INTO erasure (receipt) VALUES (?)", (seal(removed),))
         return removed
+
+    def add_erasure(self, receipt: str) -> None:
+        """Store the receipt of an erasure that found nothing here."""
+        with self._file.writing() as connection:
+            connection.execute("INSERT INTO erasure (receipt) VALUES (?)", (receipt,))
+
+    def everybody(self) -> Iterator[tuple[str | None, str | None]]:
+        """Yield (user, None) of each user and (None, session) of each session, whatever knows of them."""
+        for sql in _EVERYBODY:
+            last = ""
+            while rows := self._file.read(sql, last, 10_000):
+                yield from rows
+                last = rows[-1][0] or rows[-1][1]
 
     def erasures(self) -> list[str]:
         """Return the sealed receipts of all erasures, oldest first."""

@@ -38,25 +38,25 @@ class Upkeep:
         self._file = file
 
     # -- retention --------------------------------------------------------------------------------------------------------
-    def expire_events(self, type: str, before: float) -> int:
-        """Remove events of a type with ``at < before``; return how many there were."""
+    def expire_events(self, type: str, before: float, since: float) -> int:
+        """Remove events of a type with ``since <= at < before``; return how many there were."""
         rows = self._file.read("SELECT key FROM event_type WHERE name = ?", type) if findable(type) else []
-        return self._expire("event", f"type = {rows[0][0]} AND at < ?", before) if rows else 0
+        return self._expire("event", f"type = {rows[0][0]} AND at < ? AND at >= ?", before, since) if rows else 0
 
-    def expire_slates(self, before: float) -> int:
-        """Remove answers to moments before a time; return how many there were."""
-        return self._expire("slate", "at < ?", before)
+    def expire_slates(self, before: float, since: float) -> int:
+        """Remove answers to moments ``since <= at < before``; return how many there were."""
+        return self._expire("slate", "at < ? AND at >= ?", before, since)
 
-    def _expire(self, table: str, condition: str, before: float) -> int:
+    def _expire(self, table: str, condition: str, *bounds: float) -> int:
         ((top,),) = self._file.read(f"SELECT ifnull(max(seq), 0) FROM {table}")
         gone = 0
         for start in range(0, top, WINDOW):
             where = f"FROM {table} WHERE seq > {start} AND seq <= {start + WINDOW} AND {condition}"
-            if not self._file.read(f"SELECT 1 {where} LIMIT 1", before):
+            if not self._file.read(f"SELECT 1 {where} LIMIT 1", *bounds):
                 continue
             with self._file.writing() as connection:
                 counters = Counters.load(connection)
-                gone += connection.execute(f"DELETE {where}", (before,)).rowcount
+                gone += connection.execute(f"DELETE {where}", bounds).rowcount
                 counters.withdrawals += 1
                 counters.save(connection)
                 set_pending(connection)

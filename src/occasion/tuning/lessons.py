@@ -64,6 +64,8 @@ class Lessons:
         Liked events in the lessons.
     fingerprint : str
         Differs where anything of the above does.
+    seq, withdrawals : int
+        Greatest event number in the lessons, and the third number of the store's cursor before they were read.
     """
 
     texts: list[str]
@@ -76,6 +78,8 @@ class Lessons:
     report: Questions
     events: int
     fingerprint: str
+    seq: int
+    withdrawals: int
 
     def text(self, row: int) -> str:
         """Return the text of a row."""
@@ -106,6 +110,7 @@ def read_lessons(store: Store, *, seed: int = 0, by_default: Collection[str] = P
     texts = texts_of(store)
     if not any(texts):
         raise DataError("no item of this store has a text: there is nothing for a language model to read. Cure: import titles.")
+    withdrawals = store.cursor()[2]
     batches = list(store.events())
     columns = Choices(store, "train", by_default).keep(joined(batches)) if batches else None
     if columns is None or len(columns.seq) < LEAST_EVENTS:
@@ -135,7 +140,7 @@ def read_lessons(store: Store, *, seed: int = 0, by_default: Collection[str] = P
         digest.update(part)
     return Lessons(
         texts=texts, sentences=sentences, targets=targets, rows=filled, pairs=pairs, counts=counts, stop=stop, report=report,
-        events=len(rows), fingerprint=digest.hexdigest(),
+        events=len(rows), fingerprint=digest.hexdigest(), seq=int(columns.seq[-1]), withdrawals=withdrawals,
     )  # fmt: skip
 
 

@@ -164,6 +164,7 @@ class _Run:
     def _data(self) -> dict[str, Any]:
         lessons = self.lessons
         return {
+            "seq": lessons.seq, "withdrawals": lessons.withdrawals,
             "fingerprint": lessons.fingerprint, "events": lessons.events, "items": int((lessons.counts > 0).sum()),
             "sentences": len(lessons.sentences), "questions": {"stop": len(lessons.stop), "report": len(lessons.report)},
         }  # fmt: skip

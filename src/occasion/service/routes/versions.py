@@ -49,6 +49,12 @@ class PromoteIn(Body):
     version: Annotated[str, Field(min_length=1, max_length=100, examples=["blend"])]
 
 
+class RetireIn(Body):
+    """The version to delete."""
+
+    version: Annotated[str, Field(min_length=1, max_length=100, examples=["20261124-101500-4f2a"])]
+
+
 class InService(Shown):
     """What serves now, and what served before."""
 
@@ -100,3 +106,9 @@ async def promote(body: PromoteIn, call: Admin) -> Response:
 async def rollback(call: Admin) -> Response:
     """Put the version back into service that was there before the present one."""
     return await _changed(call, "version.rollback", lambda registry: registry.rollback(why=f"key {call.actor}"))
+
+
+@router.post("/versions/retire", response_model=InService, responses=errors(404, 409))
+async def retire(body: RetireIn, call: Admin) -> Response:
+    """Delete a version's files; one that is in service is refused. What it learnt of people who were erased is gone with it."""
+    return await _changed(call, f"version.retire {body.version}", lambda registry: registry.remove(body.version))

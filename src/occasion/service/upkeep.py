@@ -1,0 +1,78 @@
+"""Upkeep: what a running service does by itself from time to time: remove what is too old, and what erasures left to remove."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from filelock import FileLock, Timeout
+
+from occasion.privacy.retention import Expired, expire_if_due
+from occasion.service.logs import logger
+from occasion.service.tenants import Tenant, Tenants
+from occasion.settings import Settings
+
+__all__ = ["Upkeep"]
+
+FIRST_SECONDS = 1.0
+"""After the start; what was due while nothing ran is done then."""
+
+
+class Upkeep:
+    """A thread that looks after all tenants. Of several workers one does it at a time; each forgets for itself.
+
+    Parameters
+    ----------
+    settings : Settings
+    tenants : Tenants
+    forget : callable
+        Drops what the process remembers of people who left, of one tenant.
+    """
+
+    def __init__(self, settings: Settings, tenants: Tenants, forget: Callable[[Tenant], None]) -> None:
+        self._settings, self._tenants, self._forget = settings, tenants, forget
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread = threading.Thread(target=self._run, daemon=True, name="upkeep")
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the tenant that is being looked after."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(30)
+
+    def _run(self) -> None:
+        wait = min(FIRST_SECONDS, self._settings.upkeep_seconds)
+        while not self._stop.wait(wait):
+            wait = self._settings.upkeep_seconds
+            for name in self._tenants.names():
+                if self._stop.is_set():
+                    return
+                try:
+                    self.look_after(self._tenants.get(name))
+                except Exception:
+                    # A store out of reach now may be there at the next round; the other tenants must not wait for it.
+                    logger.exception("upkeep")
+
+    def look_after(self, tenant: Tenant) -> None:
+        """Do what is due for one tenant."""
+        self._forget(tenant)
+        try:
+            with FileLock(tenant.path("upkeep.lock"), timeout=0):
+                begun = time.monotonic()
+                # Rounds of several processes must not add up: a bit less than the time between two of one.
+                done = expire_if_due(tenant.store, tenant.settings, 0.9 * self._settings.upkeep_seconds)
+        except Timeout:
+            return
+        if done is not None and (done.any or not done.clean):
+            self._tell(tenant, done, time.monotonic() - begun)
+
+    @staticmethod
+    def _tell(tenant: Tenant, done: Expired, seconds: float) -> None:
+        fields = {"tenant": tenant.name, "events": sum(done.events.values()), "slates": done.slates, "rejects": done.rejects}
+        logger.info("expired", extra={"fields": {**fields, "clean": done.clean, "seconds": round(seconds, 3)}})
