@@ -65,7 +65,7 @@ def test_event_by_event_counts_what_building_at_once_counts(rows):
         if kind != "dislike":
             seen.setdefault(user, []).append(item)
     rest = columns(rows[half:])
-    late.observe(rest, [{} for _ in rows[half:]], seen)
+    late.observe(rest, {}, seen)
     np.testing.assert_allclose(late.count[:8], whole.count)
     assert late.events == whole.events
     assert late.repeats == whole.repeats
@@ -99,7 +99,7 @@ def test_items_of_one_person_go_together_and_not_with_themselves():
 def test_new_events_bring_items_together_at_once():
     s = Statistics()
     s.build(clicks((0, 0), (0, 1)), 4)
-    s.observe(clicks((7, 3)), [{}], {7: [0]})
+    s.observe(clicks((7, 3)), {}, {7: [0]})
     assert 3 in s.together(0).keys.tolist()
     assert s.together(0).scores[s.together(0).keys.tolist().index(3)] > 0
 
@@ -140,7 +140,7 @@ def test_lift_is_positive_where_an_item_is_chosen_more_than_expected(rows, value
 def test_lift_counts_new_events_and_new_values():
     s = built([(0, i % 4, "click", np.nan, 0.0) for i in range(40)], 4)
     for n in range(20):
-        s.observe(columns([(1, 2, "click", np.nan, float(n))]), [{"weather": "snow"}], {})
+        s.observe(columns([(1, 2, "click", np.nan, float(n))]), {"weather": (np.zeros(1, np.int32), ("snow",))}, {})
     lift = s.lift({"weather": "snow"}, np.arange(4, dtype=np.int32))
     assert lift[2] > 0.3
     assert lift[0] < 0
@@ -155,7 +155,7 @@ def test_many_new_events_count_like_those_of_the_log():
     whole.build(columns(rows), 400, {"mood": (moods, ("dull", "gay"))})
     late.build(columns(rows[:1000]), 400, {"mood": (moods[:1000], ("dull", "gay"))})
     late.under({"mood": "gay"}, 10)  # what was worked out before must not stay
-    late.observe(taken(columns(rows), slice(1000, None)), [{"mood": ("dull", "gay")[m]} for m in moods[1000:]], {})
+    late.observe(taken(columns(rows), slice(1000, None)), {"mood": (moods[1000:], ("dull", "gay"))}, {})
     keys = rng.permutation(400).astype(np.int32)
     np.testing.assert_allclose(late.lift({"mood": "gay"}, keys), whole.lift({"mood": "gay"}, keys), atol=1e-5)
     assert set(whole.under({"mood": "gay"}, 10).tolist()) <= set(late.under({"mood": "gay"}, 10).tolist())
@@ -199,6 +199,6 @@ def test_an_empty_log_answers_empty():
 def test_a_clock_that_jumps_centuries_does_not_overflow():
     s = Statistics(1.0)
     s.build(columns([(0, 0, "click", np.nan, 0.0)]), 2)
-    s.observe(columns([(0, 1, "click", np.nan, 1.6e10)]), [{}], {})
+    s.observe(columns([(0, 1, "click", np.nan, 1.6e10)]), {}, {})
     assert np.isfinite(s.now).all()
     assert s.top(1).keys.tolist() == [1]

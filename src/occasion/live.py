@@ -10,7 +10,7 @@ import contextlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ import numpy as np
 
 from occasion.catalogue import Catalogue
 from occasion.context import ContextExtractor
-from occasion.data import Item, Scalar
+from occasion.data import Item
 from occasion.encoders.cache import VectorCache
 from occasion.encoders.centring import center
 from occasion.errors import EncoderMismatchError, ModelError, StoreError, VectorIndexError
@@ -323,22 +323,17 @@ class LiveState:
         for batch in self.store.events(after=self.statistics.cursor):
             columns = self._before(batch)
             codes = self.extractor.event_signals(columns, self.contexts)
-            self.statistics.observe(columns, _rows(codes, len(columns.seq)), self._recent(columns))
+            self.statistics.observe(columns, codes, self._recent(columns))
             self._follow(columns)
             self.statistics.cursor = int(batch.seq[-1])
 
     def _recent(self, columns: EventColumns) -> dict[int, list[int]]:
         """Return what each person of the batch did before it."""
-        out: dict[int, list[int]] = {}
-        first = int(columns.seq[0]) if len(columns.seq) else 0
-        for user in np.unique(columns.user).tolist():
-            if user in self._trails:
-                self._trails.move_to_end(user)
-            else:
-                past = self.store.history(user, limit=TRAIL)
-                self._trails[user] = past.item[past.seq < first].tolist()
-            out[user] = self._trails[user]
-        return out
+        users = np.unique(columns.user).tolist()
+        self._trails.update(self.store.trails([u for u in users if u not in self._trails], int(columns.seq.min(initial=0)), TRAIL))
+        for user in users:
+            self._trails.move_to_end(user)
+        return {user: self._trails[user] for user in users}
 
     def _follow(self, columns: EventColumns) -> None:
         """Remember what the people of a batch did, so that their next events need no look at the log."""
@@ -382,16 +377,6 @@ class LiveState:
         """Return the centred unit vectors (n, dim) of keys; zero where an item has none."""
         assert self.index is not None
         return self.index.vectors(keys)
-
-
-def _rows(codes: Mapping[str, tuple[NDArray[np.int32], Sequence[Scalar]]], n: int) -> list[dict[str, Scalar]]:
-    """Turn columns of codes into one dictionary an event."""
-    rows: list[dict[str, Scalar]] = [{} for _ in range(n)]
-    for name, (code, values) in codes.items():
-        for row, c in zip(rows, code.tolist(), strict=True):
-            if c >= 0:
-                row[name] = values[c]
-    return rows
 
 
 def _write(path: Path, text: str) -> None:

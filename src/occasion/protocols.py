@@ -160,6 +160,9 @@ class Store(Protocol):
     def history(self, user_key: int, before: float | None = None, limit: int = 500) -> EventColumns:
         """Return the newest `limit` events of a user with ``at < before`` (or unknown time), in order of (at, seq)."""
 
+    def trails(self, user_keys: Sequence[int], before: int, limit: int) -> dict[int, list[int]]:
+        """Return the items of the newest `limit` events of each user among those with seq < `before`, in order of (at, seq)."""
+
     def events(self, after: int = 0, batch: int = 100_000) -> Iterator[EventColumns]:
         """Yield events with seq > `after` in batches, by seq."""
 

@@ -32,6 +32,8 @@ FILE, PARTIAL = "statistics.npz", "statistics.partial.npz"
 DAY = 86_400.0
 WINDOW = 10
 """How many following events of the same person count as going together with an event."""
+GAINS = tuple(lag**-0.5 for lag in range(1, WINDOW + 1))
+"""What an event counts for going together with one so many places later."""
 NEIGHBOURS = 60
 """Neighbours kept of each item."""
 LATE_NEIGHBOURS = 120
@@ -134,8 +136,8 @@ class SignalTable:
             self.spread[code] = out
         return out
 
-    def observe(self, value: Scalar, key: int, weight: float) -> int | None:
-        """Count one event; return the code of the value where its arrays were made anew."""
+    def observe(self, value: Scalar, keys: Sequence[int], weights: Sequence[float]) -> int | None:
+        """Count events of item keys (n,) under a value; return the code of the value where its arrays were made anew."""
         if value not in self.codes:
             if len(self.codes) >= MAX_VALUES:
                 return None
@@ -144,9 +146,11 @@ class SignalTable:
             self.counts.append(np.zeros(0, np.float32))
             self.totals.append(0.0)
         code = self.codes[value]
-        self.totals[code] += weight
-        self.recent[code][key] = self.recent[code].get(key, 0.0) + weight
-        if len(self.recent[code]) <= LATE:
+        late = self.recent[code]
+        for key, weight in zip(keys, weights, strict=True):
+            late[key] = late.get(key, 0.0) + weight
+        self.totals[code] += sum(weights)
+        if len(late) <= LATE:
             return None
         self._merge(code)
         return code
@@ -242,6 +246,7 @@ class Statistics:
         """Events since the last full count by account and item, as one number."""
         self._together: dict[int, CandidateScores] = {}
         self._top: Keys | None = None
+        self._at_top: set[int] = set()
         self._outstanding: dict[tuple[str, int], Keys] = {}
 
     # -- building ---------------------------------------------------------------------------------------------------
@@ -280,38 +285,47 @@ class Statistics:
         self.repeats = self.events - len(np.unique(user.astype(np.int64) * size + item)) if size else 0
         self.neighbours = _neighbours(user, item, size)
 
-    def observe(self, columns: EventColumns, signals: Sequence[Mapping[str, Scalar]], recent: Mapping[int, Sequence[int]]) -> None:
-        """Count new events one by one.
+    def observe(self, columns: EventColumns, signals: SignalCodes, recent: Mapping[int, Sequence[int]]) -> None:
+        """Count new events.
 
         Parameters
         ----------
         columns : EventColumns
             In order of seq.
-        signals : sequence of mapping
-            Signals of each event.
+        signals : SignalCodes
+            Signals of the events, as for `build`.
         recent : mapping of user key to item keys
             What each of these people did before this batch, oldest first.
         """
         self.ratings = rating_range(columns, self.ratings)
         weight = liking(columns, self.ratings)
         trails = {user: list(keys) for user, keys in recent.items()}
-        for n in range(len(columns.seq)):
-            key, value = int(columns.item[n]), float(weight[n])
-            self.grow(key + 1)
-            if value > 0 and self._counts(int(columns.user[n]), key):
-                self._count(key, value, float(columns.at[n]))
-                trail = trails.setdefault(int(columns.user[n]), [])
-                self.events += 1
+        self.grow(int(columns.item.max(initial=-1)) + 1)
+        counted = []
+        rows = zip(columns.user.tolist(), columns.item.tolist(), weight.tolist(), columns.at.tolist(), strict=True)
+        for n, (user, key, value, at) in enumerate(rows):
+            if value > 0 and self._counts(user, key):
+                counted.append(n)
+                self._count(key, value, at)
+                trail = trails.setdefault(user, [])
                 self.repeats += key in trail
                 self._pair(key, trail)
                 trail.append(key)
-                for name, signal in signals[n].items():
-                    if not isinstance(signal, float):
-                        table = self.signals.get(name) or self.signals.setdefault(name, SignalTable())
-                        merged = table.observe(signal, key, value)
-                        self._outstanding.pop((name, -1 if merged is None else merged), None)
+        self.events += len(counted)
+        self._signalled(signals, np.array(counted, np.int64), columns.item, weight)
         if len(columns.seq):
             self.cursor = int(columns.seq[-1])
+
+    def _signalled(self, signals: SignalCodes, counted: NDArray[np.int64], item: Keys, weight: Floats) -> None:
+        """Count events, given by their places, under their signals."""
+        for name, (codes, values) in signals.items():
+            mine = codes[counted]
+            for code in np.unique(mine[mine >= 0]).tolist():
+                if not isinstance(values[code], float):
+                    at = counted[mine == code]
+                    table = self.signals.get(name) or self.signals.setdefault(name, SignalTable())
+                    merged = table.observe(values[code], item[at].tolist(), weight[at].tolist())
+                    self._outstanding.pop((name, -1 if merged is None else merged), None)
 
     def _counts(self, user: int, key: int) -> bool:
         """Return whether one more event of an account counts for an item."""
@@ -342,28 +356,33 @@ class Statistics:
                 self.now *= math.exp2(-min(1000.0, (at - self.reference) / self.half_life))
                 self.reference = at
             self.now[key] += weight * math.exp2(max(-1000.0, (at - self.reference) / self.half_life))
-        if self._top is not None and key not in self._top:
+        if self._top is not None and key not in self._at_top:
             least = self._top[-1] if len(self._top) else -1
             if least < 0 or self.now[key] > self.now[least]:
                 self._top = np.append(self._top, np.int32(key))
+                self._at_top.add(key)
 
     def _pair(self, key: int, trail: Sequence[int]) -> None:
-        for lag, other in enumerate(reversed(trail[-WINDOW:]), 1):
+        if not trail:
+            return
+        late, together = self._late, self._together
+        mine = late[key]
+        for gain, other in zip(GAINS, reversed(trail[-WINDOW:]), strict=False):
             if other != key:
-                gain = lag**-0.5
-                self._late[key][other] = self._late[key].get(other, 0.0) + gain
-                self._late[other][key] = self._late[other].get(key, 0.0) + gain
-                self._together.pop(other, None)
-                self._trim(other)
-        self._together.pop(key, None)
-        self._trim(key)
+                theirs = late[other]
+                mine[other] = mine.get(other, 0.0) + gain
+                theirs[key] = theirs.get(key, 0.0) + gain
+                together.pop(other, None)
+                if len(theirs) > 2 * LATE_NEIGHBOURS:
+                    self._trim(other, theirs)
+        together.pop(key, None)
+        if len(mine) > 2 * LATE_NEIGHBOURS:
+            self._trim(key, mine)
 
-    def _trim(self, key: int) -> None:
-        """Keep the strongest late neighbours alone, once there are too many: a popular item would have thousands."""
-        late = self._late.get(key)
-        if late is not None and len(late) > 2 * LATE_NEIGHBOURS:
-            strongest = sorted(late.items(), key=lambda pair: -pair[1])[:LATE_NEIGHBOURS]
-            self._late[key] = dict(strongest)
+    def _trim(self, key: int, late: Mapping[int, float]) -> None:
+        """Keep the strongest late neighbours alone, now that there are too many: a popular item would have thousands."""
+        strongest = sorted(late.items(), key=lambda pair: -pair[1])[:LATE_NEIGHBOURS]
+        self._late[key] = dict(strongest)
 
     def replace(self, other: Statistics) -> None:
         """Take over all counts of another object; holders of a reference to this one see them."""
@@ -398,6 +417,7 @@ class Statistics:
         """Return the k keys most popular now, best first, only allowed ones, with their decayed counts."""
         if self._top is None or len(self._top) > 2 * TOP:
             self._top = _best(self.now, TOP)
+            self._at_top = set(self._top.tolist())
         keys = self._top if allowed is None else self._top[is_allowed(self._top, allowed)]
         if len(keys) < k and allowed is not None and len(self._top) >= TOP:
             values = np.where(_resized(allowed, len(self.now)), self.now, 0)

@@ -27,7 +27,7 @@ def test_one_account_counts_no_more_than_so_many_honest_ones(built):
         counts.build(columns, 2)
     else:
         counts.build(log([], []), 2)
-        counts.observe(columns, [{}] * len(events), {})
+        counts.observe(columns, {}, {})
     assert counts.count.tolist()[:2] == [MOST_OF_ONE, MOST_OF_ONE + 5]
     assert counts.top(2).keys.tolist() == [1, 0]
 
@@ -48,11 +48,11 @@ def test_late_neighbours_of_a_popular_item_stay_few_and_the_strongest_stay():
         other = 1 if user % 4 == 0 else 2 + user
         users += [user, user]
         items += [0, other]
-    counts.observe(log(users, items), [{}] * len(items), {})
+    counts.observe(log(users, items), {}, {})
     near = counts.together(0)
     assert len(near.keys) <= 2 * LATE_NEIGHBOURS
     assert int(near.keys[np.argmax(near.scores)]) == 1
     # An answer kept in memory follows the next event.
-    counts.observe(log([5000, 5000] * 3, [0, 3] * 3, first=9000), [{}] * 6, {})
+    counts.observe(log([5000, 5000] * 3, [0, 3] * 3, first=9000), {}, {})
     after = counts.together(0)
     assert after.scores[after.keys == 3].sum() > near.scores[near.keys == 3].sum()

@@ -371,6 +371,23 @@ class StoreContract:
         assert np.isnan(history.at).tolist() == [at == -math.inf for at, _ in sorted(rows)][-limit:]
         store.close()
 
+    @settings(**SETTINGS)
+    @given(
+        st.lists(st.tuples(st.sampled_from("uvw"), st.none() | st.integers(0, 9)), max_size=30),
+        st.integers(0, 32),
+        st.integers(1, 12),
+    )
+    def test_trails_are_the_items_of_histories_before_an_event(self, urls, given_events, before, limit):
+        store = open_store(urls())
+        store.append([event(n, user=user, at=at, item=f"i{n % 5}") for n, (user, at) in enumerate(given_events)])
+        keys = [key for user in "uvw" if (key := store.user_key(user)) is not None]
+        trails = store.trails(keys, before, limit)
+        assert list(trails) == keys
+        for key in keys:
+            history = store.history(key, limit=100)
+            assert trails[key] == history.item[history.seq < before].tolist()[-limit:]
+        store.close()
+
     # -- what is refused ------------------------------------------------------------------------------------------------
     def test_half_a_character_in_an_id_is_refused_and_nothing_is_written(self, store):
         half = "a\ud800"

@@ -93,7 +93,9 @@ class GuardedStore:
     def append(self, events: Sequence[Event]) -> int:
         """Append events, but for those of people who refuse everything; see `Store.append`."""
         admitted = [self._event(event) for event in events]
-        return self.inner.append([e for e in admitted if not self._forbids(e.user, e.session)])
+        if not self._all_keep_something():
+            admitted = [e for e in admitted if not self._forbids(e.user, e.session)]
+        return self.inner.append(admitted)
 
     def append_columns(self, batch: EventBatch) -> int:
         """Append events, but for those of people who refuse everything; see `Store.append_columns`."""
@@ -135,6 +137,8 @@ class GuardedStore:
         return self.inner.put_consents(mine)
 
     def _event(self, event: Event) -> Event:
+        if self._key is None and not event.text and not event.signals:
+            return event
         user, session = self.pseudonym(event.user), self.pseudonym(event.session)
         text, signals = self._pair(event.text, event.signals)
         if (user, session, text) == (event.user, event.session, event.text) and signals is event.signals:
@@ -158,11 +162,14 @@ class GuardedStore:
     # -- what may be kept ---------------------------------------------------------------------------------------------------
     def _forbids(self, user: str | None, session: str | None) -> bool:
         """Return whether a person refuses every purpose, so that nothing of them may be kept."""
-        choices = self._present()
-        if any(choice.everybody for choice in choices) or (user is None and session is None):
+        if self._all_keep_something() or (user is None and session is None):
             return False
         key = self.inner.user_key(user, session)
-        return all(choice.refuses(key) for choice in choices)
+        return all(choice.refuses(key) for choice in self._choices)
+
+    def _all_keep_something(self) -> bool:
+        """Return whether nobody at all refuses some purpose, so that nobody refuses all of them: one look for a whole batch."""
+        return any(choice.everybody for choice in self._present())
 
     def _present(self) -> tuple[Choices, ...]:
         withdrawals = self.inner.cursor()[2]
@@ -174,7 +181,7 @@ class GuardedStore:
 
     def _permitted(self, batch: EventBatch) -> NDArray[np.bool_]:
         """Return which rows (n,) may be stored."""
-        if any(choice.everybody for choice in self._present()):
+        if self._all_keep_something():
             return np.ones(len(batch.id), bool)
         users = np.array([not self._forbids(user, None) for user in batch.user.values] + [True])
         sessions = np.array([not self._forbids(None, session) for session in batch.session.values] + [True])

@@ -154,6 +154,10 @@ class SqliteStore:
         """
         return self._log.history(user_key, before, limit)
 
+    def trails(self, user_keys: Sequence[int], before: int, limit: int) -> dict[int, list[int]]:
+        """Return what each of some users did last before an event; see `Store.trails`."""
+        return self._log.trails(user_keys, before, limit)
+
     def events(self, after: int = 0, batch: int = 100_000) -> Iterator[EventColumns]:
         """Yield events with seq > `after` in batches, by seq."""
         return self._log.events(after, batch)

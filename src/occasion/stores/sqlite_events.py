@@ -32,6 +32,7 @@ _ROW = np.dtype([("seq", "i8"), ("user", "i4"), ("item", "i4"), ("type", "i2"), 
 
 _EVENTS = f"SELECT {_COLUMNS} FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
 _TIMED = f"SELECT {_COLUMNS} FROM event WHERE person = ? AND at < ? ORDER BY at DESC, seq DESC LIMIT ?"
+_TRAIL = "SELECT item FROM event WHERE person = ? AND seq < ? ORDER BY at DESC, seq DESC LIMIT ?"
 _UNTIMED = f"SELECT {_COLUMNS} FROM event WHERE person = ? AND at IS NULL ORDER BY seq DESC LIMIT ?"
 
 _INSERT_EVENT = """
@@ -250,6 +251,12 @@ class EventLog:
             rows += self._file.read(_UNTIMED, user_key, limit - len(rows))
         rows.reverse()
         return self._as_columns(rows)
+
+    def trails(self, user_keys: Sequence[int], before: int, limit: int) -> dict[int, list[int]]:
+        """Return the items of the newest `limit` events of each user among those with seq < `before`, in order of (at, seq)."""
+        with self._file.errors("read"):
+            execute = self._file.reader().execute
+            return {u: [item for (item,) in execute(_TRAIL, (u, before, limit)).fetchall()][::-1] for u in user_keys}
 
     def events(self, after: int = 0, batch: int = 100_000) -> Iterator[EventColumns]:
         """Yield events with seq > `after` in batches, by seq."""
