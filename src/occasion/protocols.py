@@ -148,6 +148,9 @@ class Store(Protocol):
     def users(self) -> Iterator[User]:
         """Yield all users that were described (not those only events name)."""
 
+    def find_users(self, text: str, limit: int = 20) -> list[str]:
+        """Return ids of users, described or only named by events, that contain a text; those that begin with it come first."""
+
     def user_key(self, user: str | None, session: str | None = None) -> int | None:
         """Return the key of a user id, else of a session, None if never seen."""
 

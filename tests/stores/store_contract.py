@@ -181,6 +181,13 @@ class StoreContract:
         store.put_users(last.values())
         assert {user.id: user for user in store.users()} == last
         assert all(store.get_user(i) == user for i, user in last.items())
+        assert set(store.find_users("", 100)) == set(last)
+        for name in last:
+            found = store.find_users(name[1:3], 100)
+            assert set(found) == {i for i in last if name[1:3] in i}
+            starts = [i.startswith(name[1:3]) for i in found]
+            assert starts == sorted(starts, reverse=True)
+            assert store.find_users(name[1:3], 1) == found[:1]
         store.close()
 
     @settings(**SETTINGS)

@@ -192,6 +192,12 @@ class GuardedStore:
         """Return a user; see `Store.get_user`."""
         return self.inner.get_user(cast(str, self.pseudonym(user_id)))
 
+    def find_users(self, text: str, limit: int = 20) -> list[str]:
+        """Return ids of users; where ids are stored as pseudonyms, the one of this very id, as no part of it can be looked for."""
+        if self._key is None:
+            return self.inner.find_users(text, limit)
+        return [text] if limit > 0 and text.strip() and self.user_key(text) is not None else []
+
     def user_key(self, user: str | None, session: str | None = None) -> int | None:
         """Return a key; see `Store.user_key`."""
         return self.inner.user_key(self.pseudonym(user), self.pseudonym(session))

@@ -130,6 +130,15 @@ class SqliteStore:
             yield from (user_from(user_id, body) for _, user_id, body in rows)
             after = rows[-1][0]
 
+    def find_users(self, text: str, limit: int = 20) -> list[str]:
+        """Return ids of users that contain a text; those that begin with it come first, then in order of the ids."""
+        if not findable(text):
+            return []
+        sql = "SELECT user FROM person WHERE instr(user, ?) > 0 ORDER BY instr(user, ?) > 1, user LIMIT ?"
+        if not text:
+            sql = "SELECT user FROM person WHERE user IS NOT NULL AND ?1 = ?2 ORDER BY user LIMIT ?3"
+        return [user for (user,) in self._file.read(sql, text, text, limit)]
+
     def user_key(self, user: str | None, session: str | None = None) -> int | None:
         """Return the key of a user id, or, where `user` is None, of an anonymous session; None if never seen."""
         column, value = ("user", user) if user is not None else ("session", session)

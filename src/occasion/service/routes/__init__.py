@@ -11,6 +11,7 @@ ROUTERS = (
     "occasion.service.routes.items",
     "occasion.service.routes.users",
     "occasion.service.routes.people",
+    "occasion.service.routes.moments",
     "occasion.service.routes.imports",
     "occasion.service.routes.scenarios",
     "occasion.service.routes.versions",

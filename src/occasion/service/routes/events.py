@@ -158,11 +158,13 @@ def _history(recommender: Recommender, user: str | None, session: str | None, li
     if key is None:
         return []
     found = recommender.store.history(key, limit=limit)
-    rows = zip(found.item.tolist(), found.type.tolist(), found.value.tolist(), found.at.tolist(), strict=True)
-    shown = [
-        {"item": recommender.live.catalogue.id(item), "type": found.types[kind], "value": _known(value), "at": _known(at)}
-        for item, kind, value, at in rows
-    ]
+    rows = zip(*(c.tolist() for c in (found.item, found.type, found.value, found.at, found.context)), strict=True)
+    contexts = recommender.live.contexts
+    shown = []
+    for item, kind, value, at, context in rows:
+        text, signals = (contexts[context].text, dict(contexts[context].signals)) if 0 <= context < len(contexts) else ("", {})
+        named = {"item": recommender.live.catalogue.id(item), "type": found.types[kind], "value": _known(value), "at": _known(at)}
+        shown.append({**named, "text": text, "signals": signals})
     return shown[::-1]
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from occasion.data import Item, User
 from occasion.service.schemas.base import Attributes, Body, Id, Shown, Text, Time
 
-__all__ = ["Changed", "ItemIn", "ItemOut", "ItemPage", "ItemsIn", "UserIn", "UserOut", "UsersIn"]
+__all__ = ["Changed", "ItemIn", "ItemOut", "ItemPage", "ItemsIn", "UserIds", "UserIn", "UserOut", "UsersIn"]
 
 MOST = 1000
 
@@ -94,3 +94,9 @@ class UserOut(Shown):
 
     id: str
     attributes: dict[str, bool | int | float | str | list[str]] = {}
+
+
+class UserIds(Shown):
+    """Ids of users."""
+
+    users: list[str]

@@ -74,12 +74,14 @@ class Streamed(Acknowledged):
 
 
 class EventOut(Shown):
-    """An event as stored, newest first in lists."""
+    """An event as stored, newest first in lists, with the context it happened in."""
 
     item: str
     type: str
     value: float | None = None
     at: float | None = None
+    text: str = ""
+    signals: dict[str, bool | int | float | str] = {}
 
 
 class EventPage(Shown):

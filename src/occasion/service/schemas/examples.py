@@ -19,6 +19,8 @@ _ENTRY = {
     "because": [],
     "reason": "Fits the moment: watching the game.",
 }
+_SIGNAL = {"name": "weather", "distinct": 3, "values": [{"value": "rain", "evidence": 412.5}]}
+_HABIT = {"name": "categories", "value": "snacks", "share": 0.6, "usual": 0.2, "lift": 3.0}
 _TIMING = {
     "parse": 0.4,
     "queue": 0.1,
@@ -105,6 +107,21 @@ _EXAMPLES: dict[str, Any] = {
     "UserIn": {"id": "ann", "attributes": {"language": "en"}},
     "UsersIn": {"users": [{"id": "ann", "attributes": {"language": "en"}}]},
     "UserOut": {"id": "ann", "attributes": {"language": "en"}},
+    "UserIds": {"users": ["ann", "hannah"]},
+    "MetValue": {"value": "rain", "evidence": 412.5},
+    "MetSignal": _SIGNAL,
+    "SignalsOut": {"signals": [_SIGNAL], "fields": ["categories", "id", "price", "title"]},
+    "HabitOut": _HABIT,
+    "Favourite": {"item": "chips", "title": "Salted tortilla chips", "evidence": 4.0},
+    "TasteOut": {
+        "allowed": True,
+        "events": 9,
+        "kinds": {"purchase": 4, "click": 5},
+        "chosen": [_HABIT],
+        "moments": [],
+        "favourites": [{"item": "chips", "title": "Salted tortilla chips", "evidence": 4.0}],
+        "prices": [2.5, 2.5, 3.2],
+    },
     "EventIn": _EVENT,
     "EventsIn": {"events": [_EVENT]},
     "Acknowledged": {"received": 1, "new": 1},
