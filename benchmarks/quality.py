@@ -55,7 +55,7 @@ def ratings(data: Dataset, asked: pl.DataFrame, options: argparse.Namespace) -> 
     """Fit, and return query_id, score."""
     text = None if "text" in options.without else TextVectors.fit(data.items.texts, options.cache, options.threads)
     model = RatedModel.fit(data, text, seed=options.seed, threads=options.threads, without=tuple(options.without))
-    print("parts: kernel rater, trees;", model.report)
+    print("parts: kernel rater, trees, factors;", model.report)
     queries = data.queries(asked)
     return pl.DataFrame({"query_id": queries.ids, "score": model.predict(queries)})
 

@@ -20,10 +20,10 @@ from occasion.errors import ModelError
 __all__ = ["load", "save"]
 
 CLASSES = {
-    "Bases": "features", "Borrowed": "borrowed", "Ease": "itemitem", "Items": "items", "KernelRater": "rated",
-    "Lift": "contextual", "Model": "model", "Neighbours": "itemitem", "Popularity": "popularity", "Ranker": "ranker",
-    "RatedModel": "rated", "Rows": "rated", "SequenceModel": "sequence", "Signals": "signals", "TextVectors": "text",
-    "Transitions": "itemitem",
+    "Bases": "features", "Borrowed": "borrowed", "Ease": "itemitem", "FactorRater": "factors", "Items": "items",
+    "KernelRater": "kernel", "Lift": "contextual", "Model": "model", "Neighbours": "itemitem", "Popularity": "popularity",
+    "Ranker": "ranker", "RatedModel": "rated", "Rows": "kernel", "SequenceModel": "sequence", "Signals": "signals",
+    "TextVectors": "text", "Transitions": "itemitem",
 }  # fmt: skip
 """Names of the classes that may be in a folder, and their modules."""
 FORMAT = 2
