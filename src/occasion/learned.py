@@ -16,6 +16,7 @@ import numpy as np
 from occasion.errors import ModelError
 from occasion.keyed import looked_up
 from occasion.protocols import EventColumns, Moment
+from occasion.ratings import PREFIX, Ratings, signal_codes
 from occasion.training.model import Model
 from occasion.training.requests import Requests
 from occasion.training.signals import CLOCK, clock_codes
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     Keys = NDArray[np.int32]
     Codes = Mapping[str, tuple[Keys, Sequence[Any]]]
 
-__all__ = ["PREFIX", "LearnedAnswer", "LearnedModel"]
+__all__ = ["LearnedAnswer", "LearnedModel"]
 
-PREFIX = "ctx_"
-"""Stands before the name of a signal in the model's columns."""
 BOOK = "book.json"
+RATED = 30
+"""Best candidates whose expected ratings are looked up, where ratings have a say: the others stay where they are."""
 GROUPS = (
     ("moment", ("moment", "lift_", "own_kernel", "own_moment", "own_ctx", "own_clock", "ease_kernel", "clock_", "number_")),
     ("popularity", ("popular_", "item_")),
@@ -59,6 +60,8 @@ class LearnedAnswer:
     features : (n, f) float32
     raw, least, span : (n,) float32, float, float
         ``scores = (raw - least) / span``.
+    rated : (n,) float32
+        What the expected ratings added to `raw`.
     """
 
     keys: Keys
@@ -67,6 +70,7 @@ class LearnedAnswer:
     raw: Floats
     least: float
     span: float
+    rated: Floats
 
     def of(self, keys: Keys) -> tuple[Floats, NDArray[np.bool_]]:
         """Return the scores (n,) of keys, 0 where unknown, and which are known."""
@@ -87,10 +91,25 @@ class LearnedModel:
         Seconds from UTC to the clock that the model's hours were read from.
     past_signals : callable
         Event columns to the signals given with them: name to (codes (n,), values).
+    ratings : Ratings, optional
+        Predicts what people would rate.
+    rating_weight : float
+        By how many standard deviations of the candidates' scores one of their expected ratings moves a score; 0: ratings have
+        no say in the order.
     """
 
-    def __init__(self, version: str, model: Model, shift: float, past_signals: Callable[[EventColumns], Codes]) -> None:
+    def __init__(
+        self,
+        version: str,
+        model: Model,
+        shift: float,
+        past_signals: Callable[[EventColumns], Codes],
+        *,
+        ratings: Ratings | None = None,
+        rating_weight: float = 0.0,
+    ) -> None:
         self.version, self.model, self.shift, self._past = version, model, shift, past_signals
+        self.ratings, self.rating_weight = ratings, rating_weight
         if model.signals is None:
             raise ModelError(f"the model of version {version} does not say how signals are coded. Cure: `occasion fit` a new one.")
         self.signals = model.signals
@@ -109,16 +128,20 @@ class LearnedModel:
             Where files are missing or damaged.
         """
         model = Model.load(folder)
+        ratings = Ratings.load(folder)
         try:
             book = json.loads((folder / BOOK).read_text())
-            return cls(version, model, float(book["shift"]), past_signals)
+            weight = float(book.get("rating_weight", 0))
+            return cls(version, model, float(book["shift"]), past_signals, ratings=ratings, rating_weight=weight)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{folder / BOOK} cannot be read ({error}). Cure: `occasion fit` makes a new version.") from None
 
     def save(self, folder: Path) -> None:
         """Write the model and how it reads moments into a folder, which is made."""
         self.model.save(folder)
-        (folder / BOOK).write_text(json.dumps({"shift": self.shift}))
+        if self.ratings is not None:
+            self.ratings.save(folder)
+        (folder / BOOK).write_text(json.dumps({"shift": self.shift, "rating_weight": self.rating_weight}))
 
     # -- asking -----------------------------------------------------------------------------------------------------------
     def ask(self, moment: Moment) -> LearnedAnswer:
@@ -133,18 +156,30 @@ class LearnedModel:
         raw, features = raw[fits].astype(np.float32), found.features[0][fits]
         order = np.argsort(keys)
         keys, raw, features = keys[order], raw[order], features[order]
+        rated = self._rated(moment, keys, raw)
+        raw = raw + rated
         least = float(raw.min()) if len(raw) else 0.0
         span = max(float(raw.max()) - least, 1e-9) if len(raw) else 1.0
-        answer = LearnedAnswer(keys, (raw - np.float32(least)) / np.float32(span), features, raw, least, span)
+        answer = LearnedAnswer(keys, (raw - np.float32(least)) / np.float32(span), features, raw, least, span, rated)
         moment.extra["learned"] = answer
         return answer
+
+    def _rated(self, moment: Moment, keys: Keys, raw: Floats) -> Floats:
+        """Return what the expected ratings of candidates add to their scores (n,)."""
+        if self.ratings is None or not self.rating_weight or len(keys) < 2:
+            return np.zeros(len(keys), np.float32)
+        best = np.argsort(-raw, kind="stable")[:RATED]
+        rating = self.ratings.rate(moment, keys[best])
+        out = np.zeros(len(keys), np.float32)
+        out[best] = self.rating_weight * float(raw.std()) * (rating - rating.mean()) / max(float(rating.std()), 1e-9)
+        return out
 
     def request(self, moment: Moment) -> Requests:
         """Return a moment as the model reads it: what was liked before, oldest first, the signals as codes, what is allowed."""
         model, history = self.model, moment.history
         assert history is not None
         rows = np.flatnonzero((moment.extra["liking"] > 0) & (history.item < model.n_items))
-        past, codes = self._past_codes(history, rows), self._codes(moment.signals)
+        past, codes = self._past_codes(history, rows), signal_codes(self.signals, self._values, moment.signals)
         time, when = moment.at, history.at[rows]
         timed = model.bases.times == "unix"
         if timed:
@@ -169,14 +204,6 @@ class LearnedModel:
             past=past,
             allowed=allowed,
         )
-
-    def _codes(self, signals: Mapping[str, Any]) -> NDArray[np.int32]:
-        out = np.full(len(self.signals.names), -1, np.int32)
-        for j, name in enumerate(self.signals.names):
-            value = signals.get(name.removeprefix(PREFIX))
-            if value is not None and name in self._values:
-                out[j] = self._values[name].get(str(value), -1)
-        return out
 
     def _past_codes(self, history: EventColumns, rows: NDArray[np.int64]) -> NDArray[np.int32]:
         out = np.full((len(rows), len(self.signals.names)), -1, np.int32)
@@ -208,7 +235,9 @@ class LearnedModel:
             value = np.nan_to_num(answer.features[:, ranker.column], nan=-1e9)
             part = np.where(value > value.min(), groups[ranker.column], self.names.index("others"))[rows]
             out = np.zeros((len(keys), len(self.names)), np.float32)
-            out[np.arange(len(keys)), part] = answer.scores[rows]
+            rated = (answer.rated[rows] - answer.rated[worst]) / np.float32(answer.span)
+            out[np.arange(len(keys)), part] = answer.scores[rows] - rated
+            out[:, self.names.index("history")] += rated
             return out
         some = answer.features[[*rows, worst]]
         each = sum(
@@ -216,4 +245,5 @@ class LearnedModel:
         )
         values = np.asarray(each)[:, : len(groups)]
         split = np.stack([values[:, groups == g].sum(1) for g in range(len(self.names))], 1)
+        split[:, self.names.index("history")] += answer.rated[[*rows, worst]]
         return np.asarray((split[:-1] - split[-1]) / answer.span, np.float32)

@@ -125,6 +125,7 @@ class Recommender:
         self.explainer = Explainer(self.live)
         self.sources: dict[str, Source] | None = None
         self.version, self.trouble = BLEND, ""
+        self.learned: LearnedModel | None = None
 
     # -- answers --------------------------------------------------------------------------------------------------------
     def recommend(
@@ -281,6 +282,25 @@ class Recommender:
         total = np.sum(list(parts.values()), axis=0) if len(keys) else np.zeros(0)
         return {self.live.catalogue.id(int(key)): float(s) for key, s in zip(keys, total, strict=True)}
 
+    def rate(self, context: Context, items: Sequence[str]) -> dict[str, float]:
+        """Return what a person would rate each of the items that the store knows in this moment, on the scale of the log's ratings.
+
+        Raises
+        ------
+        ModelError
+            Where the version in service has no ratings model.
+        """
+        self.refresh()
+        if self.learned is None or self.learned.ratings is None:
+            raise ModelError(
+                f"the version in service ({self.version}) cannot foretell ratings. Cure: `occasion fit` makes one that can, "
+                "from a log with a few hundred events of the type rating."
+            )
+        moment, _ = self.reader.read(context, Rules(exclude_seen=False), "rate")
+        keys = np.array(self.live.catalogue.keys(dict.fromkeys(items)), np.int32)
+        found = self.learned.ratings.rate(moment, keys).tolist() if len(keys) else []
+        return {self.live.catalogue.id(int(key)): value for key, value in zip(keys, found, strict=True)}
+
     def scored(self, context: Context, *, slate_id: str, sources: Sequence[str] | None = None) -> ScoredCandidates:
         """Return the candidates of a moment with their scores, just as `recommend` would hand them to a policy."""
         names = _known_sources(sources)
@@ -317,7 +337,7 @@ class Recommender:
         ranker = make_ranker("blend", statistics=self.live.statistics, groups=groups)
         if learned is not None:
             ranker = make_ranker("learned", learned=learned, blend=ranker)
-        self.sources, self.ranker = sources, ranker
+        self.sources, self.ranker, self.learned = sources, ranker, learned
         self.version = self._asked_for = BLEND if learned is None else learned.version
 
     def _change_over(self, version: str) -> None:

@@ -49,6 +49,9 @@ class Manifest:
         What it was fitted with.
     metrics : mapping
         Of the gate: name of a stratum to the figures of both systems with intervals.
+    ratings : mapping
+        Of a log with explicit ratings: errors of the ratings model and of plain means on those it had not seen, and its weight
+        in the order.
     gate : mapping
         passed (bool) and reasons (list of sentences).
     parts, left_out : tuple of str
@@ -65,6 +68,7 @@ class Manifest:
     data: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    ratings: Mapping[str, Any] = field(default_factory=dict)
     gate: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()

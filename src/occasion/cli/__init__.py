@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": "occasion.cli.transfer:doctor",
     "index": "occasion.cli.upkeep:index",
     "recommend": "occasion.cli.answers:recommend",
+    "rate": "occasion.cli.ratings:rate",
     "similar": "occasion.cli.answers:similar",
     "feedback": "occasion.cli.feedback:feedback",
     "serve": "occasion.service.commands:serve",

@@ -22,9 +22,11 @@ from occasion.evaluation.split import Moments, Split, split_log
 from occasion.fitting.exclusive import exclusive
 from occasion.fitting.gate import Verdict, judge
 from occasion.fitting.log import LearningLog, item_vectors, read_log
+from occasion.fitting.ratings import learn_ratings, rating_errors, rating_weight
 from occasion.learned import LearnedModel
 from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Encoder, Store
+from occasion.ratings import Ratings
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
 from occasion.training import pipeline
@@ -39,6 +41,8 @@ __all__ = ["fit"]
 
 SHARE = 0.1
 """Newest share of the events that the gate asks about, at most."""
+HALVED = 40
+"""Moments from which on half of them may choose how much ratings count."""
 NEWER = 100
 """Events that the version in service has not learnt from, from which on the gate asks about these alone."""
 LIBRARIES = ("occasion", "numpy", "scipy", "lightgbm", "polars", "torch")
@@ -102,19 +106,29 @@ def fit(
         split = split_log(log.columns, share=_share(recommender.versions, log))
         learn: dict[str, Any] = {"seed": seed, "threads": threads, "vectors": item_vectors(recommender), "progress": note}
         past = pipeline.fit(log.without(split.held_out), budget=0.6 * budget, without=without, **learn)
-        verdict, rival = _judged(recommender, whole, split, log, past, queries, seed)
+        ratings, errors = _rated(recommender, log, split, without, learn)
+        candidate = LearnedModel("candidate", past, log.shift, recommender.past_signals, ratings=ratings)
+        verdict, rival, weights = _judged(recommender, whole, split, log, candidate, queries, seed)
         note(f"gate: {'passed' if verdict.passed else 'not passed'}; {'; '.join(verdict.reasons)}")
-        final = pipeline.refit(past, log.data, budget=0.4 * budget, **learn)
+        final = LearnedModel(
+            "new",
+            pipeline.refit(past, log.data, budget=0.4 * budget, **learn),
+            log.shift,
+            recommender.past_signals,
+            ratings=None if ratings is None else learn_ratings(recommender, log, **_quiet(learn), without=without),
+            rating_weight=candidate.rating_weight,
+        )
         versions = Versions(whole, settings.home)
         manifest = versions.put(
-            LearnedModel("new", final, log.shift, recommender.past_signals).save,
+            final.save,
             parent=versions.in_service(),
             data={**_about(log, whole), "withdrawals": withdrawals},
             settings={"budget": budget, "seed": seed, "threads": threads, "without": list(without), "share": SHARE},
             metrics=verdict.metrics,
+            ratings=errors | weights,
             gate={"passed": verdict.passed, "reasons": list(verdict.reasons), "against": rival},
-            parts=tuple(final.bases.parts),
-            left_out=_left_out(final.bases.parts, without),
+            parts=(*final.model.bases.parts, *(("ratings",) if ratings is not None else ())),
+            left_out=_left_out(final.model.bases.parts, without),
             seconds=round(time.monotonic() - begun, 1),
             memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
             libraries=_libraries(),
@@ -124,14 +138,38 @@ def fit(
         return manifest
 
 
+def _quiet(learn: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in learn.items() if name != "progress"}
+
+
+def _rated(
+    recommender: Recommender, log: LearningLog, split: Split, without: tuple[str, ...], learn: dict[str, Any]
+) -> tuple[Ratings | None, dict[str, Any]]:
+    """Learn the ratings before the cut; return the model, unless plain means foretell those after it better, and its figures."""
+    if "ratings" in without:
+        return None, {}
+    ratings = learn_ratings(recommender, log, split.held_out, **_quiet(learn), without=without)
+    if ratings is None:
+        return None, {}
+    errors = rating_errors(ratings, recommender, log, split.held_out)
+    if not errors:
+        return ratings, {"judged": False}
+    used = errors["rmse"] <= errors["rmse_means"]
+    learn["progress"](
+        f"ratings: error {errors['rmse']}, of plain means {errors['rmse_means']}; {errors['order']} of pairs in order, "
+        f"{errors['order_means']}; {'used' if used else 'left out'}"
+    )
+    return ratings if used else None, {**errors, "judged": True, "used": used}
+
+
 def _check(budget: float, queries: int, without: tuple[str, ...]) -> None:
     if not 5 <= budget < float("inf"):
         raise DataError(f"the budget is {budget!r} seconds. Cure: 5 or more.")
     if queries < 50:
         raise DataError(f"queries is {queries!r}. Cure: 50 or more, fewer tell nothing.")
     for name in without:
-        if name not in PARTS:
-            raise DataError(f"there is no part {name!r}. Cure: some of {', '.join(PARTS)}.")
+        if name not in (*PARTS, "ratings"):
+            raise DataError(f"there is no part {name!r}. Cure: some of {', '.join(PARTS)}, ratings.")
 
 
 def _share(versions: Versions, log: LearningLog) -> float:
@@ -145,17 +183,26 @@ def _share(versions: Versions, log: LearningLog) -> float:
 
 
 def _judged(
-    recommender: Recommender, store: Store, split: Split, log: LearningLog, past: pipeline.Model, queries: int, seed: int
-) -> tuple[Verdict, str]:
-    """Ask the gate; the rival is what serves now, unless that has learnt from what the gate asks about: then the blend."""
+    recommender: Recommender, store: Store, split: Split, log: LearningLog, candidate: LearnedModel, queries: int, seed: int
+) -> tuple[Verdict, str, dict[str, Any]]:
+    """Ask the gate; return its verdict, the rival, and how ratings came to count.
+
+    The rival is what serves now, unless that has learnt from what the gate asks about: then the blend. Where there is a ratings
+    model, its weight is chosen on every other moment, and the gate asks about the rest.
+    """
     held = held_out_recommender(recommender.settings, store, split, encoder=recommender.encoder)
-    candidate = LearnedModel("candidate", past, log.shift, recommender.past_signals)
     moments = _some(split.moments.among(held.live.catalogue.known), queries, seed)
     if len(moments) < 2:
         why = "too few moments after the cut to judge by; the untrained blend stays until there are more"
-        return Verdict(passed=False, reasons=(why,)), BLEND
+        return Verdict(passed=False, reasons=(why,)), BLEND, {}
+    weights: dict[str, Any] = {}
+    if candidate.ratings is not None and len(moments) >= HALVED:
+        odd = np.arange(len(moments)) % 2 == 1
+        weight, by_weight = rating_weight(held, store, split, moments.take(np.flatnonzero(odd)), log.columns, candidate)
+        weights = {"weight": weight, "ndcg_by_weight": by_weight}
+        moments = moments.take(np.flatnonzero(~odd))
     rival, name = _rival(recommender, split)
-    return judge(held, store, split, moments, log.columns, candidate, rival, seed=seed), name
+    return judge(held, store, split, moments, log.columns, candidate, rival, seed=seed), name, weights
 
 
 def _rival(recommender: Recommender, split: Split) -> tuple[LearnedModel | None, str]:

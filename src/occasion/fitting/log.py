@@ -15,9 +15,9 @@ import numpy as np
 from occasion.data import Item
 from occasion.errors import DataError
 from occasion.keyed import joined, taken
-from occasion.learned import PREFIX
 from occasion.privacy.choices import Choices
 from occasion.protocols import EventColumns
+from occasion.ratings import PREFIX
 from occasion.recommender import Recommender
 from occasion.statistics import liking, rating_range
 from occasion.training.dataset import Dataset
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["LearningLog", "item_vectors", "read_log"]
+__all__ = ["LearningLog", "event_frame", "item_vectors", "read_log"]
 
 ATTRIBUTES = 20
 """Attributes that are learnt from, those that most items have."""
@@ -95,7 +95,7 @@ def read_log(recommender: Recommender) -> LearningLog:
         )
     kept = taken(columns, liked)
     shift = _shift(kept, recommender.settings.time_zone)
-    frame = _events(kept, recommender, shift)
+    frame = event_frame(kept, recommender, shift)
     return LearningLog(columns=columns, frame=frame, data=Dataset.from_frames(_items(recommender), frame), shift=shift)
 
 
@@ -108,7 +108,8 @@ def _shift(columns: EventColumns, zone: str) -> float:
     return offset.total_seconds() if offset is not None and _newest(columns) > UNIX else 0.0
 
 
-def _events(columns: EventColumns, recommender: Recommender, shift: float) -> pl.DataFrame:
+def event_frame(columns: EventColumns, recommender: Recommender, shift: float) -> pl.DataFrame:
+    """Return events as the rows that models read: seq, user_id, item_id, time and a column for each given signal."""
     import polars as pl
 
     catalogue = recommender.live.catalogue

@@ -1,0 +1,115 @@
+"""Ratings: what a person would rate an item in a moment, by the ratings model of a version.
+
+Between the store's keys and moments and the arrays of `occasion.training.rated`. A version has one where its log had enough
+explicit ratings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.errors import ModelError
+from occasion.protocols import Moment
+from occasion.training import storage
+from occasion.training.rated import RatedModel
+from occasion.training.requests import Queries
+from occasion.training.signals import CLOCK, Signals, clock_codes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Doubles = NDArray[np.float64]
+
+__all__ = ["PREFIX", "Ratings", "signal_codes"]
+
+PREFIX = "ctx_"
+"""Stands before the name of a signal in a model's columns."""
+FOLDER = "ratings"
+
+
+def signal_codes(signals: Signals, values: Mapping[str, Mapping[str, int]], given: Mapping[str, Any]) -> NDArray[np.int32]:
+    """Return the codes (s,) of a moment's signals, -1 where they are missing or were never met."""
+    out = np.full(len(signals.names), -1, np.int32)
+    for j, name in enumerate(signals.names):
+        value = given.get(name.removeprefix(PREFIX))
+        if value is not None and name in values:
+            out[j] = values[name].get(str(value), -1)
+    return out
+
+
+@dataclass(kw_only=True)
+class Ratings:
+    """A ratings model and how it reads moments.
+
+    Attributes
+    ----------
+    model : RatedModel
+    signals : Signals
+    users : (u,) int64
+        Store key of each of the model's people.
+    kept : (items,) int64
+        Store key of each of the model's items.
+    low, high : float
+        The scale: least and greatest rating it learnt from.
+    shift : float
+        Seconds from UTC to the clock that hours were read from.
+    report : mapping
+        How good it was on ratings it had not seen; see `occasion.fitting.ratings`.
+    """
+
+    model: RatedModel
+    signals: Signals
+    users: NDArray[np.int64]
+    kept: NDArray[np.int64]
+    low: float
+    high: float
+    shift: float
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._values = {name: {v: k for k, v in enumerate(values)} for name, values in self.signals.values.items()}
+        self._people = {int(key): row for row, key in enumerate(self.users)}
+
+    def rate(self, moment: Moment, keys: NDArray[np.int32]) -> Doubles:
+        """Return the expected ratings (n,) of item keys, within the scale; items it has not met are judged by the person alone."""
+        codes = signal_codes(self.signals, self._values, moment.signals)
+        clock = [self.signals.names.index(name) for name in CLOCK if name in self.signals.names]
+        codes[clock] = clock_codes(np.array([moment.at + self.shift]))[0, : len(clock)]
+        n = len(keys)
+        at = np.minimum(np.searchsorted(self.kept, keys), len(self.kept) - 1)
+        asked = Queries(
+            ids=[""] * n,
+            user=np.full(n, self._people.get(moment.user, -1), np.int32),
+            time=np.full(n, moment.at + self.shift),
+            item=np.where(self.kept[at] == keys, at, -1).astype(np.int32),
+            signals=np.repeat(codes[None], n, 0),
+            numbers=np.full((n, len(self.signals.numeric)), np.nan, np.float32),
+        )
+        return np.asarray(np.clip(self.model.predict(asked), self.low, self.high), np.float64)
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder inside a version's model folder."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        storage.save(fields, folder / FOLDER)
+
+    @classmethod
+    def load(cls, folder: Path) -> Ratings | None:
+        """Read what `save` wrote; None where the version has no ratings model.
+
+        Raises
+        ------
+        ModelError
+            Where it is damaged.
+        """
+        if not (folder / FOLDER).is_dir():
+            return None
+        fields = storage.load(folder / FOLDER)
+        try:
+            return cls(**fields)
+        except TypeError as error:
+            raise ModelError(f"{folder / FOLDER} cannot be read ({error}). Cure: `occasion fit` makes a new version.") from None
