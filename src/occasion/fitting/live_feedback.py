@@ -4,8 +4,8 @@ A slate earns the sum over its items of the weight of the strongest event that n
 a purchase 3, a dislike -2), as far as events came within `SETTLE` seconds. Compared are slates of one policy at like times: those
 of the version before, from whole weeks before the change, are weighted so that each part of the day on workdays and weekends
 has the share that it has among the new ones. The new version is worse where the upper end of its confidence sequence, which may
-be looked at at any time, lies below the lower end of the old one's interval; each at level 1 - .05 / 2, so that a version that is
-no worse is blamed with a chance of about .05 at most, however often one looks.
+be looked at at any time, lies below the lower end of the old one's interval. Both are at 95 %, and only one side of each counts, so
+that a version that is no worse is blamed with a chance of about .025 + .025 at most, however often one looks.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def compare(new: LiveSlates, old: LiveSlates, *, version: str, before: str) -> C
     mean = clustered_mean(new.reward[mine].tolist(), new.users[mine].tolist())
     weights = _alike(new.kind[mine], old.kind[theirs])
     past = clustered_mean(old.reward[theirs].tolist(), old.users[theirs].tolist(), weights.tolist())
-    now, then = _around(mean, sequential_margin(mean, 1 - SURE / 2)), _around(past, fixed_margin(past, 1 - SURE / 2))
+    now, then = _around(mean, sequential_margin(mean, 1 - SURE)), _around(past, fixed_margin(past, 1 - SURE))
     worse = now[2] < then[1]
     return Comparison(
         **facts,
