@@ -41,6 +41,8 @@ COMMANDS = {
     "distill": "occasion.cli.tuning:distill",
     "privacy": "occasion.service.people_commands:privacy",
     "export": "occasion.cli.transfer:export",
+    "backup": "occasion.cli.backups:backup",
+    "restore": "occasion.cli.backups:restore",
     "info": "occasion.cli.upkeep:info",
     "config": "occasion.cli.settings:config",
 }

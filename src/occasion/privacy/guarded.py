@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from occasion.data import Event, Scalar, Slate, User
-from occasion.errors import SettingsError
+from occasion.errors import SettingsError, StoreError
 from occasion.people import PURPOSES, Consent, Person, Removed
 from occasion.privacy.choices import Choices
 from occasion.privacy.keyring import pseudonym as keyed_pseudonym
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
     from occasion.privacy.keyring import HomeKey
 
-__all__ = ["GuardedStore", "guarded", "open_guarded"]
+__all__ = ["RESTORING", "GuardedStore", "guarded", "open_guarded"]
 
+RESTORING = "restoring.json"
+"""Lies in a home while a backup is put into it."""
 STATE = "pseudonyms"
 """State that names the key of a store's pseudonyms."""
 
@@ -51,10 +53,15 @@ def open_guarded(settings: Settings) -> Store:
     Raises
     ------
     StoreError, SettingsError
-        Where it cannot be opened; where its ids and the settings do not fit each other.
+        Where it cannot be opened, or a restore of its home did not end; where its ids and the settings do not fit each other.
     """
     from occasion.stores import open_store
 
+    if (settings.home / RESTORING).exists():
+        raise StoreError(
+            f"a restore of {settings.home} is under way or was interrupted. "
+            "Cure: let it end, or run `occasion restore FILE --force` again."
+        )
     store = open_store(settings.resolved_store_url)
     try:
         return guarded(store, settings)

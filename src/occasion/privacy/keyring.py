@@ -28,6 +28,8 @@ class HomeKey:
     ----------
     home : Path
         The file is ``<home>/home.key``, 64 hex digits, mode 0600.
+    name : str
+        Of the file, where it is an older one.
 
     Raises
     ------
@@ -35,8 +37,8 @@ class HomeKey:
         The file cannot be read or made, others can read it, or it is damaged.
     """
 
-    def __init__(self, home: Path) -> None:
-        self.path = home / KEY_FILE
+    def __init__(self, home: Path, name: str = KEY_FILE) -> None:
+        self.path = home / name
         try:
             if not self.path.exists():
                 _make(self.path)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from occasion.people import Removed
+from occasion.privacy.keyring import KEY_FILE
 from occasion.protocols import Store
 from occasion.versions import Versions
 
@@ -55,7 +56,8 @@ def traces(store: Store, home: Path, removed: Removed) -> Traces:
     removed : Removed
         What the erasure removed.
     """
-    copies = tuple(sorted(path.name for path in home.glob(f"*{KEPT_ASIDE}*")))
+    aside = (path.name for path in home.glob(f"*{KEPT_ASIDE}*"))
+    copies = tuple(sorted(name for name in aside if not name.startswith(KEY_FILE)))
     if not removed.events:
         return Traces(copies=copies)
     versions = tuple(m.id for m in Versions(store, home).all() if _learnt(m.data, removed))

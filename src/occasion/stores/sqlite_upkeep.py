@@ -14,7 +14,7 @@ from occasion.stores.sqlite_dictionary import Counters, findable
 from occasion.stores.sqlite_file import SqliteFile
 from occasion.stores.sqlite_people import blank_contexts, set_pending
 
-__all__ = ["Upkeep", "copy_in"]
+__all__ = ["Upkeep", "check_integrity", "copy_control", "copy_file", "copy_in", "in_use"]
 
 WINDOW = 100_000
 """Events looked at in one transaction of retention."""
@@ -147,7 +147,61 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     except sqlite3.DatabaseError as error:
         faults = [str(error)]
     if faults != ["ok"]:
-        raise StoreError(f"the copy {path} is damaged ({faults[0]}). Cure: take another one; check the disk.")
+        raise StoreError(f"{path} is damaged ({faults[0]}). Cure: take another one; check the disk.")
+
+
+def check_integrity(path: Path) -> None:
+    """Raise `StoreError` where a SQLite file is damaged or none at all."""
+    with contextlib.closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as connection:
+        _check(connection, path)
+
+
+def copy_file(path: Path, target: Path) -> None:
+    """Write a consistent, checked copy of any SQLite file while others use it.
+
+    Raises
+    ------
+    StoreError
+        Where it cannot be read, or the copy is damaged.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(path, timeout=10.0, isolation_level=None)) as source,
+            contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy,
+        ):
+            source.backup(copy)
+            # One file, without a log beside it.
+            copy.execute("PRAGMA journal_mode = DELETE")
+            _check(copy, target)
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be copied: {error}. Cure: check the disk.") from None
+
+
+def copy_control(path: Path, target: Path) -> None:
+    """Do as `copy_file` does for a service's control file, without its jobs.
+
+    Files that wait to be imported are in no backup, and what is told of the others may name people.
+    """
+    copy_file(path, target)
+    with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        copy.execute("DELETE FROM job")
+        copy.execute("VACUUM")
+
+
+def in_use(path: Path) -> bool:
+    """Return whether another process has a SQLite file open. A damaged one is in nobody's use."""
+    with contextlib.closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as connection:
+        # Before the first look at the file: then it is refused while anybody else has it open.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError as error:
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        except sqlite3.DatabaseError:
+            return False
+    return False
 
 
 def copy_in(archive: Path, path: Path) -> None:
@@ -168,20 +222,17 @@ def copy_in(archive: Path, path: Path) -> None:
     if not path.exists():
         _place(archive, path)
         return
+    if in_use(path):
+        raise StoreError(f"the store {path} is in use by another process. Cure: stop the service and other commands, then restore.")
     with contextlib.closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as target:
-        # Before the first look at the file: then it is refused while anybody else has it open.
         target.execute("PRAGMA locking_mode = EXCLUSIVE")
-        try:
-            target.execute("BEGIN IMMEDIATE")
-            target.execute("ROLLBACK")
-        except sqlite3.OperationalError:
-            raise StoreError(
-                f"the store {path} is in use by another process. Cure: stop the service and other commands, then restore."
-            ) from None
         target.execute("PRAGMA secure_delete = ON")
         target.execute("PRAGMA synchronous = FULL")
         with contextlib.closing(sqlite3.connect(f"file:{archive}?mode=ro&immutable=1", uri=True)) as source:
             source.backup(target)
+        # The copy says what it was made with: one file. A store has its log beside it.
+        target.execute("PRAGMA locking_mode = NORMAL")
+        target.execute("PRAGMA journal_mode = WAL")
 
 
 def _place(archive: Path, path: Path) -> None:
@@ -197,3 +248,5 @@ def _place(archive: Path, path: Path) -> None:
     for rest in (f"{path.name}-wal", f"{path.name}-shm"):
         path.with_name(rest).unlink(missing_ok=True)
     partial.replace(path)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
