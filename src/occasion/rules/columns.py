@@ -131,6 +131,17 @@ class Columns:
         value = self._fields[name].get(key)
         return None if not value else str(folded(value[0]))
 
+    def facet(self, name: str, mask: Mask, most: int) -> list[Any] | None:
+        """Return how the keys of a mask (n,) divide by a field: (value, number) pairs, the most frequent first.
+
+        Of a field of numbers its least and greatest; None where the field is text or has more than `most` distinct values.
+        """
+        self._check(name)
+        field = self._fields[name]
+        if isinstance(field, Numbers):
+            return field.span(mask)
+        return field.divided(mask, most) if isinstance(field, Labels) else None
+
     # -- masks ----------------------------------------------------------------------------------------------------------
     def availability(self, at: float, n: int) -> Mask:
         """Return which of n keys are available at a time: from <= at < until. Do not change the result."""

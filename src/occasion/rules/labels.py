@@ -74,6 +74,18 @@ class Labels:
         """Number of keys that there is room for."""
         return len(self._codes)
 
+    def divided(self, mask: Mask, most: int) -> list[tuple[Any, int]] | None:
+        """Return (value, number of keys in the mask that have it), most frequent first; None above `most` distinct values."""
+        if len(self._values) > 4 * most:
+            return None
+        mine = self._codes[: len(mask)]
+        codes = mine[mask[: len(mine)] & (mine >= 0)]
+        numbers: dict[Any, int] = {}
+        for code, number in enumerate(np.bincount(codes, minlength=len(self._values)).tolist()):
+            for value in self._values[code] if number else ():
+                numbers[value] = numbers.get(value, 0) + number
+        return sorted(numbers.items(), key=lambda pair: (-pair[1], str(pair[0]))) if len(numbers) <= most else None
+
     def mask(self, op: str, operand: Any, n: int) -> Mask:
         """Return which of n keys pass a test: one of their values does."""
         out = np.zeros(n, bool)

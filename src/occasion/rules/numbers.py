@@ -50,6 +50,12 @@ class Numbers:
         number = float(self._numbers[key])
         return (int(number),) if number.is_integer() else (number,)
 
+    def span(self, mask: Mask) -> list[float] | None:
+        """Return the least and greatest number of the keys in a mask (n,); None where none has one."""
+        mine = self._numbers[: len(mask)]
+        known = mine[mask[: len(mine)] & np.isfinite(mine)]
+        return [float(known.min()), float(known.max())] if len(known) else None
+
     def __len__(self) -> int:
         """Number of keys that there is room for."""
         return len(self._numbers)

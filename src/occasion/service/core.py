@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from occasion.service.bursts import Bursts
 from occasion.service.control import ControlFile
+from occasion.service.insights import Insights
 from occasion.service.jobs import ImportRunner, Jobs
 from occasion.service.keys import KeyRing
 from occasion.service.lanes import Lane
@@ -60,6 +61,7 @@ class Service:
         self.tenants = Tenants(settings, self.encoder)
         self.imports = ImportRunner(self.jobs, self.tenants, self.quotas)
         self.upkeep = Upkeep(settings, self.tenants, self.forget_withdrawn)
+        self.insights = Insights(self.answers)
         self.stopping = False
         self.ready = threading.Event()
         """Set once answers can be given."""
@@ -94,6 +96,7 @@ class Service:
         """Finish what runs, then close everything; idempotent."""
         self.stopping = True
         self.upkeep.close()
+        self.insights.close()
         self.imports.close()
         self.answers.close()
         self.writes.close()

@@ -9,6 +9,7 @@ ROUTERS = (
     "occasion.service.routes.slates",
     "occasion.service.routes.events",
     "occasion.service.routes.items",
+    "occasion.service.routes.catalogue",
     "occasion.service.routes.users",
     "occasion.service.routes.people",
     "occasion.service.routes.moments",
