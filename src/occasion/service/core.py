@@ -14,6 +14,7 @@ from occasion.service.lanes import Lane
 from occasion.service.measures import Measures
 from occasion.service.quotas import Quotas
 from occasion.service.rates import RateLimits
+from occasion.service.recent import RecentMeasures
 from occasion.service.sentences import SentenceCache
 from occasion.service.tenants import Tenant, Tenants
 from occasion.service.upkeep import Upkeep
@@ -62,6 +63,7 @@ class Service:
         self.imports = ImportRunner(self.jobs, self.tenants, self.quotas)
         self.upkeep = Upkeep(settings, self.tenants, self.forget_withdrawn)
         self.insights = Insights(self.answers)
+        self.recent = RecentMeasures(self.measures)
         self.stopping = False
         self.ready = threading.Event()
         """Set once answers can be given."""

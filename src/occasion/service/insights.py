@@ -11,6 +11,8 @@ import numpy as np
 
 from occasion.errors import OccasionError
 from occasion.insight.atlas import Atlas, draw, load, save
+from occasion.insight.drift import VectorDrift
+from occasion.insight.traffic import Traffic
 from occasion.insight.uptake import Uptake
 from occasion.service.lanes import Lane, OverloadedError
 from occasion.service.logs import logger
@@ -38,6 +40,9 @@ class TenantInsight:
 
     def __init__(self, tenant: Tenant, answers: Lane) -> None:
         self.uptake = Uptake(tenant.store, tenant.settings.granted_by_default)
+        self.traffic = Traffic(tenant.store, tenant.settings.granted_by_default)
+        self.turned: tuple[float, list[VectorDrift]] = (-1e9, [])
+        """When vectors were last compared, and what came of it."""
         self._tenant, self._answers = tenant, answers
         self._path = tenant.path("derived") / "atlas.npz"
         self._atlas: Atlas | None = None

@@ -16,6 +16,7 @@ ROUTERS = (
     "occasion.service.routes.imports",
     "occasion.service.routes.scenarios",
     "occasion.service.routes.versions",
+    "occasion.service.routes.live",
     "occasion.service.routes.keys",
     "occasion.service.routes.health",
 )

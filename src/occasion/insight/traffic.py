@@ -1,0 +1,145 @@
+"""Traffic: the answers given lately and what came of them, held as small records and kept up to date."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from occasion.data import EVENT_TYPES, Scalar, Slate
+from occasion.insight.permitted import Permitted
+from occasion.protocols import Store
+
+__all__ = ["Served", "Traffic", "chosen"]
+
+MOST = 4000
+"""Answers held."""
+EVENTS = 50_000
+"""Events looked at when it begins, the last of the log."""
+STEP = 200
+CHANCE = 0.5
+"""A place whose propensity lies below was given by chance: another item was likelier to stand there."""
+
+
+@dataclass(slots=True)
+class Served:
+    """One answer and what came of it.
+
+    Attributes
+    ----------
+    id, scenario, policy, version : str
+    at : float
+    who : str
+        Whose it is: user, else session, else the answer itself.
+    items : tuple of str
+    by_chance : int
+        Places whose propensity lies below one half.
+    signals : mapping
+        As the request gave them.
+    sentence : str
+    short : bool
+        A note says that fewer items came than were asked for.
+    acts : mapping of event type to set of items
+        What events that name the answer did.
+    """
+
+    id: str
+    at: float
+    who: str
+    scenario: str
+    policy: str
+    version: str
+    items: tuple[str, ...]
+    by_chance: int
+    signals: Mapping[str, Scalar]
+    sentence: str
+    short: bool
+    acts: dict[str, set[str]] = field(default_factory=dict)
+
+
+def chosen(served: Served) -> bool:
+    """Return whether something of an answer was clicked or better."""
+    return any(_is_choice(name) and items & set(served.items) for name, items in served.acts.items())
+
+
+def _is_choice(name: str) -> bool:
+    return name not in EVENT_TYPES or (name != "rating" and EVENT_TYPES[name].weight >= 1)
+
+
+class Traffic:
+    """The last answers of one store. People who refuse to be analysed are left out.
+
+    Parameters
+    ----------
+    store : Store
+    by_default : collection of str
+        The purposes that those who never chose allow: `Settings.granted_by_default`.
+    """
+
+    def __init__(self, store: Store, by_default: Collection[str]) -> None:
+        self._store, self._by_default = store, by_default
+        self._held: OrderedDict[str, Served] = OrderedDict()
+        self._newest = ""
+        self._seq = -1
+        self._withdrawals = -1
+        self._lock = threading.Lock()
+
+    def refresh(self) -> list[Served]:
+        """Take over what came since the last call; return the answers, oldest first."""
+        _, seq, withdrawals = self._store.cursor()
+        with self._lock:
+            if withdrawals != self._withdrawals:
+                self._held.clear()
+                self._newest, self._seq, self._withdrawals = "", -1, withdrawals
+            permitted = Permitted(self._store, self._by_default)
+            fresh = self._fresh()
+            for slate in reversed(permitted.slates(fresh)):
+                self._held[slate.id] = _served(slate)
+            if fresh:
+                self._newest = fresh[0].id
+            while len(self._held) > MOST:
+                self._held.popitem(last=False)
+            if seq != self._seq:
+                start = max(0, seq - EVENTS) if self._seq < 0 else self._seq
+                for event in permitted.events(self._store.read_events(after=start)):
+                    mine = self._held.get(event.slate) if event.slate is not None else None
+                    if mine is not None:
+                        mine.acts.setdefault(event.type, set()).add(event.item)
+                self._seq = seq
+            return list(self._held.values())
+
+    def _fresh(self) -> list[Slate]:
+        """Return the answers since the last call, newest first."""
+        want = STEP
+        while True:
+            found = self._store.newest_slates(want)
+            for n, slate in enumerate(found):
+                if slate.id == self._newest:
+                    return found[:n]
+            if len(found) < want or want >= MOST:
+                return found
+            want = min(MOST, 4 * want)
+
+
+def _served(slate: Slate) -> Served:
+    context = slate.context
+    return Served(
+        id=slate.id,
+        at=context.at or 0.0,
+        who=context.user or context.session or slate.id,
+        scenario=slate.scenario,
+        policy=slate.policy,
+        version=slate.version,
+        items=slate.items,
+        by_chance=sum(entry.propensity < CHANCE for entry in slate.entries),
+        signals=dict(context.signals),
+        sentence=slate.sentence,
+        short=any("could be given" in note for note in slate.notes),
+    )
+
+
+def shown(answers: Sequence[Served]) -> list[Served]:
+    """Return the answers that were seen: where some have an impression, those; else all."""
+    seen = [one for one in answers if "impression" in one.acts]
+    return seen or list(answers)

@@ -1,0 +1,221 @@
+"""Studies: evaluations in a process of their own, so that answers do not wait for them. One at a time in a home.
+
+A study is a folder ``<home>/studies/<id>``: ``study.json`` (what was asked), ``state.json`` (how far it is), ``report.json``, and
+``cancel`` where it is to stop. Run as a module with the folder's path, this file does the work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from occasion.errors import ConflictError, DataError, NotFoundError, OccasionError
+from occasion.settings import Settings
+
+__all__ = ["KINDS", "Studies", "main"]
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "offline": ("share", "k", "max_queries", "seed", "curves"),
+    "off-policy": ("version", "policy", "places", "reward", "max_slates", "seed"),
+}
+"""Kind to the options it takes."""
+KEPT = 20
+TELL_SECONDS = 0.3
+SILENT_SECONDS = 60.0
+"""A study that has not said anything for so long, and whose process is gone, has died."""
+
+
+class Studies:
+    """The studies of one home.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the tenant.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._folder = settings, settings.home / "studies"
+
+    def start(self, kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin a study; return how it stands.
+
+        Raises
+        ------
+        DataError
+            For a kind or an option that is not there.
+        ConflictError
+            Where one runs.
+        """
+        if kind not in KINDS:
+            raise DataError(f"there is no study {kind!r:.50}. Cure: one of {', '.join(KINDS)}.")
+        unknown = [name for name in options if name not in KINDS[kind]]
+        if unknown:
+            raise DataError(f"a study {kind} has no option {unknown[0]!r:.50}. Cure: some of {', '.join(KINDS[kind])}.")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if self._running():
+            raise ConflictError("a study runs already. Cure: wait for it, or cancel it.")
+        folder = self._folder / uuid.uuid4().hex
+        folder.mkdir()
+        asked = {"kind": kind, "options": dict(options), "created": time.time()}
+        _write(folder / "study.json", asked)
+        _write(folder / "state.json", {"state": "running", "stage": "", "done": 0, "total": 0, "beat": time.time()})
+        environment = {k: v for k, v in os.environ.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
+        command = [sys.executable, "-m", "occasion.service.studies", str(folder)]
+        with (folder / "log").open("wb") as log:
+            child = subprocess.Popen(  # noqa: S603
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
+            )
+        threading.Thread(target=_attended, args=(child, self._settings.model_dump_json()), daemon=True, name="study").start()
+        self._forget_old()
+        return self.get(folder.name)
+
+    def _running(self) -> bool:
+        return any(one["state"] == "running" for one in self.all())
+
+    def _forget_old(self) -> None:
+        for one in self.all()[KEPT:]:
+            if one["state"] != "running":
+                shutil.rmtree(self._folder / one["id"], ignore_errors=True)
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return all studies, newest first, without their reports."""
+        if not self._folder.is_dir():
+            return []
+        found = []
+        for path in self._folder.iterdir():
+            with suppress(OSError, ValueError, KeyError):
+                found.append(_stand(path))
+        return sorted(found, key=lambda one: -float(one["created"]))
+
+    def get(self, study: str) -> dict[str, Any]:
+        """Return a study, its report among it once it is done.
+
+        Raises
+        ------
+        NotFoundError
+            Where there is none of this id.
+        """
+        path = self._path(study)
+        out = _stand(path)
+        if out["state"] == "done":
+            out["report"] = json.loads((path / "report.json").read_text())
+        return out
+
+    def _path(self, study: str) -> Path:
+        path = self._folder / study
+        if not study.isalnum() or not (path / "study.json").exists():
+            raise NotFoundError(f"there is no study {study!r:.80}. Cure: take the id from the list of studies.")
+        return path
+
+    def end(self, study: str) -> dict[str, Any]:
+        """Cancel a study that runs; forget one that has ended. Return how it stood."""
+        path = self._path(study)
+        stand = _stand(path)
+        if stand["state"] == "running":
+            (path / "cancel").touch()
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+        return stand
+
+
+def _attended(child: subprocess.Popen[bytes], settings: str) -> None:
+    """Hand a process its settings, which may hold what belongs in no file, and wait for its end."""
+    child.communicate(settings.encode())
+
+
+def _stand(path: Path) -> dict[str, Any]:
+    """Return how a study stands; one whose process is gone without a word has failed."""
+    asked, state = (json.loads((path / name).read_text()) for name in ("study.json", "state.json"))
+    if state["state"] == "running" and time.time() - state["beat"] > 3 and not _holds(path, state["beat"]):
+        # What it wrote last may lie between the two looks.
+        state = json.loads((path / "state.json").read_text())
+        if state["state"] == "running":
+            state |= {"state": "failed", "error": "its process ended before it was done", "cure": "start it again"}
+    out = {"id": path.name, "kind": asked["kind"], "options": asked["options"], "created": asked["created"]}
+    return {**out, "error": "", "cure": "", **{name: value for name, value in state.items() if name != "beat"}}
+
+
+def _holds(path: Path, beat: float) -> bool:
+    """Return whether the process of a study lives: it holds a lock; before it does, it is given time to start."""
+    if not (path / "lock").exists():
+        return time.time() - beat < SILENT_SECONDS
+    try:
+        with FileLock(path / "lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _write(path: Path, document: object) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(document))
+    partial.replace(path)
+
+
+class _CancelledError(Exception):
+    """Somebody wants it to stop."""
+
+
+class _Telling:
+    """Writes down how far a study is, and stops it where that is wanted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._last = folder, 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if (self.folder / "cancel").exists():
+            raise _CancelledError
+        if time.monotonic() - self._last > TELL_SECONDS:
+            self._last = time.monotonic()
+            self.put(state="running", stage=stage, done=done, total=total)
+
+    def put(self, **state: Any) -> None:
+        """Write it down."""
+        _write(self.folder / "state.json", {"stage": "", "done": 0, "total": 0, **state, "beat": time.time()})
+
+
+def main(folder: Path) -> None:
+    """Do a study."""
+    with suppress(OSError):
+        os.nice(5)
+    with FileLock(folder / "lock"):
+        tell = _Telling(folder)
+        try:
+            settings = Settings.model_validate_json(sys.stdin.buffer.read())
+            report = _measured(settings, json.loads((folder / "study.json").read_text()), tell)
+            _write(folder / "report.json", report)
+            tell.put(state="done")
+        except _CancelledError:
+            tell.put(state="cancelled")
+        except OccasionError as error:
+            message, _, cure = " ".join(str(error).split()).partition(" Cure: ")
+            tell.put(state="failed", error=message, cure=cure)
+        except Exception:
+            tell.put(state="failed", error="something unforeseen happened", cure=f"the log is {folder / 'log'}")
+            raise
+
+
+def _measured(settings: Settings, asked: dict[str, Any], tell: _Telling) -> dict[str, Any]:
+    from occasion.evaluation import evaluate, evaluate_off_policy
+
+    options = asked["options"]
+    if asked["kind"] == "offline":
+        return evaluate(settings, progress=tell, **options).to_dict()
+    return evaluate_off_policy(settings, progress=tell, **options).to_dict()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
