@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from occasion.data import SlateEntry
+from occasion.keyed import distinct_history
 from occasion.live import LiveState
 from occasion.protocols import Moment
 from occasion.reasons import reason
@@ -61,7 +62,7 @@ class Explainer:
         history = moment.history
         if history is None or not len(history.item) or not len(keys):
             return [[] for _ in keys]
-        items, at = np.unique(history.item, return_inverse=True)
+        items, at = distinct_history(moment)
         weight = np.bincount(at, moment.weights)
         heavy = np.argsort(-weight, kind="stable")[:BECAUSE]
         heavy = heavy[weight[heavy] > 0]

@@ -12,7 +12,7 @@ import numpy as np
 
 from occasion.context import ContextExtractor
 from occasion.data import Context
-from occasion.keyed import joined, taken
+from occasion.keyed import distinct_history, joined, taken
 from occasion.live import LiveState
 from occasion.privacy.redaction import redacted, redacted_signals
 from occasion.protocols import EventColumns, Moment
@@ -121,7 +121,7 @@ class MomentReader:
         allowed[catalogue.keys(rules.exclude)] = False
         history = moment.history
         assert history is not None
-        items, at = np.unique(history.item, return_inverse=True)
+        items, at = distinct_history(moment)
         own = np.bincount(at, moment.extra["liking"], len(items)) if len(items) else np.zeros(0)
         allowed[items[own < 0]] = False
         allowed[_refused(history.item, moment.extra["liking"])] = False

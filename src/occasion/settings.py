@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     locale: Literal["en", "zh"] = "en"
     half_life_days: float = Field(default=14.0, gt=0)
     history_length: int = Field(default=500, ge=1, le=10_000)
-    candidates: int = Field(default=120, ge=10, le=10_000)
+    candidates: int = Field(default=80, ge=10, le=10_000)
     diversity: float = Field(default=0.1, ge=0, le=1)
     exact_limit: int = Field(default=20_000, ge=0)
     weather_url: str = ""

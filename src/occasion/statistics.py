@@ -17,7 +17,7 @@ import numpy as np
 
 from occasion.data import EVENT_TYPES, Scalar
 from occasion.errors import ModelError
-from occasion.keyed import is_allowed, looked_up
+from occasion.keyed import distinct, is_allowed, looked_up
 from occasion.protocols import CandidateScores, EventColumns
 
 if TYPE_CHECKING:
@@ -471,7 +471,7 @@ class Statistics:
         share = max(1, 2 * k // len(used))
         found = [self._standing_out(name, table, code)[:share] for name, table, code in used]
         found += [np.fromiter(table.recent[code], np.int32) for _, table, code in used if code in table.recent]
-        return np.unique(np.concatenate(found)).astype(np.int32)
+        return distinct(np.concatenate(found))
 
     def _standing_out(self, name: str, table: SignalTable, code: int) -> Keys:
         """Return the keys that stand out under one value, best first; worked out once, as single events change little."""

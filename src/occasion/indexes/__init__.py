@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_index", "make_index", "open_index", "save_index"]
 
-FLOAT_LIMIT = 200_000
+FLOAT_LIMIT = 50_000
 """Up to this many items an HNSW index keeps vectors as floats, above it as 8-bit numbers: 1 M x 512 in 1.3 GB."""
 RESAVE_SHARE = 0.02
 """An index is kept anew when more than this share of its keys has changed, or 1,000 keys."""

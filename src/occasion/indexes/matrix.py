@@ -125,8 +125,10 @@ class VectorMatrix:
         matrix does not promise.
         """
         known = rows >= 0
+        if known.all():
+            return np.vecdot(self._matrix.take(rows, axis=0).astype(np.float32, copy=False), vector) * self._scale[rows]
         out = np.zeros(len(rows), np.float32)
-        out[known] = np.vecdot(self._matrix[rows[known]].astype(np.float32, copy=False), vector) * self._scale[rows[known]]
+        out[known] = self.inner(rows[known], vector)
         return out
 
     def zeros(self) -> NDArray[np.bool_]:
@@ -161,7 +163,7 @@ class VectorMatrix:
         return out
 
     def _wide(self, rows: Rows) -> Floats:
-        matrix = self._matrix[rows].astype(np.float32, copy=False)
+        matrix = self._matrix.take(rows, axis=0).astype(np.float32, copy=False)
         if self.precision == "int8":
             matrix *= self._scale[rows, None]
         return matrix

@@ -74,6 +74,9 @@ def resolve(
     """
     if name and name not in scenarios:
         raise NotFoundError(f"there is no scenario {name!r:.100}. Cure: {_known(scenarios)}.")
+    if not scenarios:
+        # Nothing to ask, on the way of every answer.
+        return Asked(k=_first(k, K), rules=rules or Rules(), diversity=diversity, explore=explore, signals={})
     notes: list[str] = []
     named = scenarios[name] if name else Scenario()
     if not named.active(at):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from occasion.keyed import looked_up, top_positive
+from occasion.keyed import distinct_history, looked_up, top_positive
 from occasion.protocols import CandidateScores, Moment
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class AgainSource:
     def _own(self, moment: Moment) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         if moment.history is None or not len(moment.history.item):
             return np.zeros(0, np.int32), np.zeros(0, np.float32)
-        items, at = np.unique(moment.history.item, return_inverse=True)
+        items, at = distinct_history(moment)
         likeness = moment.extra.get("likeness")
         weights = moment.extra.get("liking", moment.weights)
         if likeness is not None:
