@@ -59,7 +59,7 @@ class Board(threading.local):
 
 
 def distinct(keys: Keys) -> Keys:
-    """Return the distinct ones of keys (n,), none below 0, ascending; on a thousand ten times as fast as np.unique, which hashes."""
+    """Return the distinct ones of keys (n,), none below 0, ascending; on a thousand ten times as fast as np.unique."""
     keys = np.sort(keys)
     return np.asarray(keys[np.concatenate([keys[:1] >= 0, keys[1:] != keys[:-1]])], np.int32)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["WindowedModel"]
 
 PIECES = 4096
-"""Word pieces remembered (15 kB each), more than `LONGEST`; a new one then takes the place of one that has not been met for the longest while."""
+"""Word pieces remembered (15 kB each), more than `LONGEST`; beyond, a new one takes the place of one not met for long."""
 LONGEST = 96
 """Longer sentences, in pieces, gain nothing here: their products are no longer bound by reading the weights."""
 EMBEDDING, WIDTH = 512, 256
