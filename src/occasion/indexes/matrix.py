@@ -126,7 +126,8 @@ class VectorMatrix:
         """
         known = rows >= 0
         if known.all():
-            return np.vecdot(self._matrix.take(rows, axis=0).astype(np.float32, copy=False), vector) * self._scale[rows]
+            inner = np.vecdot(self._matrix.take(rows, axis=0).astype(np.float32, copy=False), vector) * self._scale[rows]
+            return np.asarray(inner, np.float32)
         out = np.zeros(len(rows), np.float32)
         out[known] = self.inner(rows[known], vector)
         return out

@@ -29,7 +29,7 @@ class ExploreSource:
         """Return a random draw of at most k/10 allowed items."""
         if moment.allowed is None or not len(moment.allowed):
             return CandidateScores(np.zeros(0, np.int32), np.zeros(0, np.float32))
-        drawn = distinct(moment.rng.integers(0, len(moment.allowed), max(1, k // 10)))
+        drawn = distinct(moment.rng.integers(0, len(moment.allowed), max(1, k // 10)).astype(np.int32))
         drawn = drawn[moment.allowed[drawn]]
         return CandidateScores(drawn, self.score(moment, drawn))
 
