@@ -31,6 +31,10 @@ ENDINGS = (".json", ".html", ".png", ".svg", ".pdf")
 @click.option("--slice", "slices", multiple=True, metavar="SIGNAL", help="A signal to slice by; repeatable. Default: all.")
 @click.option("--diversity", type=float, help="Of the recommender's lists, 0 to 1. Default: the settings'.")
 @click.option("--without", multiple=True, metavar="PART", help="Also without a source, context, text or others; repeatable.")
+@click.option(
+    "--learn", is_flag=True, help="Learn a model from what lies before the cut, and measure that; the blend is a baseline."
+)
+@click.option("--budget", default="1m", show_default=True, metavar="TIME", help="With --learn: time of each time it learns, about.")
 @click.option("--curves", is_flag=True, help="Also learning curves: by events of the person and of all. Slow.")
 @click.option(
     "--out", multiple=True, type=click.Path(path_type=Path, dir_okay=False), help="Also write .json, .html, .png, .svg, .pdf."
@@ -49,6 +53,9 @@ def evaluate(off_policy: bool, out: tuple[Path, ...], **given: Any) -> None:
     NDCG, hit, MRR, coverage, diversity and novelty with bootstrap intervals, by strata and by context. Writes nothing to
     the log.
 
+    With --learn a model is learnt from what lies before the cut, as `occasion fit` does, once more without each part of --without,
+    and for each point of --curves.
+
     With --off-policy: what the recommender under --policy would have earned on the answers it gave, by their propensities.
 
     Examples
@@ -57,6 +64,7 @@ def evaluate(off_policy: bool, out: tuple[Path, ...], **given: Any) -> None:
       occasion evaluate --share 0.2 --out report.html --out report.png
       occasion evaluate --until 2026-10-01 --slice weather --json
       occasion evaluate --without context --without taste --curves --out report.html
+      occasion evaluate --learn --budget 2m --without context --without text --out report.html
       occasion evaluate --off-policy --policy greedy --places 3
     """
     invocation = current()
@@ -81,7 +89,7 @@ def _endings(out: tuple[Path, ...], endings: tuple[str, ...]) -> None:
 
 
 def _offline(invocation: Invocation, given: dict[str, Any]) -> Report:
-    from occasion.cli.parameters import unix_time
+    from occasion.cli.parameters import seconds, unix_time
     from occasion.errors import DataError
     from occasion.evaluation import evaluate as measure
 
@@ -90,6 +98,11 @@ def _offline(invocation: Invocation, given: dict[str, Any]) -> Report:
     settings = invocation.settings()
     names = ("share", "k", "max_queries", "seed", "diversity", "without", "curves")
     chosen: dict[str, Any] = {"baselines": given["baselines"]} if given["baselines"] else {}
+    if given["learn"]:
+        from occasion.fitting import learner
+
+        seconds_each = seconds(given["budget"], "--budget")
+        chosen["learner"] = learner(budget=seconds_each, seed=given["seed"], progress=invocation.say)
     with invocation.progress() as progress:
         return measure(
             settings,

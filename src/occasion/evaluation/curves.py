@@ -11,20 +11,24 @@ Every point answers the same queries, so steps are compared query by query. Two 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from occasion import metrics
+from occasion.errors import DataError
 from occasion.evaluation.figures import Measures
 from occasion.evaluation.heldout import recommender_without
 from occasion.evaluation.queries import ask
 from occasion.evaluation.report import Curve, Difference, Interval, Point
 from occasion.evaluation.split import Moments, Split
-from occasion.evaluation.systems import OCCASION, Systems
+from occasion.evaluation.systems import OCCASION, Learner, Systems
+from occasion.learned import LearnedModel
 from occasion.live import StageProgress
 from occasion.protocols import Encoder, EventColumns, Store
+from occasion.recommender import Recommender
 from occasion.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,6 +52,8 @@ class Asked:
         The cut, what is asked at each point, and the whole log.
     k, now, diversity
         As for `occasion.evaluation.evaluate`.
+    learner, learned
+        As for `occasion.evaluation.evaluate`, and what it learnt from all that lies before the cut.
     """
 
     settings: Settings
@@ -59,15 +65,25 @@ class Asked:
     k: int
     now: float
     diversity: float | None = None
+    learner: Learner | None = None
+    learned: LearnedModel | None = None
 
     def measure(self, hidden: NDArray[np.int64], most: int | None) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
         """Return ndcg and user of each query (q,), with more events hidden, and histories of `most` events."""
         uncounted = np.union1d(self.split.held_out, hidden)
         unseen = uncounted if self.split.mode == "order" else hidden
         recommender = recommender_without(self.settings, self.store, uncounted, unseen, most=most, encoder=self.encoder)
-        systems = Systems(recommender, (), diversity=self.diversity)
+        systems = Systems(recommender, (), diversity=self.diversity, learned=self._learnt(recommender, hidden))
         answers = ask(systems, self.store, self.split, self.moments, self.columns, k=self.k, now=self.now)
         return Measures(answers, recommender.live, k=self.k, draws=100, seed=0).values(OCCASION, "ndcg"), answers.users
+
+    def _learnt(self, recommender: Recommender, hidden: NDArray[np.int64]) -> LearnedModel | None:
+        """Return what would have served: from too few events nothing is learnt, and the blend answers."""
+        if self.learner is None or not len(hidden):
+            return self.learned
+        with suppress(DataError):
+            return self.learner(recommender, ())
+        return None
 
 
 def learning_curves(asked: Asked, *, draws: int, seed: int, progress: StageProgress | None = None) -> tuple[Curve, ...]:

@@ -26,7 +26,7 @@ from occasion.evaluation.heldout import recommender_without, stage_of
 from occasion.evaluation.queries import Answers, ask
 from occasion.evaluation.report import METRICS, Curve, Report
 from occasion.evaluation.split import WINDOW, Moments, Split, split_log
-from occasion.evaluation.systems import BASELINES, OCCASION, Systems, check_baselines
+from occasion.evaluation.systems import BASELINES, OCCASION, Learner, Systems, check_baselines
 from occasion.keyed import joined
 from occasion.live import StageProgress
 from occasion.privacy.guarded import open_guarded
@@ -60,6 +60,7 @@ def evaluate(
     diversity: float | None = None,
     without: Sequence[str] = (),
     curves: bool = False,
+    learner: Learner | None = None,
     draws: int = 1000,
     now: float | None = None,
     progress: StageProgress | None = None,
@@ -96,6 +97,10 @@ def evaluate(
         Parts to do without, one at a time, see `occasion.evaluation.ablation.PARTS`: what each adds.
     curves : bool
         Also work out learning curves (`occasion.evaluation.curves`), on `CURVED` queries at most; takes many times as long.
+    learner : callable, optional
+        Learns from what lies before the cut, for example `occasion.fitting.learner`; the recommender then answers by what it
+        learnt, and the untrained blend is one more baseline. Each part of `without` and each point of the curve over all events
+        is learnt anew.
     draws : int
         Draws of bootstrap and permutation test, >= 100.
     now : float, optional
@@ -111,7 +116,8 @@ def evaluate(
     begun = time.monotonic()
     _check(k=k, max_queries=max_queries, seed=seed, least=least, draws=draws)
     check_baselines(baselines)
-    check_parts(without)
+    if learner is None:
+        check_parts(without)
     settings = settings or load_settings()
     at = time.time() if now is None else now
     with _opened(store, settings) as whole:
@@ -119,7 +125,7 @@ def evaluate(
         split = split_log(columns, share=share, until=until, window=window)
         recommender = held_out_recommender(settings, whole, split, encoder=encoder, progress=progress)
         moments, notes = _sample(split, recommender, max_queries, seed)
-        systems = Systems(recommender, baselines, diversity=diversity, without=without)
+        systems = _systems(recommender, baselines, diversity, without, learner)
         answers = ask(systems, whole, split, moments, columns, k=k, now=at, progress=stage_of(progress, "queries"))
         measures = Measures(answers, recommender.live, k=k, draws=draws, seed=seed)
         few = Asked(
@@ -132,12 +138,14 @@ def evaluate(
             k=k,
             now=at,
             diversity=diversity,
+            learner=learner,
+            learned=systems.learned,
         )
         found = learning_curves(few, draws=draws, seed=seed, progress=progress) if curves else ()
     report = _report(measures, systems, answers, slices, least)
     return replace(
         report,
-        protocol=_protocol(split, answers, recommender, {"k": k, "seed": seed, "window": window, "diversity": diversity}),
+        protocol=_protocol(split, answers, systems, {"k": k, "seed": seed, "window": window, "diversity": diversity}),
         curves=found,
         notes=(*split.notes, *notes, *report.notes, *_curve_notes(found, len(few.moments))),
         seconds=time.monotonic() - begun,
@@ -155,6 +163,17 @@ def _opened(store: Store | None, settings: Settings) -> Iterator[Store]:
         yield without_refusers(opened, settings.granted_by_default)
     finally:
         opened.close()
+
+
+def _systems(
+    recommender: Recommender, baselines: Sequence[str], diversity: float | None, without: Sequence[str], learner: Learner | None
+) -> Systems:
+    """Return what answers; with a learner after it has learnt, once with all parts and once without each."""
+    if learner is None:
+        return Systems(recommender, baselines, diversity=diversity, without=without)
+    # An unknown part is found out before minutes of learning.
+    lesser = {part: learner(recommender, (part,)) for part in dict.fromkeys(without)}
+    return Systems(recommender, baselines, diversity=diversity, without=without, learned=learner(recommender, ()), lesser=lesser)
 
 
 def _report(measures: Measures, systems: Systems, answers: Answers, slices: Sequence[str] | None, least: int) -> Report:
@@ -236,7 +255,10 @@ def _sample(split: Split, recommender: Recommender, most: int, seed: int) -> tup
     return moments.take(which[np.argsort(moments.seq[which])]), notes
 
 
-def _protocol(split: Split, answers: Answers, recommender: Recommender, options: dict[str, Any]) -> dict[str, Any]:
+def _protocol(split: Split, answers: Answers, systems: Systems, options: dict[str, Any]) -> dict[str, Any]:
+    recommender = systems.recommender
+    if systems.learned is not None:
+        options["parts"] = ", ".join(systems.learned.model.bases.parts)
     if options["diversity"] is None:
         options["diversity"] = recommender.settings.diversity
     return {

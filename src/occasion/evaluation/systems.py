@@ -5,7 +5,7 @@ All see the same moment, the same history, the same items and the same rules on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from occasion.data import Context
 from occasion.errors import DataError
 from occasion.evaluation.ablation import check_parts, sources_without, without_name, without_part
+from occasion.learned import LearnedModel
 from occasion.protocols import CandidateScores, Moment
 from occasion.rankers import make_ranker
 from occasion.recommender import Recommender
@@ -23,9 +24,14 @@ if TYPE_CHECKING:
 
     Keys = NDArray[np.int32]
 
-__all__ = ["BASELINES", "OCCASION", "Systems", "check_baselines"]
+__all__ = ["BASELINES", "OCCASION", "UNTRAINED", "Learner", "Systems", "check_baselines"]
+
+Learner = Callable[[Recommender, tuple[str, ...]], LearnedModel]
+"""Learns from what a recommender counts and shows, without the parts named; raises DataError where that is too little."""
 
 OCCASION = "occasion"
+UNTRAINED = "blend"
+"""The recommender without what it learnt: a baseline wherever something was learnt."""
 BASELINES = ("popular", "popular-now", "co-occurrence", "text-only")
 """Most chosen ever; most chosen lately; chosen together with the history; nothing but texts."""
 TEXT_SOURCES = ("semantic", "taste", "words", "lookalike")
@@ -51,6 +57,10 @@ class Systems:
         Of the recommender's answers; None: its settings'.
     without : sequence of str
         Parts of `occasion.evaluation.ablation.PARTS`; for each the recommender without it answers, too.
+    learned : LearnedModel, optional
+        What the recommender answers by; the blend is then one more baseline, and `without` names the keys of `lesser`.
+    lesser : mapping of part to LearnedModel
+        What was learnt without the part.
 
     Raises
     ------
@@ -65,9 +75,16 @@ class Systems:
         *,
         diversity: float | None = None,
         without: Sequence[str] = (),
+        learned: LearnedModel | None = None,
+        lesser: Mapping[str, LearnedModel] | None = None,
     ) -> None:
         check_baselines(baselines)
-        check_parts(without)
+        self.learned, self._lesser = learned, dict(lesser or {})
+        if learned is None:
+            check_parts(without)
+        else:
+            recommender.use(learned)
+            baselines = (*baselines, UNTRAINED)
         self.without = tuple(dict.fromkeys(without))
         self.recommender, self.baselines, self.diversity = recommender, tuple(dict.fromkeys(baselines)), diversity
         counts = recommender.live.statistics.count
@@ -84,21 +101,28 @@ class Systems:
 
     def answer(self, context: Context, k: int, seed: str) -> tuple[dict[str, Keys], Moment]:
         """Return the keys (<= k,) each system answers with, best first, and the moment they answered to."""
-        slate = self.recommender.recommend(context, k, diversity=self.diversity, slate_id=seed, keep=False)
         moment, _ = self.recommender.reader.read(context, Rules(), seed)
-        answers = {OCCASION: np.array(self.recommender.live.catalogue.keys(slate.items), np.int32)}
-        answers |= {name: self._baseline(name, moment, k) for name in self.baselines}
+        answers = {OCCASION: self._listed(context, k, seed)}
+        for name in self.baselines:
+            answers[name] = self._by(None, context, k, seed) if name == UNTRAINED else self._baseline(name, moment, k)
         return answers | {without_name(part): self._without(part, context, k, seed) for part in self.without}, moment
 
     def _without(self, part: str, context: Context, k: int, seed: str) -> Keys:
-        slate = self.recommender.recommend(
-            without_part(context, part),
-            k,
-            diversity=self.diversity,
-            sources=sources_without(part),
-            slate_id=seed,
-            keep=False,
-        )
+        context = without_part(context, part)
+        if self.learned is not None:
+            return self._by(self._lesser[part], context, k, seed)
+        return self._listed(context, k, seed, sources=sources_without(part))
+
+    def _by(self, learned: LearnedModel | None, context: Context, k: int, seed: str) -> Keys:
+        """Return what the recommender answers by another model, None: by the blend."""
+        self.recommender.use(learned)
+        try:
+            return self._listed(context, k, seed)
+        finally:
+            self.recommender.use(self.learned)
+
+    def _listed(self, context: Context, k: int, seed: str, sources: Sequence[str] | None = None) -> Keys:
+        slate = self.recommender.recommend(context, k, diversity=self.diversity, sources=sources, slate_id=seed, keep=False)
         return np.array(self.recommender.live.catalogue.keys(slate.items), np.int32)
 
     def _baseline(self, name: str, moment: Moment, k: int) -> Keys:
