@@ -49,6 +49,7 @@ def test_nobody_gets_in_without_a_key(locked):
         assert answer.headers["location"] == "/console/sign-in?next=/console/moment%3Fuser%3Du1"
         assert visitor.get("/console/_nicegui_ws/socket.io/?EIO=4&transport=polling").status_code == 401
         assert visitor.post("/console/sign-out").status_code == 401
+        assert visitor.post("/console/_nicegui/client/x/upload/1").status_code == 401
         wrong = visitor.post("/console/sign-in", data={"key": "occ_" + "0" * 12 + "_" + "x" * 43})
         assert wrong.status_code == 401
         assert COOKIE not in wrong.cookies

@@ -9,11 +9,15 @@ import sys
 import pytest
 
 from occasion.console.mounting import load_pages
-from occasion.console.parts import cards
+from occasion.console.parts import cards, compared, requests, situation
 from occasion.console.words import FRAME, say
 
 PAGES = load_pages()
-TABLES = {page.path: page.words for page in PAGES} | {"frame": FRAME, "cards": cards.WORDS}
+TABLES = (
+    {page.path: page.words for page in PAGES}
+    | {"frame": FRAME}
+    | {part.__name__: part.WORDS for part in (cards, compared, requests, situation)}
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)

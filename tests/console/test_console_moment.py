@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import subprocess
+import sys
+
 import httpx
 from console_shop import NASTY
 
@@ -27,3 +32,73 @@ def test_titles_stay_text(tab):
     tab.click("button.show")
     tab.until(lambda: NASTY in tab.titles(), "the odd title")
     assert tab.script("return window.hurt") is None
+
+
+def test_signals_filters_and_length_reach_the_request(tab):
+    tab.open("/moment")
+    tab.click(".options .q-item")
+    tab.fill(".filter input", "categories = drinks")
+    tab.fill(".k input", "3")
+    tab.click(".signal-weather")
+    tab.until(lambda: next(o for o in tab.all(".q-menu .q-item") if o.text == "rain").click() is None, "the options")
+    tab.click("button.show")
+    tab.until(lambda: len(tab.titles()) == 3, "three cards")
+    drinks = {"Cold lager beer, six bottles", "Orange juice", "Sparkling water", "Green tea"}
+    assert set(tab.titles()) <= drinks
+    tab.click("button.copy")
+    curl = tab.one("pre.copy_curl").text
+    sent = json.loads(curl[curl.index("-d '") + 4 : -1])
+    assert sent["signals"] == {"weather": "rain"}
+    assert (sent["k"], sent["rules"]) == (3, {"filter": "categories = drinks"})
+
+
+def test_a_wrong_filter_is_told_with_its_cure(tab):
+    tab.open("/moment")
+    tab.click(".options .q-item")
+    tab.fill(".filter input", "colour = red")
+    tab.click("button.show")
+    tab.one(".q-notification")
+    tab.says("colour")
+    # The refused request is in the service's log, not in the browser's: the page stays usable.
+    tab.fill(".filter input", "")
+    tab.click("button.show")
+    tab.until(lambda: len(tab.titles()) == 10, "cards")
+
+
+def test_two_moments_side_by_side(tab):
+    tab.open("/moment")
+    tab.fill(".person input", "u2")
+    tab.fill(".words textarea", "friends come over to watch the game")
+    tab.click(".compare .q-item")
+    tab.fill(".compare .words textarea", "I caught a cold and my throat hurts")
+    tab.click("button.show")
+    tab.one(".sides .after")
+    before, after = (
+        tab.script(f"return [...document.querySelectorAll('.{side} strong')].map(e => e.innerText)") for side in ("before", "after")
+    )
+    assert len(before) == len(after) == 10
+    assert before != after
+    marks = tab.script("return [...document.querySelectorAll('.after .mark')].map(e => e.className.split(' ')[1])")
+    moved = [
+        "new" if t not in before else "same" if before.index(t) == n else "up" if before.index(t) > n else "down"
+        for n, t in enumerate(after)
+    ]
+    assert marks == moved
+    tab.says("came,")
+
+
+def test_the_copied_python_runs(tab, shop):
+    tab.open("/moment?user=u3&text=breakfast")
+    tab.until(tab.titles, "cards")
+    tab.click("button.copy")
+    code = tab.one("pre.copy_python").text
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert len(ast.literal_eval(done.stdout)) == 10
+
+
+def test_people_are_offered_while_one_types(tab):
+    tab.open("/moment")
+    tab.fill(".person input", "u1")
+    offered = "return [...document.querySelectorAll('datalist option')].map(o => o.value)"
+    tab.until(lambda: tab.script(offered) == ["u1", "u10", "u11"], "the people")

@@ -18,6 +18,8 @@ HOME = "/console"
 """Where the console is mounted."""
 SIGN_IN = "/sign-in"
 _OPEN = ("/_nicegui/", "/static/", "/favicon.ico", SIGN_IN, "/prefer")
+_SHUT = "/_nicegui/client/"
+"""Below it the library takes uploads."""
 """What needs no session: the library's own files, how it looks, and the way in."""
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -64,7 +66,7 @@ class Guard:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if scope["type"] == "http":
             send = _with_policy(send)
-        if any(path.startswith(start) for start in _OPEN):
+        if path.startswith(_OPEN) and not path.startswith(_SHUT):
             await self.app(scope, receive, send)
             return
         headers = headers_of(scope)

@@ -110,6 +110,7 @@ def _view(app: FastAPI, sessions: Sessions, page: Page, request: Request) -> Vie
         words=page.words,
         role="admin" if key is None else key.role,
         tenant=DEFAULT_TENANT if key is None else key.tenant,
+        address=f"{request.url.scheme}://{request.headers.get('host', '')}",
         signed_in=session is not None,
     )
 

@@ -39,6 +39,8 @@ class View:
         The page's texts.
     role, tenant : str
         Of the visitor's key; open on loopback: admin of the default tenant.
+    address : str
+        Of the service, as the visitor reached it: for calls that are shown.
     """
 
     api: Api
@@ -49,6 +51,7 @@ class View:
     words: Words
     role: str
     tenant: str
+    address: str = ""
     signed_in: bool = False
     state: dict[str, Any] = field(default_factory=dict)
     """For the page's own use."""
@@ -56,6 +59,11 @@ class View:
     def t(self, name: str, **values: Any) -> str:
         """Return a text of the page, else of the frame, in the visitor's language."""
         return say(self.words, self.locale, name, **values)
+
+    @property
+    def time_zone(self) -> str:
+        """The zone that times are shown and entered in: that of the settings."""
+        return self.service.settings.time_zone
 
     def may(self, role: str) -> bool:
         """Return whether the visitor's key has at least this role."""
