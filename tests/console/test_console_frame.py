@@ -9,14 +9,14 @@ import sys
 import pytest
 
 from occasion.console.mounting import load_pages
-from occasion.console.parts import cards, compared, requests, situation
+from occasion.console.parts import cards, chosen_map, compared, jobs, requests, rights, situation, tastes, timeline
 from occasion.console.words import FRAME, say
 
 PAGES = load_pages()
 TABLES = (
     {page.path: page.words for page in PAGES}
     | {"frame": FRAME}
-    | {part.__name__: part.WORDS for part in (cards, compared, requests, situation)}
+    | {part.__name__: part.WORDS for part in (cards, chosen_map, compared, jobs, requests, rights, situation, tastes, timeline)}
 )
 
 

@@ -12,6 +12,7 @@ from occasion.console.entrance import THEME_COOKIE
 from occasion.console.guard import HOME
 from occasion.console.page import Page
 from occasion.console.parts.states import failed
+from occasion.console.parts.waiting import caught_up
 from occasion.console.view import View
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ async def framed(page: Page, pages: Sequence[Page], view: View) -> None:
             failed(view.t("role_needed", role=page.role, mine=view.role), view.t("role_cure"))
             return
         try:
-            await page.build(view)
+            if not page.waits or await caught_up(view):
+                await page.build(view)
         except Exception as error:
             message, cure = view.told(error)
             failed(message, cure, again=view.t("again"))

@@ -28,6 +28,8 @@ class Page:
         an event, with progress shown.
     role : str
         The lowest role that may open it: read, write or admin.
+    waits : bool
+        Whether it needs answers: while the service still reads items into vectors, how far that is shows in its place.
     """
 
     path: str
@@ -35,3 +37,4 @@ class Page:
     words: Words
     build: Callable[[View], Awaitable[None]]
     role: str = "read"
+    waits: bool = True

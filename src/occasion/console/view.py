@@ -10,6 +10,7 @@ from occasion.console.calling import Api, SignedOutError
 from occasion.console.words import Words, say
 from occasion.errors import OccasionError
 from occasion.service.keys import ROLES
+from occasion.service.lanes import OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +77,7 @@ class View:
         if isinstance(error, OccasionError):
             message, _, cure = str(error).partition(" Cure: ")
             return message[:1].upper() + message[1:], cure
-        return self.t("unforeseen"), self.t("retry_later")
+        return self.t("busy" if isinstance(error, OverloadedError) else "unforeseen"), self.t("retry_later")
 
     def tell(self, error: BaseException) -> None:
         """Show an error that came up after the page was there; lead to the sign-in where the session is over."""

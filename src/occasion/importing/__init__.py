@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from occasion.importing.planning import plan_files
+    from occasion.importing.planning import plan_files, preview_file
     from occasion.importing.report import ColumnUse, FilePlan, ImportSummary, Reject
     from occasion.importing.run import import_files
 
-__all__ = ["ENDINGS", "FORMATS", "ColumnUse", "FilePlan", "ImportSummary", "Reject", "import_files", "plan_files"]
+__all__ = ["ENDINGS", "FORMATS", "ColumnUse", "FilePlan", "ImportSummary", "Reject", "import_files", "plan_files", "preview_file"]
 
 FORMATS = {
     "csv": "occasion.importing.delimited:CommaReader",
@@ -44,6 +44,7 @@ _PLACES = {
     "Reject": "report",
     "import_files": "run",
     "plan_files": "planning",
+    "preview_file": "planning",
 }
 
 

@@ -17,8 +17,10 @@ from occasion.importing.columns import KINDS, check_mapping, plan_file
 from occasion.importing.files import InputFile, find_files, guess_format, standard_input
 from occasion.importing.report import FilePlan
 
-__all__ = ["Options", "Paths", "Source", "open_files", "plan_files"]
+__all__ = ["Options", "Paths", "Source", "open_files", "plan_files", "preview_file"]
 
+EXAMPLES = 4
+"""Values shown of each column in a preview."""
 _UNTYPED = frozenset({"csv", "tsv"})
 """Formats whose cells are all text."""
 
@@ -131,6 +133,32 @@ def open_files(paths: Paths, stdin: BinaryIO | None) -> Iterator[list[InputFile]
         return
     with standard_input(stdin) as piped:
         yield [*named, piped]
+
+
+def preview_file(path: str | os.PathLike[str], **options: Any) -> tuple[FilePlan | None, dict[str, list[Any]], str]:
+    """Return how a file would be understood, the first values of each column, and why it cannot be where it cannot.
+
+    Parameters
+    ----------
+    path : path
+    options
+        kind, mapping, format, event_type, names; see `import_files`.
+
+    Raises
+    ------
+    DataError
+        Where not even rows can be told apart.
+    """
+    given = {"kind": "auto", "mapping": None, "format": "auto", "event_type": None, "names": None, **options}
+    chosen = Options(given["kind"], given["mapping"], given["format"], given["event_type"], given["names"], "UTC")
+    with open_files(path, None) as files:
+        source = Source(files[0], chosen.format, chosen.names)
+        sample = {name: source.sample.get(name, [])[:EXAMPLES] for name in source.names}
+        try:
+            check_mapping(chosen.mapping, list(source.names))
+            return chosen.plan(source), sample, ""
+        except DataError as error:
+            return None, sample, str(error)
 
 
 def plan_files(

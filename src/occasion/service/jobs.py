@@ -27,7 +27,7 @@ from occasion.service.tenants import Tenant, Tenants
 __all__ = ["ImportRunner", "Job", "Jobs", "job_folder"]
 
 _COLUMNS = "id, tenant, state, options, created, beat, done, total, result"
-BEAT_SECONDS = 1.0
+BEAT_SECONDS = 0.4
 LOST_SECONDS = 6.0
 """A running job that has not been heard of for so long is taken up by another worker."""
 KEPT_SECONDS = 7 * 86_400.0
@@ -42,7 +42,8 @@ class Job:
     ----------
     id, tenant : str
     state : str
-        ``queued``, ``running``, ``done`` or ``failed``.
+        ``held`` (its file is here, nobody has said to begin), ``queued``, ``running``, ``cancelling``, or how it ended: ``done``,
+        ``failed``, ``cancelled``.
     options : mapping
         name, kind, format, event_type, validate_only.
     created, beat : float
@@ -80,11 +81,24 @@ class Jobs:
         """Return an id for a job."""
         return uuid.uuid4().hex
 
-    def submit(self, job_id: str, tenant: str, options: Mapping[str, Any], total: int) -> None:
-        """Queue a job whose file is in place."""
+    def submit(self, job_id: str, tenant: str, options: Mapping[str, Any], total: int, *, hold: bool = False) -> None:
+        """Queue a job whose file is in place; `hold`: only once it is released."""
         now = time.time()
-        sql = f"INSERT INTO job ({_COLUMNS}) VALUES (?, ?, 'queued', ?, ?, ?, 0, ?, '{{}}')"
-        self._control.rows(sql, job_id, tenant, json.dumps(options), now, now, total)
+        sql = f"INSERT INTO job ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, 0, ?, '{{}}')"
+        self._control.rows(sql, job_id, tenant, "held" if hold else "queued", json.dumps(options), now, now, total)
+
+    def release(self, job_id: str, tenant: str, options: Mapping[str, Any]) -> bool:
+        """Queue a job that is held, with options; return whether it was."""
+        sql = "UPDATE job SET state = 'queued', options = ?, beat = ? WHERE id = ? AND tenant = ? AND state = 'held' RETURNING id"
+        return bool(self._control.rows(sql, json.dumps(options), time.time(), job_id, tenant))
+
+    def cancel(self, job_id: str, tenant: str) -> None:
+        """Let a job end before it is done: at once where it has not begun, else at its next step; an ended one stays as it is."""
+        sql = (
+            "UPDATE job SET state = CASE state WHEN 'running' THEN 'cancelling' ELSE 'cancelled' END "
+            "WHERE id = ? AND tenant = ? AND state IN ('held', 'queued', 'running')"
+        )
+        self._control.rows(sql, job_id, tenant)
 
     def get(self, job_id: str, tenant: str) -> Job:
         """Return a tenant's job.
@@ -105,23 +119,26 @@ class Jobs:
         return [_job(row) for row in self._control.rows(sql, tenant, limit)]
 
     def unfinished(self, tenant: str) -> int:
-        """Return how many of a tenant's jobs wait or run."""
-        sql = "SELECT count(*) FROM job WHERE tenant = ? AND state IN ('queued', 'running')"
+        """Return how many of a tenant's jobs are held, wait or run."""
+        sql = "SELECT count(*) FROM job WHERE tenant = ? AND state IN ('held', 'queued', 'running', 'cancelling')"
         return int(self._control.rows(sql, tenant)[0][0])
 
     def claim(self) -> Job | None:
         """Take a job that waits, or whose worker is lost; None where there is none."""
         now = time.time()
+        lost = now - LOST_SECONDS
+        self._control.rows("UPDATE job SET state = 'cancelled' WHERE state = 'cancelling' AND beat < ?", lost)
         rows = self._control.rows(
             "UPDATE job SET state = 'running', beat = ? WHERE id = (SELECT id FROM job WHERE state = 'queued' "
             f"OR (state = 'running' AND beat < ?) ORDER BY created LIMIT 1) RETURNING {_COLUMNS}",
-            *(now, now - LOST_SECONDS),
+            *(now, lost),
         )
         return _job(rows[0]) if rows else None
 
-    def beat(self, job_id: str, done: int, total: int) -> None:
-        """Say that a job goes on."""
-        self._control.rows("UPDATE job SET beat = ?, done = ?, total = ? WHERE id = ?", time.time(), done, total, job_id)
+    def beat(self, job_id: str, done: int, total: int) -> bool:
+        """Say that a job goes on; return whether it may."""
+        sql = "UPDATE job SET beat = ?, done = ?, total = ? WHERE id = ? RETURNING state"
+        return self._control.rows(sql, time.time(), done, total, job_id) == [("running",)]
 
     def finish(self, job_id: str, state: str, result: Mapping[str, Any]) -> None:
         """Say how a job ended."""
@@ -134,7 +151,7 @@ class Jobs:
         A column, a reason or a file may be named after somebody: the first line of a file without a header is one.
         """
         named, gone = naming(names), 0
-        sql = "SELECT id, options, result FROM job WHERE tenant = ? AND state IN ('done', 'failed')"
+        sql = "SELECT id, options, result FROM job WHERE tenant = ? AND state IN ('done', 'failed', 'cancelled')"
         for job_id, options, result in self._control.rows(sql, tenant):
             if named.search(" ".join(_texts(json.loads(options)) + _texts(json.loads(result)))):
                 left = {name: value for name, value in json.loads(result).items() if isinstance(value, (int, float))}
@@ -153,7 +170,7 @@ class Jobs:
 
     def old(self) -> list[Job]:
         """Return finished jobs that are due to be forgotten."""
-        sql = f"SELECT {_COLUMNS} FROM job WHERE state IN ('done', 'failed') AND beat < ?"
+        sql = f"SELECT {_COLUMNS} FROM job WHERE state IN ('held', 'done', 'failed', 'cancelled') AND beat < ?"
         return [_job(row) for row in self._control.rows(sql, time.time() - KEPT_SECONDS)]
 
 
@@ -228,6 +245,8 @@ class ImportRunner:
             summary = self._imported(job, tenant, folder)
         except _Stopped:
             return
+        except _Cancelled:
+            self._jobs.finish(job.id, "cancelled", {})
         except RefusedError as refusal:
             self._jobs.finish(job.id, "failed", {"error": refusal.message, "cure": refusal.cure})
         except OccasionError as error:
@@ -253,7 +272,8 @@ class ImportRunner:
             if time.monotonic() - heard > BEAT_SECONDS:
                 heard = time.monotonic()
                 self._admit(tenant)
-                self._jobs.beat(job.id, done, total or job.total)
+                if not self._jobs.beat(job.id, done, total or job.total) and done < (total or job.total):
+                    raise _Cancelled
 
         self._admit(tenant)
         with _Beating(self._jobs, job):
@@ -269,7 +289,13 @@ class ImportRunner:
                 validate_only=job.options["validate_only"],
                 progress=told,
             )
-        return {**summary.counts(), "seconds": round(summary.seconds, 2), "plan": [s for p in summary.plans for s in p.sentences()]}
+        checked = {"valid": summary.valid, "validate_only": True} if summary.validate_only else {}
+        return {
+            **summary.counts(),
+            **checked,
+            "seconds": round(summary.seconds, 2),
+            "plan": [s for p in summary.plans for s in p.sentences()],
+        }
 
     def _admit(self, tenant: Tenant) -> None:
         """Refuse to go on with an import once the tenant holds all that it may; what came before stays."""
@@ -279,6 +305,10 @@ class ImportRunner:
 
 class _Stopped(Exception):
     """The process is to end."""
+
+
+class _Cancelled(Exception):
+    """The job is to end."""
 
 
 class _Beating:

@@ -47,6 +47,8 @@ class Tenant:
 
         self.name, self.settings, self._encoder = name, settings, encoder
         self.store: Store = open_guarded(settings)
+        self.loading: tuple[str, int, int] | None = None
+        """What long work of the recommender is under way: stage (``encode``, ``events``), done, total."""
         self.withdrawals = -1
         """Erasures and the like that this process has taken notice of."""
         self._recommender: Recommender | None = None
@@ -74,11 +76,15 @@ class Tenant:
             with lock:
                 pass
         try:
-            made = Recommender(self.settings, store=self.store, encoder=self._encoder())
+            made = Recommender(self.settings, store=self.store, encoder=self._encoder(), progress=self._told)
             made.refresh()
         finally:
+            self.loading = None
             lock.release()
         return made
+
+    def _told(self, stage: str, done: int, total: int) -> None:
+        self.loading = (stage, done, total) if done < total else None
 
     @property
     def warm(self) -> bool:

@@ -8,5 +8,9 @@ from __future__ import annotations
 
 __all__ = ["PAGES"]
 
-PAGES = ("occasion.console.pages.moment",)
+PAGES = (
+    "occasion.console.pages.moment",
+    "occasion.console.pages.people",
+    "occasion.console.pages.setup",
+)
 """Modules that have a ``PAGE``."""

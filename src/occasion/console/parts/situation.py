@@ -16,7 +16,7 @@ from occasion.console.words import Words, say
 from occasion.data import Scalar
 from occasion.errors import DataError
 
-__all__ = ["WORDS", "Situation", "offered_signals", "parse_more"]
+__all__ = ["WORDS", "Situation", "named", "offered_signals", "parse_more"]
 
 WORDS: Words = {
     "text": ("The situation in words", "用文字描述情境"),
@@ -145,10 +145,11 @@ class Situation:
         for name, values in offered:
             self.chosen.setdefault(name, None)
             options = {value: str(value).replace("_", " ") for value in values}
-            select = kept(ui.select(options, label=_named(name, locale), clearable=True), self.chosen, name)
+            select = kept(ui.select(options, label=named(name, locale), clearable=True), self.chosen, name)
             select.props("outlined dense options-dense").classes(f"signal signal-{name}")
 
 
-def _named(name: str, locale: str) -> str:
+def named(name: str, locale: str) -> str:
+    """Return how a signal is called."""
     plain = name.replace("_", " ")
     return NAMES.get(name, plain) if locale == "zh" else plain

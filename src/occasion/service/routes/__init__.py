@@ -13,6 +13,7 @@ ROUTERS = (
     "occasion.service.routes.users",
     "occasion.service.routes.people",
     "occasion.service.routes.moments",
+    "occasion.service.routes.plans",
     "occasion.service.routes.imports",
     "occasion.service.routes.scenarios",
     "occasion.service.routes.versions",

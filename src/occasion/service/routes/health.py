@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,6 +30,14 @@ class Health(Shown):
     status: Literal["ok"]
 
 
+class Loading(Shown):
+    """Items on their way into vectors, or events into counts."""
+
+    stage: str
+    done: int
+    total: int
+
+
 class Info(Shown):
     """What the tenant's store holds."""
 
@@ -36,6 +45,7 @@ class Info(Shown):
     version: str
     encoder: str
     counts: dict[str, int]
+    loading: Loading | None = Field(default=None, description="Long work that the next answer waits for; null: none.")
 
 
 class FindingOut(Shown):
@@ -87,7 +97,8 @@ async def info(call: Reader) -> Response:
 
     counts = await call.service.writes.run(call.tenant.store.counts)
     facts = {"tenant": call.tenant.name, "version": version("occasion"), "encoder": call.tenant.settings.encoder, "counts": counts}
-    return reply(facts)
+    loading = call.tenant.loading
+    return reply({**facts, "loading": None if loading is None else dict(zip(Loading.model_fields, loading, strict=True))})
 
 
 @router.get("/doctor", response_model=Findings, responses=errors())

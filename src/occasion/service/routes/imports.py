@@ -21,12 +21,12 @@ from occasion.service.jobs import Job, job_folder
 from occasion.service.quotas import WAITING_IMPORTS
 from occasion.service.routes.replies import errors, reply
 from occasion.service.schemas.base import Id, Shown
+from occasion.service.schemas.imports import FormatName, KindName
 
-__all__ = ["router"]
+__all__ = ["ImportOut", "Imports", "JobId", "job_document", "mapping_of", "router"]
 
 router = APIRouter(tags=["imports"])
 JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
-FormatName = Literal["auto", "csv", "tsv", "atomic", "jsonl", "parquet"]
 assert set(FORMATS) < {"auto", "csv", "tsv", "atomic", "jsonl", "parquet"}
 _FILE = {
     "requestBody": {
@@ -42,7 +42,7 @@ class ImportOut(Shown):
     """An import and how far it is."""
 
     id: str
-    state: Literal["queued", "running", "done", "failed"]
+    state: Literal["held", "queued", "running", "cancelling", "done", "failed", "cancelled"]
     name: str
     created: float
     done: int = Field(description="Bytes dealt with.")
@@ -56,12 +56,13 @@ class Imports(Shown):
     imports: list[ImportOut]
 
 
-def _shown(job: Job) -> dict[str, Any]:
+def job_document(job: Job) -> dict[str, Any]:
+    """Return a job as it is shown."""
     named = {"id": job.id, "state": job.state, "name": job.options["name"], "created": job.created}
     return {**named, "done": job.done, "total": job.total, "result": job.result}
 
 
-def _mapping(pairs: list[str]) -> dict[str, str]:
+def mapping_of(pairs: list[str]) -> dict[str, str]:
     """Return ``role=column`` pairs as a mapping."""
     out = {}
     for pair in pairs:
@@ -77,27 +78,28 @@ async def start_import(
     request: Request,
     call: Writer,
     name: Annotated[str, Query(max_length=100, description="The file's name: its ending tells the format.")] = "upload",
-    kind: Annotated[Literal["auto", "items", "users", "events", "slates"], Query()] = "auto",
+    kind: Annotated[KindName, Query()] = "auto",
     format: Annotated[FormatName, Query()] = "auto",
     event_type: Annotated[Id | None, Query(description="Type of events whose row names none.")] = None,
     map: Annotated[list[str], Query(max_length=100, description="role=column where the guess is wrong; repeat it.")] = [],  # noqa: B006
     validate_only: Annotated[bool, Query(description="Check everything, write nothing.")] = False,
+    hold: Annotated[bool, Query(description="Keep the file and wait for its start: see its plan first.")] = False,
 ) -> Response:
     """Take a file (CSV, TSV, JSON lines, Parquet, RecBole's; also .gz) and import it in the background.
 
     Importing the same file twice changes nothing. A job survives the death of any process and goes on where it was.
     """
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "upload"
-    options: dict[str, Any] = {"name": plain, "kind": kind, "format": format, "event_type": event_type, "mapping": _mapping(map)}
+    options: dict[str, Any] = {"name": plain, "kind": kind, "format": format, "event_type": event_type, "mapping": mapping_of(map)}
     options["validate_only"] = validate_only
     if call.service.jobs.unfinished(call.tenant.name) >= WAITING_IMPORTS:
         raise RefusedError(409, f"{WAITING_IMPORTS} imports of this tenant wait or run already.", cure="Wait until one has ended.")
     job_id = call.service.jobs.new_id()
     folder = job_folder(call.tenant, job_id)
     size = await _saved(request, folder, plain)
-    await call.service.writes.run(lambda: call.service.jobs.submit(job_id, call.tenant.name, options, size))
+    await call.service.writes.run(lambda: call.service.jobs.submit(job_id, call.tenant.name, options, size, hold=hold))
     call.service.imports.wake()
-    return reply(_shown(call.service.jobs.get(job_id, call.tenant.name)), 202)
+    return reply(job_document(call.service.jobs.get(job_id, call.tenant.name)), 202)
 
 
 async def _saved(request: Request, folder: FilePath, name: str) -> int:
@@ -120,7 +122,7 @@ async def _saved(request: Request, folder: FilePath, name: str) -> int:
 async def imports(call: Writer, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
     """Return the tenant's imports of the last seven days, newest first."""
     found = await call.service.writes.run(lambda: call.service.jobs.all(call.tenant.name, limit))
-    return reply({"imports": [_shown(job) for job in found]})
+    return reply({"imports": [job_document(job) for job in found]})
 
 
 async def _job(call: Call, job_id: str) -> Job:
@@ -130,7 +132,7 @@ async def _job(call: Call, job_id: str) -> Job:
 @router.get("/imports/{job}", response_model=ImportOut, responses=errors(404))
 async def get_import(job: JobId, call: Writer) -> Response:
     """Say how far an import is."""
-    return reply(_shown(await _job(call, job)))
+    return reply(job_document(await _job(call, job)))
 
 
 @router.get(
@@ -154,10 +156,10 @@ def _pieces(path: FilePath) -> Iterator[bytes]:
 
 @router.delete("/imports/{job}", status_code=204, response_class=Response, responses=errors(404, 409))
 async def delete_import(job: JobId, call: Writer) -> Response:
-    """Forget an import that has ended, its rejected rows included; what it brought in stays."""
+    """Forget an import that has ended or not begun, its rejected rows included; what it brought in stays."""
     found = await _job(call, job)
-    if found.state in ("queued", "running"):
-        raise RefusedError(409, "The import has not ended.", cure="Wait for it.")
+    if found.state in ("queued", "running", "cancelling"):
+        raise RefusedError(409, "The import has not ended.", cure="Wait for it, or cancel it.")
     shutil.rmtree(job_folder(call.tenant, job), ignore_errors=True)
     await call.service.writes.run(lambda: call.service.jobs.forget(job))
     return Response(status_code=204)

@@ -64,6 +64,7 @@ _IMPORT = {
     "total": 4120,
     "result": {"rows": 120, "new": 118, "unchanged": 0, "rejected": {"no id": 2}, "seconds": 0.2, "plan": ["items from items.csv"]},
 }
+_COLUMN = {"column": "NAME", "role": "text.title", "form": "as is", "why": "", "examples": ["Salted tortilla chips"]}
 _VERSION = {
     "id": "20261124-140501",
     "made_at": 1795528579.0,
@@ -134,6 +135,19 @@ _EXAMPLES: dict[str, Any] = {
     "Consents": {"consents": [_CONSENT]},
     "ImportOut": _IMPORT,
     "Imports": {"imports": [_IMPORT]},
+    "PlannedColumn": _COLUMN,
+    "PlanOut": {
+        "name": "items.csv",
+        "kind": "items",
+        "format": "csv",
+        "columns": [_COLUMN],
+        "roles": ["id", "text.title", "text.description", "price", "ignored"],
+        "notes": [],
+        "error": "",
+        "cure": "",
+    },
+    "StartIn": {"kind": "items", "mapping": {"text.title": "NAME"}},
+    "Loading": {"stage": "encode", "done": 4096, "total": 68377},
     "VersionOut": _VERSION,
     "VersionList": {"in_service": "blend", "versions": [_VERSION], "changes": []},
     "PromoteIn": {"version": "blend"},

@@ -1,0 +1,43 @@
+"""Waiting: what a page shows while the service reads items into vectors and events into counts, before its first answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+from nicegui import ui
+
+from occasion.console.view import View
+
+__all__ = ["caught_up"]
+
+PATIENCE = 0.8
+"""Seconds after which one is told why nothing comes."""
+
+
+async def caught_up(view: View) -> bool:
+    """Return whether answers can be given at once; where not, show how far the work is, and load the page anew when it is done."""
+    tenant = view.service.tenants.get(view.tenant)
+    task = asyncio.ensure_future(view.service.answers.run(lambda: tenant.recommender.refresh()))
+    done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+    if done:
+        task.result()
+        return True
+    with ui.element("div").classes("state working").props('role="status" aria-live="polite"'):
+        ui.spinner(size="1.4em").props('aria-hidden="true"')
+        told = ui.label(view.t("starting"))
+        bar = ui.linear_progress(value=0, show_value=False).props(f'aria-label="{view.t("loading")}"')
+
+    def look() -> None:
+        if task.done():
+            timer.cancel()
+            if task.exception() is not None:
+                view.tell(task.exception() or RuntimeError())
+            else:
+                ui.navigate.reload()
+        elif tenant.loading is not None:
+            stage, n, total = tenant.loading
+            told.text = view.t(f"loading_{stage}" if stage in ("encode", "events") else "starting", done=n, total=total)
+            bar.value = round(n / total, 3) if total else 0
+
+    timer = ui.timer(0.4, look)
+    return False

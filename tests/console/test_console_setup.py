@@ -1,0 +1,94 @@
+"""Set-up: an empty home is filled with demo data or a file, whose columns can be mapped; rejected rows come back."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+from console_browser import Tab
+from console_shop import serving
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """The console alone, on an empty home."""
+    with serving(tmp_path_factory.mktemp("bare") / "home", command="console") as shop:
+        yield shop
+
+
+@pytest.fixture
+def page(driver, bare, tmp_path):
+    driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    tab = Tab(driver, bare.url)
+    yield tab
+    assert tab.faults() == []
+
+
+def counts(shop):
+    return httpx.get(f"{shop.url}/v1/info").json()["counts"]
+
+
+def send(tab, path):
+    tab.until(lambda: tab.all("input[type=file]"), "the uploader")[0].send_keys(str(path))
+    tab.one(".plan")
+
+
+def test_an_empty_store_leads_to_the_set_up(page):
+    page.open("/moment")
+    page.click(".state a[href$='/set-up']")
+    page.says("The store is empty.")
+
+
+def test_a_file_is_looked_at_mapped_imported_and_its_rejects_come_back(page, bare, tmp_path):
+    goods = tmp_path / "goods.csv"
+    rows = "".join(f"g{n},Blue thing number {n},about {n},{n}.5\n" for n in range(30))
+    goods.write_text(f"sku,NAME,story,amount\n{rows},without an id,x,1\ng99,odd price,x,-4\n")
+    page.open("/set-up")
+    send(page, goods)
+    columns = page.script("return [...document.querySelectorAll('.columns-of-file tbody th')].map(e => e.innerText)")
+    assert columns == ["sku", "NAME", "story", "amount"]
+    page.click(".columns-of-file tr:nth-child(4) .role")
+    page.until(lambda: next(o for o in page.all(".q-menu .q-item") if o.text == "price").click() is None, "the roles")
+    page.until(lambda: "price" in page.one(".columns-of-file tr:nth-child(4) .role").text, "the role")
+    assert counts(bare)["items"] == 0
+    page.click("button.check")
+    page.says("nothing was written")
+    assert counts(bare)["items"] == 0
+    page.click(".job .remove")
+    send(page, goods)
+    page.click(".columns-of-file tr:nth-child(4) .role")
+    page.until(lambda: next(o for o in page.all(".q-menu .q-item") if o.text == "price").click() is None, "the roles")
+    page.until(lambda: "price" in page.one(".columns-of-file tr:nth-child(4) .role").text, "the role")
+    page.click("button.import")
+    page.says("2 rejected")
+    assert counts(bare)["items"] == 30
+    item = httpx.get(f"{bare.url}/v1/items", params={"id": "g7"}).json()["items"][0]
+    assert (item["text"]["title"], item["price"]) == ("Blue thing number 7", 7.5)
+    page.click("button.download")
+    name = tmp_path / "goods.csv-rejected.jsonl"
+    text = page.until(lambda: name.exists() and name.read_text(), "the rejected rows")
+    assert [json.loads(line)["line"] for line in text.splitlines()] == [32, 33]
+
+
+def test_a_file_that_cannot_be_understood_says_what_to_do(page, tmp_path):
+    odd = tmp_path / "odd.csv"
+    odd.write_text("colour,size\nred,3\nblue,4\n")
+    page.open("/set-up")
+    send(page, odd)
+    page.one(".plan .state.failed")
+    assert page.all("button.import") == []
+    page.click("button.drop")
+    page.until(lambda: not page.all(".plan"), "the end of the plan")
+
+
+def test_demo_data_in_one_click(driver, tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("demo") / "home", command="console") as shop:
+        page = Tab(driver, shop.url)
+        page.open("/set-up")
+        page.click("button.demo")
+        page.until(lambda: len(page.all(".job.done")) == 3, "three imports")
+        assert counts(shop)["items"] == 1045
+        page.open("/moment?user=404&text=pancakes%20for%20breakfast")
+        page.until(page.titles, "cards")
+        assert page.faults() == []
