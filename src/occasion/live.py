@@ -88,7 +88,7 @@ class LiveState:
         self.until, self.progress = until, progress
         self.catalogue = Catalogue()
         self.text_index = TextIndex()
-        self.statistics = Statistics(settings.half_life_days)
+        self.statistics = Statistics(settings.half_life_days, settings.weights)
         self.contexts: list[StoredContext] = []
         self.folder = settings.home / "derived"
         self.cache = VectorCache(self.folder / "vectors", encoder.version, encoder.dim)
@@ -256,7 +256,9 @@ class LiveState:
 
     def _same_settings(self, loaded: Statistics) -> Statistics:
         _, seq, withdrawals = self.store.cursor()
-        if loaded.half_life != self.statistics.half_life or loaded.cursor > seq or loaded.basis != self._basis(withdrawals):
+        mine = self.statistics
+        counted = loaded.half_life, loaded.weights, loaded.basis
+        if counted != (mine.half_life, mine.weights, self._basis(withdrawals)) or loaded.cursor > seq:
             return self.statistics
         return loaded
 
@@ -279,7 +281,7 @@ class LiveState:
             if self.progress is not None:
                 self.progress("events", done, total)
         columns = joined(batches)
-        fresh = Statistics(self.settings.half_life_days)
+        fresh = Statistics(self.settings.half_life_days, self.settings.weights)
         fresh.build(columns, len(self.catalogue), self.extractor.event_signals(columns, contexts))
         fresh.basis = self._basis(withdrawals)
         if self.until is None and len(columns.seq) > 1000:

@@ -17,7 +17,6 @@ from occasion.live import LiveState
 from occasion.privacy.redaction import redacted, redacted_signals
 from occasion.protocols import EventColumns, Moment
 from occasion.rules import Rules
-from occasion.statistics import liking
 from occasion.timing import stage
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class MomentReader:
         known = (context.user is None and context.session is None) or self.live.reads(user)
         context = context if known else replace(context, recent=())
         history = self._history(context, user, at)
-        own = liking(history, self.live.statistics.ratings)
+        own = self.live.statistics.liking(history)
         recent = self.live.titles(history.item[-3:].tolist())
         extracted = self.extractor.extract(context, recent)
         seed = int.from_bytes(hashlib.blake2b(slate_id.encode("utf-8", "replace"), digest_size=8).digest(), "big")
@@ -132,7 +131,10 @@ class MomentReader:
         return allowed, []
 
     def _exclude_seen(self, rules: Rules) -> bool:
-        return self.live.statistics.repeat_rate < REPEATING if rules.exclude_seen == "auto" else bool(rules.exclude_seen)
+        if rules.exclude_seen != "auto":
+            return bool(rules.exclude_seen)
+        setting = self.live.settings.repeats
+        return self.live.statistics.repeat_rate < REPEATING if setting == "auto" else setting == "leave-out"
 
 
 def _refused(items: NDArray[np.int32], liking_of: Floats) -> NDArray[np.int32]:

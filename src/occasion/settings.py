@@ -33,6 +33,20 @@ def _days(text: str) -> dict[str, float]:
     return out
 
 
+def _weights(text: str) -> dict[str, float]:
+    out = {}
+    for pair in _listed(text):
+        name, found, weight = (part.strip() for part in pair.rpartition("="))
+        try:
+            number = float(weight)
+        except ValueError:
+            number = 99.0
+        if not found or not name or not -10 <= number <= 10:
+            raise ValueError(f"{pair!r} is no event type with a weight from -10 to 10, an example is 'view=0.2, share=3'")
+        out[name] = number
+    return out
+
+
 class Settings(BaseSettings):
     """Every knob of Occasion. Unknown names are refused.
 
@@ -53,6 +67,10 @@ class Settings(BaseSettings):
     locale : en or zh
     half_life_days : float
         Days after which an event counts half for what is popular now, > 0.
+    event_weights : str
+        What events tell where that differs from the usual: ``view=0.2, share=3``; a click is 1, below 0 is dislike, -10 to 10.
+    repeats : auto, allow or leave-out
+        Whether items that a person had come again; auto: as the log shows.
     history_length : int
         Newest events of a person that are read at a request, 1 to 10,000.
     candidates : int
@@ -123,6 +141,8 @@ class Settings(BaseSettings):
     country: str = ""
     locale: Literal["en", "zh"] = "en"
     half_life_days: float = Field(default=14.0, gt=0)
+    event_weights: str = ""
+    repeats: Literal["auto", "allow", "leave-out"] = "auto"
     history_length: int = Field(default=500, ge=1, le=10_000)
     candidates: int = Field(default=80, ge=10, le=10_000)
     diversity: float = Field(default=0.1, ge=0, le=1)
@@ -176,6 +196,17 @@ class Settings(BaseSettings):
     def _known_days(cls, text: str) -> str:
         _days(text)
         return text
+
+    @field_validator("event_weights")
+    @classmethod
+    def _known_weights(cls, text: str) -> str:
+        _weights(text)
+        return text
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Event type to what it tells, for those where that differs from `occasion.data.EVENT_TYPES`."""
+        return _weights(self.event_weights)
 
     @property
     def retention(self) -> dict[str, float]:

@@ -70,23 +70,26 @@ def rating_range(columns: EventColumns, known: tuple[float, float] | None = None
     return (low, high) if known is None else (min(low, known[0]), max(high, known[1]))
 
 
-def liking(columns: EventColumns, ratings: tuple[float, float] | None) -> Floats:
+def liking(columns: EventColumns, ratings: tuple[float, float] | None, weights_of: Mapping[str, float] | None = None) -> Floats:
     """Return how much each event (n,) says the person likes the item; a click is 1, negative is dislike.
 
     A rating counts 2 at the top of the scale seen so far, -2 at its bottom, 0 in the middle. Seconds of dwell count
-    ``min(2, ln(1 + s) / ln(31))``: half a minute is worth a click. Other types count `occasion.data.EVENT_TYPES`.
+    ``min(2, ln(1 + s) / ln(31))``: half a minute is worth a click. Other types count `occasion.data.EVENT_TYPES`,
+    or what `weights_of` says (`Settings.weights`); a rating and a dwell with a value are scaled by it.
     """
-    of_type = np.array([EVENT_TYPES[t].weight if t in EVENT_TYPES else 1.0 for t in columns.types] or [1.0], np.float32)
+    mine = weights_of or {}
+    usual = {t: EVENT_TYPES[t].weight if t in EVENT_TYPES else 1.0 for t in columns.types}
+    of_type = np.array([mine.get(t, usual[t]) for t in columns.types] or [1.0], np.float32)
     weights = of_type[columns.type] if len(columns.type) else np.zeros(0, np.float32)
     known = np.isfinite(columns.value)
     if "rating" in columns.types and ratings is not None and ratings[1] > ratings[0]:
         rated = known & (columns.type == columns.types.index("rating"))
         middle, half = (ratings[0] + ratings[1]) / 2, (ratings[1] - ratings[0]) / 2
-        weights = np.where(rated, 2 * (columns.value - middle) / half, weights)
+        weights = np.where(rated, mine.get("rating", 2.0) * (columns.value - middle) / half, weights)
     if "dwell" in columns.types:
         dwelt = known & (columns.type == columns.types.index("dwell"))
         seconds = np.maximum(np.where(dwelt, columns.value, 0), 0)
-        weights = np.where(dwelt, np.minimum(2, np.log1p(seconds) / math.log(31)), weights)
+        weights = np.where(dwelt, mine.get("dwell", 1.0) * np.minimum(2, np.log1p(seconds) / math.log(31)), weights)
     return np.asarray(weights, np.float32)
 
 
@@ -221,10 +224,12 @@ class Statistics:
     ----------
     half_life_days : float
         Days after which an event counts half in what is popular now.
+    weights : mapping of event type to weight, optional
+        Where they differ from `occasion.data.EVENT_TYPES`; see `liking`.
     """
 
-    def __init__(self, half_life_days: float = 14.0) -> None:
-        self.half_life = half_life_days * DAY
+    def __init__(self, half_life_days: float = 14.0, weights: Mapping[str, float] | None = None) -> None:
+        self.half_life, self.weights = half_life_days * DAY, dict(weights or {})
         self.cursor = 0
         self.basis = ""
         """What was left out when all was counted: counts of another basis hold what was withdrawn since."""
@@ -249,13 +254,17 @@ class Statistics:
         self._at_top: set[int] = set()
         self._outstanding: dict[tuple[str, int], Keys] = {}
 
+    def liking(self, columns: EventColumns) -> Floats:
+        """Return how much each event (n,) says the person likes the item, by the scale and the weights of this log."""
+        return liking(columns, self.ratings, self.weights)
+
     # -- building ---------------------------------------------------------------------------------------------------
     def build(self, columns: EventColumns, items: int, signals: SignalCodes | None = None) -> None:
         """Count the whole log, given as one batch; `items` is the number of item keys."""
         size = max(items, int(columns.item.max()) + 1 if len(columns.item) else 0)
         self.cursor = int(columns.seq[-1]) if len(columns.seq) else 0
         self.ratings = rating_range(columns)
-        weight = _capped(liking(columns, self.ratings), columns, size)
+        weight = _capped(self.liking(columns), columns, size)
         good = weight > 0
         times = columns.at[np.isfinite(columns.at)]
         self.reference = float(times.max()) if len(times) else 0.0
@@ -298,7 +307,7 @@ class Statistics:
             What each of these people did before this batch, oldest first.
         """
         self.ratings = rating_range(columns, self.ratings)
-        weight = liking(columns, self.ratings)
+        weight = self.liking(columns)
         trails = {user: list(keys) for user, keys in recent.items()}
         self.grow(int(columns.item.max(initial=-1)) + 1)
         counted = []
@@ -496,6 +505,7 @@ class Statistics:
             arrays[f"count{n}"] = np.concatenate([*table.counts, np.zeros(0, np.float32)])
         head: dict[str, Any] = {"half_life": self.half_life, "cursor": self.cursor, "events": self.events, "repeats": self.repeats}
         head |= {"basis": self.basis, "ratings": self.ratings, "reference": self.reference, "signals": tables}
+        head["weights"] = self.weights
         partial = folder / PARTIAL
         np.savez(partial, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
         partial.replace(folder / FILE)
@@ -526,7 +536,7 @@ class Statistics:
 
     @classmethod
     def _restored(cls, head: dict[str, Any], arrays: Mapping[str, Any]) -> Statistics:
-        out = cls(head["half_life"] / DAY)
+        out = cls(head["half_life"] / DAY, head.get("weights"))
         out.cursor, out.events, out.repeats, out.reference = head["cursor"], head["events"], head["repeats"], head["reference"]
         out.basis = head.get("basis", "")
         out.ratings = tuple(head["ratings"]) if head["ratings"] else None

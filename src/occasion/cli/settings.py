@@ -11,6 +11,7 @@ from occasion.cli.documented import Documented
 from occasion.cli.invocation import common_options, current
 
 if TYPE_CHECKING:
+    from occasion.presets import Preset
     from occasion.settings import Settings
 
 __all__ = ["config", "init"]
@@ -21,32 +22,54 @@ SECRETS = ("OPENAI_API_KEY",)
 
 @click.command(cls=Documented, short_help="Write an occasion.toml with every setting.")
 @click.option("--force", is_flag=True, help="Replace an occasion.toml that is there.")
+@click.option("--preset", metavar="NAME", help="Settings and scenarios of a domain: e-commerce, social, news, music or video.")
 @common_options
-def init(force: bool) -> None:
+def init(force: bool, preset: str | None) -> None:
     """Write an occasion.toml with every setting, its default and what it does, and make the home.
+
+    With --preset the settings of a domain are written in, and its scenarios put into the store.
 
     Examples
     --------
       occasion init
-      occasion init --home shop
+      occasion init --home shop --preset e-commerce
     """
     from occasion.errors import SettingsError
+    from occasion.presets import load_preset
 
     invocation = current()
+    chosen = load_preset(preset) if preset else None
     path = Path("occasion.toml")
     if path.exists() and not force:
         raise SettingsError(f"{path.resolve()} exists. Cure: edit it, or --force replaces it.")
     # --home goes into the file, so that later commands find it without being told.
     settings = invocation.settings()
     try:
-        path.write_text(_template(settings if invocation.home else None), "utf-8")
+        path.write_text(_template(settings if invocation.home else None, chosen), "utf-8")
         settings.home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"{error.filename} cannot be written: {error.strerror}. Cure: another folder.") from None
+    put = _put_scenarios(chosen) if chosen else []
     if invocation.json:
-        invocation.emit({"settings": str(path.resolve()), "home": str(settings.home.resolve())})
-    else:
-        click.echo(f"wrote {path}; the home is {settings.home}")
+        invocation.emit({"settings": str(path.resolve()), "home": str(settings.home.resolve()), "scenarios": put})
+        return
+    click.echo(f"wrote {path}; the home is {settings.home}")
+    if chosen:
+        click.echo(f"{chosen.name}: {', '.join(chosen.settings)} are set; scenarios {', '.join(put)}")
+
+
+def _put_scenarios(preset: Preset) -> list[str]:
+    """Put a preset's scenarios into the store; those of the same name that are there stay."""
+    from occasion.scenarios import Scenarios, parse_scenario
+
+    invocation, put = current(), []
+    with invocation.store() as store:
+        registry = Scenarios(store, invocation.settings().home)
+        for name, document in preset.scenarios.items():
+            if name not in registry.all():
+                registry.put(name, parse_scenario(document), actor="init")
+                put.append(name)
+    return put
 
 
 def _descriptions() -> dict[str, str]:
@@ -67,13 +90,16 @@ def _descriptions() -> dict[str, str]:
     return out
 
 
-def _template(settings: Settings | None) -> str:
+def _template(settings: Settings | None, preset: Preset | None) -> str:
     from occasion.settings import Settings
 
     told = _descriptions()
     lines = ["# Settings of Occasion. A line that is commented out shows the default.", ""]
+    given = dict(preset.settings) if preset is not None else {}
+    if preset is not None:
+        lines[1:1] = [f"# Preset {preset.name}. {preset.about}"]
     for name, field in Settings.model_fields.items():
-        default = field.default
+        default = given.get(name, field.default)
         if told.get(name):
             lines.append(f"# {told[name]}")
         if isinstance(default, bool):
@@ -83,7 +109,7 @@ def _template(settings: Settings | None) -> str:
         if settings is not None and name == "home":
             lines += [f"home = '{settings.home}'", ""]
         else:
-            lines += [f"# {name} = {value}", ""]
+            lines += [f"{'' if name in given else '# '}{name} = {value}", ""]
     return "\n".join(lines)
 
 

@@ -122,7 +122,7 @@ def evaluate(
     at = time.time() if now is None else now
     with _opened(store, settings) as whole:
         columns = _log(whole)
-        split = split_log(columns, share=share, until=until, window=window)
+        split = split_log(columns, share=share, until=until, window=window, weights=settings.weights)
         recommender = held_out_recommender(settings, whole, split, encoder=encoder, progress=progress)
         moments, notes = _sample(split, recommender, max_queries, seed)
         systems = _systems(recommender, baselines, diversity, without, learner)

@@ -9,7 +9,7 @@ A *moment* is what one person did in one situation: events of one user under one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -100,7 +100,14 @@ class Split:
     notes: tuple[str, ...] = ()
 
 
-def split_log(columns: EventColumns, *, share: float = 0.1, until: float | None = None, window: float = WINDOW) -> Split:
+def split_log(
+    columns: EventColumns,
+    *,
+    share: float = 0.1,
+    until: float | None = None,
+    window: float = WINDOW,
+    weights: Mapping[str, float] | None = None,
+) -> Split:
     """Cut a log in time where it has times, else by order of arrival.
 
     Parameters
@@ -113,6 +120,8 @@ def split_log(columns: EventColumns, *, share: float = 0.1, until: float | None 
         The cut itself, unix seconds; excludes `share`.
     window : float
         Seconds that a moment lasts at most, >= 0.
+    weights : mapping of event type to weight, optional
+        As for `occasion.statistics.liking`.
 
     Raises
     ------
@@ -123,10 +132,10 @@ def split_log(columns: EventColumns, *, share: float = 0.1, until: float | None 
     if not len(columns.seq):
         raise DataError("there are no events to evaluate on. Cure: import an event log first.")
     if _timed(columns):
-        return split_by_time(columns, _cut(columns, share) if until is None else until, window=window)
+        return split_by_time(columns, _cut(columns, share) if until is None else until, window=window, weights=weights)
     if until is not None:
         raise DataError("the log cannot be cut at a date, most of its events have no time. Cure: leave the date out.")
-    return split_by_order(columns)
+    return split_by_order(columns, weights=weights)
 
 
 def _check(share: float, window: float, until: float | None) -> None:
@@ -147,7 +156,9 @@ def _cut(columns: EventColumns, share: float) -> float:
     return float(np.quantile(columns.at[np.isfinite(columns.at)], 1 - share, method="higher"))
 
 
-def split_by_time(columns: EventColumns, cut: float, *, window: float = WINDOW) -> Split:
+def split_by_time(
+    columns: EventColumns, cut: float, *, window: float = WINDOW, weights: Mapping[str, float] | None = None
+) -> Split:
     """Hold out everything at or after `cut`; events without a time count as the past.
 
     Raises
@@ -159,7 +170,7 @@ def split_by_time(columns: EventColumns, cut: float, *, window: float = WINDOW) 
     past = int((~late).sum())
     if not past:
         raise DataError(f"no event lies before {_date(cut)}: nothing to learn from. Cure: a later date.")
-    good = late & (liking(columns, _ratings(columns, ~late)) > 0)
+    good = late & (liking(columns, _ratings(columns, ~late), weights) > 0)
     if not good.any():
         raise DataError(f"nobody liked anything at or after {_date(cut)}: nothing to foretell. Cure: an earlier date.")
     rows = np.flatnonzero(good)
@@ -207,7 +218,7 @@ def _windows(columns: EventColumns, rows: NDArray[np.int64], window: float) -> I
         yield group
 
 
-def split_by_order(columns: EventColumns) -> Split:
+def split_by_order(columns: EventColumns, *, weights: Mapping[str, float] | None = None) -> Split:
     """Hold out the last moment of each user: the last liked event, and up to `LONGEST` right before it under the same context.
 
     Raises
@@ -215,7 +226,7 @@ def split_by_order(columns: EventColumns) -> Split:
     DataError
         Where nobody liked anything, or nothing is left to count.
     """
-    good = liking(columns, rating_range(columns)) > 0
+    good = liking(columns, rating_range(columns), weights) > 0
     if not good.any():
         raise DataError("nobody liked anything in this log: nothing to foretell. Cure: import clicks, purchases or ratings.")
     order = np.lexsort((columns.seq, np.nan_to_num(columns.at, nan=-np.inf), columns.user))

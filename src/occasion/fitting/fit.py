@@ -103,7 +103,7 @@ def fit(
         withdrawals = whole.cursor()[2]
         log = read_log(recommender)
         note(f"read {len(log.frame)} liked events of {len(log.data.users)} people, {len(log.data.items)} items")
-        split = split_log(log.columns, share=_share(recommender.versions, log))
+        split = split_log(log.columns, share=_share(recommender.versions, log), weights=settings.weights)
         learn: dict[str, Any] = {"seed": seed, "threads": threads, "vectors": item_vectors(recommender), "progress": note}
         past = pipeline.fit(log.without(split.held_out), budget=0.6 * budget, without=without, **learn)
         ratings, errors = _rated(recommender, log, split, without, learn)

@@ -158,7 +158,7 @@ def live_feedback(store: Store, settings: Settings, *, now: float | None = None,
         late = (slate.context.at or 0) >= changed
         if made in groups and late == (made == serving):
             groups[made].append(slate)
-    rewards = _rewards(whole, groups, changed - weeks * WEEK, settle)
+    rewards = _rewards(whole, groups, changed - weeks * WEEK, settle, settings.weights)
     new, old = (_read(groups[name], rewards, settings.time_zone) for name in (serving, before))
     return compare(new, old, version=serving, before=before)
 
@@ -169,13 +169,15 @@ def _version(slate: Slate) -> str:
     return BLEND if name.startswith(f"{BLEND}-") or name == BLEND else name
 
 
-def _rewards(store: Store, groups: Mapping[str, list[Slate]], since: float, settle: float) -> dict[str, float | None]:
+def _rewards(
+    store: Store, groups: Mapping[str, list[Slate]], since: float, settle: float, weights: Mapping[str, float]
+) -> dict[str, float | None]:
     """Return what each slate earned, None where impressions are logged and it has none."""
     shown = {slate.id: slate for slates in groups.values() for slate in slates}
     named = [e for e in _events(store, since) if e.slate in shown and (e.at or 0) <= (shown[e.slate].context.at or 0) + settle]
     columns = _columns(named)
     strongest: dict[tuple[str, str], float] = {}
-    for event, weight in zip(named, liking(columns, rating_range(columns)).tolist(), strict=True):
+    for event, weight in zip(named, liking(columns, rating_range(columns), weights).tolist(), strict=True):
         place = (event.slate or "", event.item)
         if abs(weight) >= abs(strongest.get(place, 0.0)):
             strongest[place] = weight

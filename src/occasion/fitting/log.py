@@ -30,6 +30,8 @@ __all__ = ["LearningLog", "event_frame", "item_vectors", "read_log"]
 
 ATTRIBUTES = 20
 """Attributes that are learnt from, those that most items have."""
+LEFT_OUT = {"auto": None, "allow": False, "leave-out": True}
+"""Setting `repeats` to whether items had before are left out; None: found out from the log."""
 LEAST = 20
 """Liked events below which nothing is learnt."""
 UNIX = 1e8
@@ -87,7 +89,7 @@ def read_log(recommender: Recommender) -> LearningLog:
     """
     settings = recommender.settings
     columns = Choices(recommender.store, "train", settings.granted_by_default).keep(joined(list(recommender.store.events())))
-    liked = (liking(columns, rating_range(columns)) > 0) & (columns.user >= 0)
+    liked = (liking(columns, rating_range(columns), settings.weights) > 0) & (columns.user >= 0)
     if liked.sum() < LEAST:
         raise DataError(
             f"only {int(liked.sum())} events tell that somebody liked something, {LEAST} are the least to learn from. "
@@ -96,7 +98,12 @@ def read_log(recommender: Recommender) -> LearningLog:
     kept = taken(columns, liked)
     shift = _shift(kept, recommender.settings.time_zone)
     frame = event_frame(kept, recommender, shift)
-    return LearningLog(columns=columns, frame=frame, data=Dataset.from_frames(_items(recommender), frame), shift=shift)
+    return LearningLog(
+        columns=columns,
+        frame=frame,
+        data=Dataset.from_frames(_items(recommender), frame, exclude_seen=LEFT_OUT[settings.repeats]),
+        shift=shift,
+    )
 
 
 def _newest(columns: EventColumns) -> float:

@@ -14,7 +14,6 @@ from occasion.data import Item, Scalar
 from occasion.insight.permitted import Permitted
 from occasion.recommender import Recommender
 from occasion.rules import parse_filter
-from occasion.statistics import liking
 
 if TYPE_CHECKING:
     from occasion.protocols import EventColumns
@@ -92,7 +91,7 @@ def taste_of(recommender: Recommender, user: str | None, session: str | None, by
     if not Permitted(store, by_default).allows(user, session):
         return Taste(allowed=False, events=0, kinds={})
     history = store.history(key, limit=recommender.settings.history_length)
-    weight = np.maximum(liking(history, recommender.live.statistics.ratings), 0)
+    weight = np.maximum(recommender.live.statistics.liking(history), 0)
     items = store.get_items([recommender.live.catalogue.id(k) for k in np.unique(history.item).tolist()])
     return Taste(
         allowed=True,
