@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from occasion.errors import SettingsError
 from occasion.people import PURPOSES
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Settings", "load_settings", "unknown_variables"]
 
 
 def _listed(text: str) -> list[str]:
@@ -234,6 +234,14 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order of precedence: arguments, environment, file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def unknown_variables() -> list[str]:
+    """Return variables of the environment that look like settings and are none: a misspelt one would do nothing."""
+    import os
+
+    known = {f"OCCASION_{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.upper().startswith("OCCASION_") and name.upper() not in known)
 
 
 def load_settings(**given: Any) -> Settings:

@@ -356,3 +356,29 @@ def test_a_restore_that_was_killed_is_finished_by_the_next_one_and_nothing_opens
         assert store.counts()["events"] == 3000
         assert store.consents("bob") == backed[3]
     assert late != backed
+
+
+def test_a_service_is_backed_up_while_it_runs_and_not_restored_over(shop, tmp_path):
+    settings, _ = shop
+    env = {k: v for k, v in os.environ.items() if not k.startswith("OCCASION_")}
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "occasion", "serve", "--port", "0", "--home", str(settings.home)]
+    with log.open("w") as file:
+        service = subprocess.Popen(command, stdout=file, stderr=file, env=env)
+    try:
+        end = time.monotonic() + 60
+        while '"ready"' not in log.read_text() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert (
+            subprocess.run(
+                [sys.executable, "-m", "occasion", "backup", str(tmp_path / "b.tar"), "--home", str(settings.home)], check=False
+            ).returncode
+            == 0
+        )
+        refused = subprocess_restore(settings.home, tmp_path / "b.tar")
+        assert (refused.returncode, "in use" in refused.stderr) == (StoreError.exit_code, True)
+        assert not (settings.home / "restoring.json").exists()
+    finally:
+        service.terminate()
+        assert service.wait(30) == 0
+    assert subprocess_restore(settings.home, tmp_path / "b.tar").returncode == 0

@@ -7,6 +7,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from cli_shop import OCCASION, inside, occasion
 
 from occasion.settings import Settings
@@ -148,6 +149,32 @@ def test_config_tells_where_settings_come_from_and_hides_secrets(tmp_path: Path)
     assert rows["OPENAI_API_KEY"]["value"] == "set, hidden"
     assert "secret" not in done.out
     assert "hush" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:hush@host/x", "https://me:***@host/x"),
+        ("https://hush@host/x?a=1", "https://***@host/x?a=1"),
+        ("https://host/x?latitude=1&apikey=hush&b=2", "https://host/x?latitude=1&apikey=***&b=2"),
+        ("https://host/x?access_token=hush#f", "https://host/x?access_token=***#f"),
+        ("https://host/x?APPID=hush", "https://host/x?APPID=***"),
+        ("https://host:8000/a@b?k=1", "https://host:8000/a@b?k=1"),
+    ],
+)
+def test_config_hides_secrets_within_addresses_from_file_and_environment(tmp_path: Path, url: str, shown: str) -> None:
+    done = occasion("config", "--json", home=tmp_path, env={"OCCASION_WEATHER_URL": url})
+    assert {row["name"]: row for row in json.loads(done.out)["settings"]}["weather_url"]["value"] == shown
+    (tmp_path / "occasion.toml").write_text(f"weather_url = '{url}'\n", "utf-8")
+    here = subprocess.run([str(OCCASION), "config", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    row = {row["name"]: row for row in json.loads(here.stdout)["settings"]}["weather_url"]
+    assert (row["value"], row["source"]) == (shown, "occasion.toml")
+
+
+def test_config_tells_of_variables_that_do_nothing(tmp_path: Path) -> None:
+    done = occasion("config", home=tmp_path, env={"OCCASION_RETENTION_DAY": "view=9"})
+    assert "OCCASION_RETENTION_DAY is no setting" in done.err
+    assert "OCCASION_RETENTION_DAYS" in done.err
 
 
 def test_init_writes_settings_that_are_read(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Erasure: nothing of a person is left in any file of a home, others keep everything, and a signed receipt says so."""
 
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -126,6 +127,42 @@ def test_a_person_of_rejected_rows_alone_gets_a_receipt(home):
     assert len(receipts(store, home)) == 1
     with pytest.raises(DataError, match="exactly one"):
         erase(store, settings, user="a", session="b")
+    store.close()
+
+
+ERASE = """
+import sys
+from pathlib import Path
+from occasion.privacy.erasure import erase
+from occasion.privacy.guarded import open_guarded
+from occasion.settings import load_settings
+
+settings = load_settings(home=Path(sys.argv[1]))
+print("ready", flush=True)
+erase(open_guarded(settings), settings, user=sys.argv[2])
+"""
+
+
+def test_killed_in_the_middle_the_next_erasure_does_the_rest(home):
+    settings, rng = load_settings(home=home), random.Random(2)
+    with Recommender(settings) as shop:
+        live_through(shop, home)
+    for _ in range(10):
+        process = subprocess.Popen([sys.executable, "-c", ERASE, str(home), WHO], stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(rng.random() * 0.12)
+        process.kill()
+        process.communicate()
+        store = open_guarded(settings)
+        # Gone with a receipt, or there and without one.
+        assert (store.person(WHO) is None) == bool(store.erasures())
+        store.close()
+    store = open_guarded(settings)
+    erase(store, settings, user=WHO)
+    assert store.purge()
+    assert files_with(home, WHO, WORD) == []
+    assert len(receipts(store, home)) == 1
+    assert all(verify(text, home=home, user=WHO)["valid"] for text in store.erasures())
     store.close()
 
 

@@ -15,6 +15,7 @@ from occasion.errors import DataError
 __all__ = ["WEEKDAYS", "named_values", "scalar", "seconds", "unix_time", "without_password"]
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SECRET = re.compile(r"([?&#][^=&#]*(?:key|token|secret|pass|pwd|auth|sig|appid|credential)[^=&#]*=)[^&#]*", re.IGNORECASE)
 _DAYTIME = re.compile(r"(?:(?P<day>[a-z]+)\s+)?(?P<hour>\d{1,2}):(?P<minute>\d{2})", re.IGNORECASE)
 
 
@@ -119,5 +120,7 @@ def _no_time(given: str) -> DataError:
 
 
 def without_password(url: str) -> str:
-    """Return an address with its password replaced by stars."""
-    return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:***@", url)
+    """Return an address with stars for its password, for a user that stands alone (a token), and for secrets of its query."""
+    url = re.sub(r"(://[^:/@]+):[^@]*@", r"\1:***@", url)
+    url = re.sub(r"://[^:/@?#]+@", "://***@", url)
+    return _SECRET.sub(r"\1***", url)

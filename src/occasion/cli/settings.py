@@ -123,6 +123,8 @@ def config() -> None:
       occasion config
       OCCASION_ENCODER=minilm occasion config --json
     """
+    from occasion.settings import unknown_variables
+
     invocation = current()
     settings = invocation.settings()
     rows = [
@@ -130,6 +132,8 @@ def config() -> None:
         for name in type(settings).model_fields
     ]
     rows += [_secret(name) for name in SECRETS]
+    for name in unknown_variables():
+        invocation.say(f"note: {name} is no setting and does nothing. Cure: {_near(name)}.")
     if invocation.json:
         invocation.emit({"settings": rows})
         return
@@ -142,6 +146,16 @@ def config() -> None:
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row.values()))
     invocation.console().print(table)
+
+
+def _near(variable: str) -> str:
+    """Return what a misspelt variable may have been meant to be."""
+    import difflib
+
+    from occasion.settings import Settings
+
+    near = difflib.get_close_matches(variable, [f"OCCASION_{name.upper()}" for name in Settings.model_fields], 1)
+    return f"{near[0]}" if near else "take it out of the environment"
 
 
 def _value(name: str, value: Any) -> Any:

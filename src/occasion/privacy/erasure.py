@@ -25,8 +25,6 @@ from occasion.statistics import Statistics
 
 __all__ = ["Erased", "erase", "finish_removal", "receipts", "retire"]
 
-PURGE_TRIES = 3
-
 Sweep = Callable[[Collection[str]], int]
 """Takes a person's ids out of something; returns how many rows that changed."""
 
@@ -145,7 +143,7 @@ def stored_as(store: Store, user: str | None, session: str | None) -> tuple[str 
 def finish_removal(store: Store, home: Path) -> bool:
     """Remove derived files that were made with what is gone, and its bytes; return whether nothing is left to do."""
     Statistics.discard(home / "derived")
-    return any(store.purge() for _ in range(PURGE_TRIES))
+    return store.purge()
 
 
 def retire(store: Store, settings: Settings, version: str, *, actor: str = "local") -> None:

@@ -37,9 +37,12 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """
     from occasion.service.beside import has_console
     from occasion.service.running import run
+    from occasion.settings import unknown_variables
 
     invocation = current()
     settings = invocation.settings(host=host, port=port, workers=workers)
+    for name in unknown_variables():
+        invocation.say(f"note: {name} is no setting and does nothing; `occasion config` shows those that are.")
     beside = has_console(settings)
 
     def started(address: str) -> None:

@@ -115,6 +115,11 @@ class Tenants:
                 self._open[name] = Tenant(name, tenant_settings(self.settings, name), self._encoder)
             return self._open[name]
 
+    def opened(self, name: str) -> Tenant | None:
+        """Return a tenant that something asked for already, None else."""
+        with self._lock:
+            return self._open.get(name)
+
     def names(self) -> list[str]:
         """Return the tenants that have a home, the default one first."""
         folder = self.settings.home / "tenants"

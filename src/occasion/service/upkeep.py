@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 
 from filelock import FileLock, Timeout
 
+from occasion.privacy.guarded import open_guarded
 from occasion.privacy.retention import Expired, expire_if_due
+from occasion.protocols import Store
 from occasion.service.logs import logger
-from occasion.service.tenants import Tenant, Tenants
+from occasion.service.tenants import Tenant, Tenants, tenant_settings
 from occasion.settings import Settings
 
 __all__ = ["Upkeep"]
@@ -54,25 +57,33 @@ class Upkeep:
                 if self._stop.is_set():
                     return
                 try:
-                    self.look_after(self._tenants.get(name))
+                    self.look_after(name)
                 except Exception:
                     # A store out of reach now may be there at the next round; the other tenants must not wait for it.
                     logger.exception("upkeep")
 
-    def look_after(self, tenant: Tenant) -> None:
+    def look_after(self, name: str) -> None:
         """Do what is due for one tenant."""
-        self._forget(tenant)
+        tenant = self._tenants.opened(name)
+        if tenant is not None:
+            self._forget(tenant)
+        settings = tenant_settings(self._settings, name)
         try:
-            with FileLock(tenant.path("upkeep.lock"), timeout=0):
+            with FileLock(settings.home / "upkeep.lock", timeout=0), self._store(tenant, settings) as store:
                 begun = time.monotonic()
                 # Rounds of several processes must not add up: a bit less than the time between two of one.
-                done = expire_if_due(tenant.store, tenant.settings, 0.9 * self._settings.upkeep_seconds)
+                done = expire_if_due(store, settings, 0.9 * self._settings.upkeep_seconds)
         except Timeout:
             return
         if done is not None and (done.any or not done.clean):
-            self._tell(tenant, done, time.monotonic() - begun)
+            self._tell(name, done, time.monotonic() - begun)
 
     @staticmethod
-    def _tell(tenant: Tenant, done: Expired, seconds: float) -> None:
-        fields = {"tenant": tenant.name, "events": sum(done.events.values()), "slates": done.slates, "rejects": done.rejects}
+    def _store(tenant: Tenant | None, settings: Settings) -> AbstractContextManager[Store]:
+        """Return the store of a tenant; one that nobody asks for is opened for this alone."""
+        return nullcontext(tenant.store) if tenant is not None else closing(open_guarded(settings))
+
+    @staticmethod
+    def _tell(name: str, done: Expired, seconds: float) -> None:
+        fields = {"tenant": name, "events": sum(done.events.values()), "slates": done.slates, "rejects": done.rejects}
         logger.info("expired", extra={"fields": {**fields, "clean": done.clean, "seconds": round(seconds, 3)}})
