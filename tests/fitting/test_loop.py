@@ -10,6 +10,7 @@ from contextlib import closing, redirect_stdout
 from dataclasses import asdict
 from io import StringIO
 
+import numpy as np
 import pytest
 
 from occasion import Event, Item
@@ -25,13 +26,19 @@ from occasion.settings import load_settings
 from occasion.versions import BLEND, Versions
 
 START = 1_780_000_000.0
-QUICK = {"budget": 8.0, "queries": 50, "without": ("sequence",), "poll": 0.05}
+QUICK = {"budget": 60.0, "queries": 50, "without": ("sequence",), "poll": 0.05}
 
 
 def visits(first, last, users=60):
-    """People who go on to the next of twelve things, a step an hour."""
+    """People who leap on among sixty things, a step an hour; what comes next depends on what was last, and on nothing else."""
+    order = np.random.default_rng(0).permutation(60)
     return [
-        Event(user=f"u{u}", item=f"i{(u + step) % 12}", at=START + 3600.0 * step + 60 * u, id=f"{u}-{step}")
+        Event(
+            user=f"u{u}",
+            item=f"i{order[(7 * u + 11 * step + step // 4) % 60]}",
+            at=START + 3600.0 * step + 60 * u,
+            id=f"{u}-{step}",
+        )
         for step in range(first, last)
         for u in range(users)
     ]
@@ -46,7 +53,7 @@ def encoder():
 def shop(tmp_path):
     settings = load_settings(home=tmp_path)
     store = open_guarded(settings)
-    store.put_items(Item(id=f"i{n}", text={"title": f"thing number {n}"}) for n in range(12))
+    store.put_items(Item(id=f"i{n}", text={"title": f"thing number {n}"}) for n in range(60))
     yield settings, store
     store.close()
 
@@ -92,6 +99,31 @@ def test_a_log_that_teaches_nothing_waits_for_more(shop, encoder):
     assert "Cure" in found.why
     assert loop.step()[0].act == "waits"
     assert Versions(store, settings.home).in_service() == BLEND
+
+
+def test_whatever_goes_wrong_is_told_and_tried_again(shop, encoder):
+    settings, store = shop
+    store.append(visits(0, 10))
+
+    class Broken:
+        version, dim = encoder.version, encoder.dim
+
+        def encode(self, texts, *, role="item", progress=None):
+            raise RuntimeError("the disk is on fire")
+
+    options = LoopOptions.of(settings, events=20, minutes=5, **QUICK)
+    loop = LearningLoop(store, settings, options, encoder=Broken())
+    now = time.time()
+    (found,) = loop.step(now)
+    assert found.act == "failed"
+    assert "RuntimeError: the disk is on fire" in found.why
+    assert Versions(store, settings.home).in_service() == BLEND
+    assert "minutes ago" in loop.waits_for(now + 60)
+    assert "0 new events" in loop.waits_for(now + 301)
+    store.append(visits(10, 11, users=1))
+    assert loop.waits_for(now + 301) is None, "one more event is enough to try again"
+    store.close()
+    assert loop.step(now + 301)[0].act == "failed", "a store that cannot be read is no end, either"
 
 
 def test_one_at_a_time(shop, encoder):

@@ -7,6 +7,7 @@ it was. Nothing in service changes but by a whole version that passed the gate, 
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from occasion.encoders import load_encoder
-from occasion.errors import DataError, OccasionError
+from occasion.errors import DataError, OccasionError, StoreError
 from occasion.fitting.exclusive import BusyError, exclusive
 from occasion.fitting.fit import fit
 from occasion.fitting.live_feedback import SETTLE, roll_back_if_worse
@@ -130,7 +131,7 @@ class LearningLoop:
             decision = self._learn(at) if wait is None else Decision(at=at, act="waits", why=wait)
         except BusyError as error:
             decision = Decision(at=at, act="waits", why=str(error))
-        except OccasionError as error:
+        except Exception as error:  # whatever a fit dies of, what serves goes on, and so does the loop
             decision = self._failed(at, error)
         return [decision]
 
@@ -190,10 +191,16 @@ class LearningLoop:
         self._remember(seq, max(now, time.time()))
         return self._decided(Decision(at=now, act="promoted" if promoted else "not promoted", version=manifest.id, why=why))
 
-    def _failed(self, now: float, error: OccasionError) -> Decision:
+    def _failed(self, now: float, error: Exception) -> Decision:
         """Keep the failure in mind: a log too short waits for more events, anything else is tried again."""
-        self._remember(self.store.cursor()[1], now, failed=not isinstance(error, DataError))
-        return self._decided(Decision(at=now, act="failed", why=str(error)))
+        why = str(error) if isinstance(error, OccasionError) else f"something unforeseen happened ({type(error).__name__}: {error})"
+        decision = Decision(at=now, act="failed", why=why)
+        try:
+            self._remember(self.store.cursor()[1], now, failed=not isinstance(error, DataError))
+            return self._decided(decision)
+        except StoreError:
+            # A store that cannot be written may be so for a while; nothing was lost, and the next step tries again.
+            return decision
 
     def _remember(self, seq: int, at: float, *, failed: bool = False) -> None:
         self.store.put_state(STATE, json.dumps({"seq": seq, "at": at, "failed": failed}))
@@ -230,7 +237,7 @@ def learn(
     stop : threading.Event, optional
         Ends the loop between steps, and its waiting at once.
     told : callable, optional
-        Called with each decision; of decisions to wait, with those that read differently from the one before.
+        Called with each decision; of decisions to wait, with those that wait for something else than the one before.
     progress : callable, optional
         Called with a sentence about each step of a fit.
 
@@ -256,9 +263,10 @@ def learn(
             while True:
                 decisions = loop.step()
                 for decision in decisions:
-                    if told is not None and (decision.act != "waits" or decision.why != said):
+                    waits_for = re.sub(r"[\d.,]+", "", decision.why) if decision.act == "waits" else ""
+                    if told is not None and (not waits_for or waits_for != said):
                         told(decision)
-                    said = decision.why if decision.act == "waits" else ""
+                    said = waits_for
                 if once or stop.wait(options.poll):
                     return decisions
         finally:
