@@ -17,7 +17,7 @@ TORCH_CPU ?= https://download.pytorch.org/whl/cpu
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help demo test install test-install lint docs clean
+.PHONY: help demo test install test-install lint audit docs clean
 
 help:
 	@sed -n '2,4p' Makefile | sed 's/^# *//'
@@ -37,6 +37,10 @@ lint: $(VENV)/.stamp-lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r src
+
+audit: $(VENV)/.stamp-lint
+	$(BIN)/pip-audit
 
 docs: $(VENV)/.stamp-docs
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
