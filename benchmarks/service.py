@@ -143,56 +143,102 @@ async def soak(server: Server, options: argparse.Namespace) -> dict[str, Any]:
     return {"windows": windows}
 
 
-async def kills(server: Server, options: argparse.Namespace) -> dict[str, Any]:
-    """Send events all the while; a batch that was not acknowledged is sent again with the same ids."""
-    acknowledged: list[str] = []
-    stop = False
+class Attackers:
+    """Clients of a service that is killed: what was not acknowledged is sent again with the same ids; what was is remembered."""
 
-    async def load(name: str) -> None:
+    def __init__(self, port: int) -> None:
+        self.port, self.stop = port, False
+        self.events: list[str] = []
+        self.slates: list[str] = []
+
+    async def _again_and_again(self, deed: Callable[[Connection], Awaitable[bool]]) -> None:
+        while not self.stop:
+            try:
+                async with Connection(self.port) as connection:
+                    while not self.stop and await asyncio.wait_for(deed(connection), 10):
+                        pass
+            except (OSError, asyncio.IncompleteReadError, TimeoutError):
+                pass
+            await asyncio.sleep(0.05)
+
+    async def send_batches(self, name: str) -> None:
+        """Send batches of 20 events."""
         source = batches(name, 20)
         ids, batch = next(source)
-        while not stop:
-            try:
-                async with Connection(server.port) as connection:
-                    while not stop:
-                        status, _ = await asyncio.wait_for(connection.send("POST", "/v1/events", batch), 10)
-                        if status != 200:
-                            break
-                        acknowledged.extend(ids)
-                        ids, batch = next(source)
-            except (OSError, asyncio.IncompleteReadError, TimeoutError):
-                await asyncio.sleep(0.05)
 
-    loads = [asyncio.create_task(load(f"kill-{time.time_ns()}-{n}")) for n in range(2)]
-    ready: dict[str, list[float]] = {"worker": [], "service": []}
+        async def deed(connection: Connection) -> bool:
+            nonlocal ids, batch
+            status, _ = await connection.send("POST", "/v1/events", batch)
+            if status == 200:
+                self.events.extend(ids)
+                ids, batch = next(source)
+            return status == 200
+
+        await self._again_and_again(deed)
+
+    async def ask(self) -> None:
+        """Ask for recommendations."""
+        source = sentences(time.time_ns() % 10**8)
+
+        async def deed(connection: Connection) -> bool:
+            status, body = await connection.send("POST", "/v1/recommend", next(source))
+            if status == 200:
+                self.slates.append(json.loads(body)["slate"])
+            return status == 200
+
+        await self._again_and_again(deed)
+
+
+async def kill_one(server: Server, worker: int) -> float:
+    """Kill a worker; return the seconds until the service is ready with as many as before."""
+    begun = time.monotonic()
+    os.kill(server.pids()[worker], signal.SIGKILL)
+    while await server.ready() != 200 or len(server.pids()) < server.workers:
+        await asyncio.sleep(0.02)
+    return time.monotonic() - begun
+
+
+async def kill_all(server: Server) -> tuple[float, float]:
+    """Kill the service and start it again; return the seconds until it is ready, and until all workers are."""
+    server.process.kill()
+    server.process.wait()
+    begun = time.monotonic()
+    while True:
+        with contextlib.suppress(RuntimeError):
+            return await asyncio.to_thread(server.start), time.monotonic() - begun
+
+
+async def kills(server: Server, options: argparse.Namespace) -> dict[str, Any]:
+    """Kill a worker and the whole service by turns under load; then compare what was acknowledged with what is stored."""
+    clients = Attackers(server.port)
+    name = time.time_ns()
+    loads = [
+        asyncio.create_task(load) for load in (clients.send_batches(f"k{name}"), clients.send_batches(f"l{name}"), clients.ask())
+    ]
+    seconds: dict[str, list[float]] = {"a worker killed": [], "all killed": [], "all killed, every worker there": []}
     for n in range(options.kills):
         await asyncio.sleep(0.5)
-        begun = time.monotonic()
         if n % 2 == 0:
-            os.kill(server.pids()[n // 2 % server.workers], signal.SIGKILL)
-            while await server.ready() != 200 or len(server.pids()) < server.workers:
-                await asyncio.sleep(0.02)
-            ready["worker"].append(time.monotonic() - begun)
+            seconds["a worker killed"].append(await kill_one(server, n // 2 % server.workers))
         else:
-            server.process.kill()
-            server.process.wait()
-            while True:
-                with contextlib.suppress(RuntimeError):
-                    await asyncio.to_thread(server.start)
-                    break
-            ready["service"].append(time.monotonic() - begun)
-    stop = True
+            first, every = await kill_all(server)
+            seconds["all killed"].append(first)
+            seconds["all killed, every worker there"].append(every)
+    clients.stop = True
     await asyncio.gather(*loads)
     store = open_store(load_settings(home=server.home).resolved_store_url)
     stored = [event.id for event in store.read_events()]
+    lost = [slate for slate in clients.slates if store.get_slate(slate) is None]
     store.close()
     return {
         "kills": options.kills,
-        "acknowledged": len(acknowledged),
-        "lost": len(set(acknowledged) - set(stored)),
-        "doubled": len(stored) - len(set(stored)),
+        "events acknowledged": len(clients.events),
+        "events lost": len(set(clients.events) - set(stored)),
+        "events stored twice": len(stored) - len(set(stored)),
+        "answers given": len(clients.slates),
+        "answers lost": len(lost),
         "ready again s": {
-            who: {"median": round(float(np.median(s)), 2), "most": round(max(s), 2)} for who, s in ready.items() if s
+            who: {"median": round(float(np.median(s)), 2), "most": round(max(s), 2)} for who, s in seconds.items() if s
         },
     }
 
