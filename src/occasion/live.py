@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -22,7 +24,7 @@ from occasion.context import ContextExtractor
 from occasion.data import Item
 from occasion.encoders.cache import VectorCache
 from occasion.encoders.centring import center
-from occasion.errors import EncoderMismatchError, ModelError, StoreError, VectorIndexError
+from occasion.errors import EncoderError, EncoderMismatchError, ModelError, StoreError, VectorIndexError
 from occasion.indexes import make_index, open_index, save_index
 from occasion.keyed import joined, taken
 from occasion.privacy.choices import Choices
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["LiveState", "StageProgress"]
+
+logger = logging.getLogger(__name__)
 
 StageProgress = Callable[[str, int, int], None]
 """Called with (stage, done, total): stage is ``encode`` or ``events``."""
@@ -51,6 +55,8 @@ SAVE_AFTER = 2048
 """New or changed items after which a large index is written again; fewer are added anew from cached vectors at the next start."""
 TRAIL, TRAILS = 32, 20_000
 """Newest items kept of a person, and of how many people, to count their next events with."""
+AGAIN_SECONDS = 5.0
+"""After the encoder failed for new items, until they are tried again."""
 RECOUNT_AT_ONCE = 50_000
 """Up to this many events a withdrawal is counted out before the next answer; with more of them, shortly after it."""
 ENCODER_STATE = "encoder"
@@ -97,6 +103,9 @@ class LiveState:
         self._titles: dict[int, str] = {}
         self._trails: OrderedDict[int, list[int]] = OrderedDict()
         self._indexed = 0
+        self._unencoded: dict[int, str] = {}
+        """Texts of items, by key, whose vectors could not be had yet."""
+        self._encode_again = 0.0
         self._cursor = (-1, -1, -1)
         self.personalised: Choices | None = None
         self.trained: Choices | None = None
@@ -108,6 +117,9 @@ class LiveState:
     def refresh(self) -> bool:
         """Take over items and events that came since the last call; return whether there were any."""
         cursor = self.store.cursor()
+        if self._unencoded and time.monotonic() >= self._encode_again:
+            with self._lock:
+                self._encode_late()
         if cursor == self._cursor and self._fresh is None:
             return False
         with self._lock:
@@ -173,6 +185,7 @@ class LiveState:
         gone = np.array([e.key for e in chunk if e.item is None], np.int32)
         self.catalogue.apply(chunk)
         for entry in chunk:
+            self._unencoded.pop(entry.key, None)
             if entry.item is None:
                 self._titles.pop(entry.key, None)
             elif entry.key in self._titles or len(self._titles) < TITLES:
@@ -187,7 +200,32 @@ class LiveState:
             self.text_index.add(entry.key, text)
         late = [n for n, e in enumerate(present) if e.revision > self._indexed]
         keys = np.array([present[n].key for n in late], np.int32)
-        return keys, self.cache.encode(self.encoder, [texts[n] for n in late])
+        return keys, self._encoded(keys, [texts[n] for n in late])
+
+    def _encoded(self, keys: NDArray[np.int32], texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the raw vectors (n, dim) of item texts; zeros where they cannot be had now, and then they are tried for again.
+
+        The first answer needs vectors: without an encoder there is none. After it new items are recommended by their words.
+        """
+        for key in keys.tolist():
+            self._unencoded.pop(key, None)
+        try:
+            return self.cache.encode(self.encoder, texts)
+        except EncoderMismatchError:
+            raise
+        except (EncoderError, VectorIndexError) as error:
+            if self.until is not None or self._cursor[0] < 0:
+                raise
+            logger.warning("%d items have no vectors yet: %s", len(keys), error)
+            self._unencoded.update(zip(keys.tolist(), texts, strict=True))
+            self._encode_again = time.monotonic() + AGAIN_SECONDS
+            return np.zeros((len(keys), self.encoder.dim), np.float32)
+
+    def _encode_late(self) -> None:
+        """Try again for the vectors of items that have none yet."""
+        some = dict(islice(self._unencoded.items(), CHUNK))
+        keys = np.fromiter(some, np.int32, len(some))
+        self._add([(keys, self._encoded(keys, list(some.values())))])
 
     def _fit_mean(self, vectors: Sequence[NDArray[np.float32]]) -> None:
         some = np.concatenate([*vectors, np.zeros((0, self.encoder.dim), np.float32)])
@@ -232,7 +270,7 @@ class LiveState:
     def _save_index(self) -> None:
         """Keep an index that is slow to build, once it gained enough: writing it for each new item would hold up answers."""
         gained = self.catalogue.revision - self._indexed
-        if self.until is not None or self.index is None or gained < max(SAVE_AFTER, len(self.index) // 20):
+        if self.until is not None or self.index is None or self._unencoded or gained < max(SAVE_AFTER, len(self.index) // 20):
             return
         # Without a head the files are no index: a crash between the two writes must not pair a mean with other vectors.
         (self.folder / "index" / "head.json").unlink(missing_ok=True)

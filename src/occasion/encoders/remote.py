@@ -126,6 +126,21 @@ class RemoteEncoder:
         """Length of a vector; for a model that is not known, one request finds out."""
         return self._dimensions or KNOWN_DIMENSIONS.get(self.model) or self._request(["dimension"], None).shape[1]
 
+    def learn_dimension(self, wait: float) -> int:
+        """Return `dim`; where the server must be asked for it, once, for `wait` seconds at most.
+
+        Raises
+        ------
+        EncoderError
+            Where it does not answer.
+        """
+        patient = self.attempts, self._timeout
+        self.attempts, self._timeout = 1, wait
+        try:
+            return self.dim
+        finally:
+            self.attempts, self._timeout = patient
+
     @property
     def cost(self) -> float:
         """Price of the tokens so far."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app"]
 
+WARM_SECONDS = 2.0
+"""Between two tries to get ready."""
 ABOUT = """
 Context in, recommendations out, feedback back in. Every request but those of health needs a key in the header
 `Authorization: Bearer occ_...`; it belongs to one tenant and sees nothing of any other. Every error has one shape. Ids may
@@ -100,15 +102,20 @@ def _load(service: Service) -> None:
 
 async def _warm(service: Service, warm: bool) -> None:
     """Load what the first answer needs; not ready until then."""
-    try:
-        if warm:
-            await service.answers.run(lambda: _load(service))
-        service.ready.set()
-        logger.info("ready")
-    except Exception:
-        logger.exception("not ready")
-    finally:
-        service.settled.set()
+    while not service.stopping:
+        try:
+            if warm:
+                await service.answers.run(lambda: _load(service))
+        except Exception:
+            # What is out of reach now (a remote encoder, a full disk) may be back later.
+            logger.exception("not ready")
+        else:
+            service.ready.set()
+            logger.info("ready")
+            return
+        finally:
+            service.settled.set()
+        await asyncio.sleep(WARM_SECONDS)
 
 
 def _cross_origin(app: FastAPI, settings: Settings) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
+from occasion.errors import EncoderError
 from occasion.service.bursts import Bursts
 from occasion.service.control import ControlFile
 from occasion.service.insights import Insights
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from occasion.protocols import Encoder
 
 __all__ = ["Service"]
+
+PAUSE_SECONDS = 2.0
+"""After an encoder could not be had, until the next try."""
 
 
 class Service:
@@ -59,6 +64,7 @@ class Service:
         self.open_access = is_loopback(settings.host) if open_access is None else open_access
         self._encoder = encoder
         self._encoder_lock = threading.Lock()
+        self._encoder_fails_until = 0.0
         self.tenants = Tenants(settings, self.encoder)
         self.imports = ImportRunner(self.jobs, self.tenants, self.quotas)
         self.upkeep = Upkeep(settings, self.tenants, self.forget_withdrawn)
@@ -80,10 +86,16 @@ class Service:
         from occasion.encoders import load_encoder
 
         with self._encoder_lock:
-            if self._encoder is None:
-                self._encoder = load_encoder(self.settings.encoder, settings=self.settings)
-            if not isinstance(self._encoder, SentenceCache):
-                self._encoder = SentenceCache(self._encoder)
+            if time.monotonic() < self._encoder_fails_until:
+                raise EncoderError("the encoder cannot be had just now. Cure: look after it, or set another one.")
+            try:
+                if self._encoder is None:
+                    self._encoder = load_encoder(self.settings.encoder, settings=self.settings)
+                if not isinstance(self._encoder, SentenceCache):
+                    self._encoder = SentenceCache(_patient(self._encoder, self.settings.encoder_wait))
+            except EncoderError:
+                self._encoder_fails_until = time.monotonic() + PAUSE_SECONDS
+                raise
             return self._encoder
 
     def forget_withdrawn(self, tenant: Tenant) -> None:
@@ -104,6 +116,17 @@ class Service:
         self.writes.close()
         self.tenants.close()
         self.control.close()
+
+
+def _patient(encoder: Encoder, wait: float) -> Encoder:
+    """Return a remote encoder with patience for it, any other as it is."""
+    from occasion.encoders.remote import RemoteEncoder
+    from occasion.service.patience import PatientEncoder
+
+    if not isinstance(encoder, RemoteEncoder):
+        return encoder
+    encoder.learn_dimension(wait)
+    return PatientEncoder(encoder, wait)
 
 
 def is_loopback(host: str) -> bool:

@@ -130,8 +130,9 @@ class Jobs:
         self._control.rows("UPDATE job SET state = 'cancelled' WHERE state = 'cancelling' AND beat < ?", lost)
         rows = self._control.rows(
             "UPDATE job SET state = 'running', beat = ? WHERE id = (SELECT id FROM job WHERE state = 'queued' "
-            f"OR (state = 'running' AND beat < ?) ORDER BY created LIMIT 1) RETURNING {_COLUMNS}",
-            *(now, lost),
+            f"OR (state = 'running' AND (beat < ? OR beat > ?)) ORDER BY created LIMIT 1) RETURNING {_COLUMNS}",
+            # A last sign of life in the future is from before the clock was set back.
+            *(now, lost, now + LOST_SECONDS),
         )
         return _job(rows[0]) if rows else None
 

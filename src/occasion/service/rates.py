@@ -43,10 +43,18 @@ class RateLimits:
         self._lock = threading.Lock()
         size = MAX_KEYS * 4 * _BUCKET.size
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        if os.fstat(self._file).st_size < size:
-            os.ftruncate(self._file, size)
-        self._map = mmap.mmap(self._file, size)
+        self._map = self._mapped(size)
         self._slots = size // _BUCKET.size
+
+    def _mapped(self, size: int) -> mmap.mmap:
+        try:
+            if os.fstat(self._file).st_size < size:
+                # Zeros, not a hole: a disk that fills up later would kill the process at the first touch of one.
+                os.pwrite(self._file, bytes(size), 0)
+            return mmap.mmap(self._file, size)
+        except (OSError, ValueError):
+            # No room: each process counts by itself until it is started again.
+            return mmap.mmap(-1, size)
 
     def wait(self, key: AccessKey, cost: float = 1.0) -> float:
         """Take `cost` from a key's bucket; return 0, or the seconds until it will hold as much (and then nothing is taken)."""

@@ -133,7 +133,7 @@ def _supervise(settings: Settings, socket: Socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     spawn = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory(prefix="occasion-metrics-") as folder:
+    with tempfile.TemporaryDirectory(prefix="occasion-metrics-", dir=_memory()) as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
         door = Door(socket)
@@ -165,6 +165,12 @@ def _supervise(settings: Settings, socket: Socket) -> None:
         for worker in workers:
             worker.join(max(0.1, end - time.monotonic()))
             worker.kill()
+
+
+def _memory() -> str | None:
+    """Return a folder in memory for the measures of the workers, where the system has one: a full disk must not stop them."""
+    shared = "/dev/shm"  # noqa: S108  # nosec B108
+    return shared if os.access(shared, os.W_OK) else None
 
 
 def _forget(worker: BaseProcess) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from occasion.service.patience import PatientEncoder
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -64,3 +66,5 @@ class SentenceCache:
         """Drop everything kept: a person's words may be among it."""
         with self._lock:
             self._kept.clear()
+        if isinstance(self.encoder, PatientEncoder):
+            self.encoder.forget()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from occasion.service.keys import DEFAULT_TENANT, checked_tenant
+from occasion.service.patience import unhurried
 from occasion.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,8 +77,10 @@ class Tenant:
             with lock:
                 pass
         try:
-            made = Recommender(self.settings, store=self.store, encoder=self._encoder(), progress=self._told)
-            made.refresh()
+            encoder = self._encoder()
+            made = Recommender(self.settings, store=self.store, encoder=encoder, progress=self._told)
+            with unhurried(encoder):
+                made.refresh()
         finally:
             self.loading = None
             lock.release()

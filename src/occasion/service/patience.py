@@ -1,0 +1,124 @@
+"""Patience with a remote encoder: an answer waits for it so long and no longer, and while it is out of order, not at all.
+
+What comes too late is kept for when the same is asked again. After three times in a row without an answer in time it is left
+alone, first for some seconds, then for twice as long each time; one question then tries again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from occasion.errors import EncoderError, OccasionError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from occasion.protocols import Encoder, Progress
+
+    Vectors = NDArray[np.float32]
+
+__all__ = ["PatientEncoder", "unhurried"]
+
+FAILURES = 3
+REST, LONGEST_REST = 2.0, 30.0
+"""Seconds of silence after `FAILURES` failures in a row, and at most."""
+MAX_RUNNING = 16
+"""Questions under way at once; more are refused."""
+MAX_LATE = 64
+"""Late answers kept."""
+_Question = tuple[str, tuple[str, ...]]
+
+
+class PatientEncoder:
+    """An encoder that answers within a time or raises; what it wraps may take as long as it likes.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    wait : float
+        Seconds.
+    """
+
+    def __init__(self, encoder: Encoder, wait: float) -> None:
+        self.encoder, self.wait = encoder, wait
+        self.version, self.dim = encoder.version, encoder.dim
+        self.hurried = True
+        self._lock = threading.Lock()
+        self._running: dict[_Question, threading.Event] = {}
+        self._late: OrderedDict[_Question, Vectors] = OrderedDict()
+        self._failed = 0
+        self._quiet_until = 0.0
+
+    def encode(self, texts: Sequence[str], *, role: Literal["query", "item"] = "item", progress: Progress | None = None) -> Vectors:
+        """Return unit vectors (n, dim).
+
+        Raises
+        ------
+        EncoderError
+            Where it does not answer in time, or is left alone.
+        """
+        if not self.hurried:
+            return self.encoder.encode(texts, role=role, progress=progress)
+        question = role, tuple(texts)
+        with self._lock:
+            done = self._running.get(question)
+            if done is None and question not in self._late:
+                done = self._started(question)
+        in_time = done is None or done.wait(self.wait)
+        with self._lock:
+            found = self._late.pop(question, None)
+            if found is not None:
+                self._failed, self._quiet_until = 0, 0.0
+                return found
+            self._failed += 1
+            if self._failed >= FAILURES:
+                self._quiet_until = time.monotonic() + min(REST * 2.0 ** (self._failed - FAILURES), LONGEST_REST)
+        raise EncoderError("the encoder failed." if in_time else f"the encoder gave no answer within {self.wait:g} s.")
+
+    def _started(self, question: _Question) -> threading.Event:
+        if time.monotonic() < self._quiet_until or len(self._running) >= MAX_RUNNING:
+            raise EncoderError("the encoder is left alone for a while: it did not answer. Cure: wait, or look after its service.")
+        done = self._running[question] = threading.Event()
+        threading.Thread(target=self._ask, args=(question, done), name="encoder", daemon=True).start()
+        return done
+
+    def _ask(self, question: _Question, done: threading.Event) -> None:
+        role, texts = question
+        found = None
+        # Whatever goes wrong here is what `encode` tells of, by there being no answer.
+        with contextlib.suppress(OccasionError):
+            found = self.encoder.encode(list(texts), role="query" if role == "query" else "item")
+        with self._lock:
+            del self._running[question]
+            if found is not None:
+                self._late[question] = found
+                if len(self._late) > MAX_LATE:
+                    self._late.popitem(last=False)
+        done.set()
+
+    def forget(self) -> None:
+        """Drop everything kept: a person's words may be among it."""
+        with self._lock:
+            self._late.clear()
+
+
+@contextlib.contextmanager
+def unhurried(encoder: Encoder) -> Iterator[None]:
+    """Let an encoder, or the one it wraps, take its time: to build what a first answer needs may take hours."""
+    inner: object | None = encoder
+    while inner is not None and not isinstance(inner, PatientEncoder):
+        inner = getattr(inner, "encoder", None)
+    if inner is None:
+        yield
+        return
+    inner.hurried = False
+    try:
+        yield
+    finally:
+        inner.hurried = True
