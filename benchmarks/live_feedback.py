@@ -1,4 +1,4 @@
-"""How often live feedback blames a version, by how much worse it truly is, and after how many answers; looked at every 50 answers.
+"""How often live feedback blames a version, by how much worse it truly is, and after how many answers; looked at every 100 answers.
 
 People have rates of their own and come again; with --plain a plain 95 % interval is made anew at each look instead.
 
@@ -25,7 +25,7 @@ def slates(rng: np.random.Generator, own: np.ndarray, n: int) -> LiveSlates:
 
 def first_blame(new: LiveSlates, old: LiveSlates, plain: bool) -> int | None:
     """Return after how many answers the new version is first called worse, None: never."""
-    for n in range(100, len(new) + 1, 50):
+    for n in range(100, len(new) + 1, 100):
         seen = LiveSlates(reward=new.reward[:n], users=new.users[:n], kind=new.kind[:n])
         if plain:
             a, b = (clustered_mean(s.reward.tolist(), s.users.tolist()) for s in (seen, old))

@@ -1,5 +1,7 @@
 """Live feedback in a simulated shop whose truth is known: worse versions go, others stay, however often one looks."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -149,6 +151,31 @@ def test_late_reactions_and_young_answers_do_not_count(shop):
     early = live_feedback(shop.store, shop.settings, now=shop.now - DAY + 5 * SETTLE)
     assert early.reward is None
     assert "too early" in early.reason
+
+
+def test_a_version_is_new_for_four_weeks(shop):
+    shop.serve("blend-1", 0.3)
+    version = shop.version()
+    shop.versions.promote(version)
+    shop.serve(version, 0.3, slates=300, days=28)
+    shop.serve(version, 0.0, slates=300, days=28)
+    found = live_feedback(shop.store, shop.settings, now=shop.now + SETTLE)
+    assert found.slates[0] <= 300
+    assert found.reward[0] == pytest.approx(0.3, abs=0.1)
+
+
+def test_of_very_many_answers_those_next_to_the_change_are_read(shop, monkeypatch):
+    monkeypatch.setattr(importlib.import_module("occasion.fitting.live_feedback"), "MOST", 150)
+    shop.serve("blend-1", 0.9, days=7)
+    shop.serve("blend-1", 0.2, days=7, slates=150)
+    version = shop.version()
+    shop.versions.promote(version)
+    shop.serve(version, 0.2, slates=150, days=7)
+    shop.serve(version, 0.9, days=7)
+    found = live_feedback(shop.store, shop.settings, now=shop.now + SETTLE)
+    assert all(100 <= n <= 150 for n in found.slates)
+    assert found.reward[0] == pytest.approx(0.2, abs=0.12)
+    assert found.reward_before[0] == pytest.approx(0.2, abs=0.12)
 
 
 def test_nothing_to_compare(shop):

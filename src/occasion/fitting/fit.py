@@ -37,7 +37,7 @@ from occasion.versions import BLEND, Manifest, Versions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["fit"]
+__all__ = ["check_options", "fit"]
 
 SHARE = 0.1
 """Newest share of the events that the gate asks about, at most."""
@@ -92,7 +92,7 @@ def fit(
     BusyError
         Where a version is being learnt in this home already.
     """
-    _check(budget, queries, without)
+    check_options(budget, queries, without)
     begun, note = time.monotonic(), progress or (lambda _: None)
     settings = settings or load_settings()
     with ExitStack() as held:
@@ -162,7 +162,8 @@ def _rated(
     return ratings if used else None, {**errors, "judged": True, "used": used}
 
 
-def _check(budget: float, queries: int, without: tuple[str, ...]) -> None:
+def check_options(budget: float, queries: int, without: tuple[str, ...]) -> None:
+    """Raise DataError for options of `fit` that cannot be used."""
     if not 5 <= budget < float("inf"):
         raise DataError(f"the budget is {budget!r} seconds. Cure: 5 or more.")
     if queries < 50:

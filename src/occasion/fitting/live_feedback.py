@@ -11,7 +11,8 @@ that a version that is no worse is blamed with a chance of about .025 + .025 at 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,10 @@ WEEK = 7 * DAY
 SETTLE = 1800.0
 """Seconds that people have to react to a slate; younger slates do not count yet, later events do not count at all."""
 SURE = 0.05
+NEW = 28 * DAY
+"""Seconds after its promotion in which a version is judged by its answers; later ones are no longer read."""
+MOST = 50_000
+"""Answers of each version that are read at most: the first of the new one, the last of the old one."""
 LEAST_SLATES, LEAST_PEOPLE = 100, 30
 """Slates and people that each version needs before anything is said."""
 
@@ -149,18 +154,30 @@ def live_feedback(store: Store, settings: Settings, *, now: float | None = None,
     if serving == BLEND or not changes or changes[-1]["version"] != serving or changes[-1].get("back"):
         return None
     before, changed = str(changes[-1]["before"]), float(changes[-1]["at"])
-    weeks = max(1, int(np.ceil((now - changed) / WEEK)))
+    weeks = max(1, int(np.ceil(min(now - changed, NEW) / WEEK)))
     whole = without_refusers(store, settings.granted_by_default)
-    slates = [s for s in whole.slates(changed - weeks * WEEK) if s.entries and (s.context.at or 0) <= now - settle]
-    groups: dict[str, list[Slate]] = {serving: [], before: []}
-    for slate in slates:
-        made = _version(slate)
-        late = (slate.context.at or 0) >= changed
-        if made in groups and late == (made == serving):
-            groups[made].append(slate)
-    rewards = _rewards(whole, groups, changed - weeks * WEEK, settle, settings.weights)
+    since, until = changed - weeks * WEEK, min(now - settle, changed + NEW)
+    groups = _served(whole, serving, before, changed, since, until)
+    rewards = _rewards(whole, groups, since, settle, settings.weights)
     new, old = (_read(groups[name], rewards, settings.time_zone) for name in (serving, before))
     return compare(new, old, version=serving, before=before)
+
+
+def _served(store: Store, serving: str, before: str, changed: float, since: float, until: float) -> Mapping[str, Collection[Slate]]:
+    """Return the answers of the new version after the change, and of the old one before it, in [since, until]."""
+    new: list[Slate] = []
+    old: deque[Slate] = deque(maxlen=MOST)
+    for slate in store.slates(since):
+        at, made = slate.context.at or 0.0, _version(slate)
+        if not slate.entries or at > until:
+            continue
+        if made == serving and at >= changed:
+            new.append(slate)
+        elif made == before and at < changed:
+            old.append(slate)
+        if len(new) == MOST:
+            break
+    return {serving: new, before: old}
 
 
 def _version(slate: Slate) -> str:
@@ -170,7 +187,7 @@ def _version(slate: Slate) -> str:
 
 
 def _rewards(
-    store: Store, groups: Mapping[str, list[Slate]], since: float, settle: float, weights: Mapping[str, float]
+    store: Store, groups: Mapping[str, Collection[Slate]], since: float, settle: float, weights: Mapping[str, float]
 ) -> dict[str, float | None]:
     """Return what each slate earned, None where impressions are logged and it has none."""
     shown = {slate.id: slate for slates in groups.values() for slate in slates}
@@ -188,13 +205,13 @@ def _rewards(
     return out
 
 
-def _events(store: Store, since: float) -> list[Event]:
-    """Return the events stored from the first one on that happened at or after a time."""
+def _events(store: Store, since: float) -> Iterator[Event]:
+    """Yield the events stored from the first one on that happened at or after a time."""
     for columns in store.events():
         late = np.flatnonzero(columns.at >= since)
         if len(late):
-            return list(store.read_events(after=int(columns.seq[late[0]]) - 1))
-    return []
+            yield from store.read_events(after=int(columns.seq[late[0]]) - 1)
+            return
 
 
 def _columns(events: list[Event]) -> EventColumns:
@@ -207,7 +224,7 @@ def _columns(events: list[Event]) -> EventColumns:
     )  # fmt: skip
 
 
-def _read(slates: list[Slate], rewards: Mapping[str, float | None], zone: str) -> LiveSlates:
+def _read(slates: Collection[Slate], rewards: Mapping[str, float | None], zone: str) -> LiveSlates:
     """Return the shown ones of some slates as arrays."""
     rows = [(rewards[s.id], _whose(s), _kind(s, ZoneInfo(zone))) for s in slates if rewards[s.id] is not None]
     reward, users, kind = zip(*rows, strict=True) if rows else ((), (), ())

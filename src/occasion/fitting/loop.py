@@ -17,7 +17,7 @@ from typing import Any, cast
 from occasion.encoders import load_encoder
 from occasion.errors import DataError, OccasionError, StoreError
 from occasion.fitting.exclusive import BusyError, exclusive
-from occasion.fitting.fit import fit
+from occasion.fitting.fit import check_options, fit
 from occasion.fitting.live_feedback import SETTLE, roll_back_if_worse
 from occasion.people import AuditEntry
 from occasion.privacy.guarded import open_guarded
@@ -73,6 +73,7 @@ class LoopOptions:
             value = getattr(self, name)
             if not least <= value < float("inf"):
                 raise DataError(f"{name} is {value!r}. Cure: {least} or more.")
+        check_options(self.budget, self.queries, self.without)
 
     @classmethod
     def of(cls, settings: Settings, **given: Any) -> LoopOptions:
