@@ -12,11 +12,11 @@ from occasion import Context, Event, Item
 from occasion.cli import cli
 from occasion.cli.failures import guarded
 from occasion.encoders import load_encoder
-from occasion.errors import DataError
+from occasion.errors import DataError, NotFoundError
 from occasion.evaluation import evaluate
 from occasion.evaluation.offline import held_out_recommender
 from occasion.evaluation.split import split_log
-from occasion.fitting import learner
+from occasion.fitting import fit, learner
 from occasion.keyed import joined
 from occasion.settings import load_settings
 from occasion.stores import open_store
@@ -128,6 +128,27 @@ def test_curves_learn_anew_and_rise(tmp_path, encoder):
     assert sorted(learnt) == sorted({p.size for p in everybody.points if p.size >= 20})
     assert everybody.points[-1].ndcg.mean > everybody.points[0].ndcg.mean
     assert all(point.size < 20 for point in everybody.dips), "where something is learnt it is no worse than the blend"
+
+
+def test_a_version_is_asked_about_what_came_after_it(tmp_path, encoder):
+    events = visits(users=50, length=16)
+    cut = float(np.quantile([e.at for e in events], 0.85))
+    settings, store = shop(tmp_path, [e for e in events if e.at < cut])
+    with closing(store):
+        manifest = fit(store, settings=settings, encoder=encoder, budget=60, queries=50, without=("sequence",))
+        with pytest.raises(DataError, match="Cure: an earlier date"):
+            evaluate(settings, store=store, encoder=encoder, version=manifest.id)
+        store.append([e for e in events if e.at >= cut])
+        report = evaluate(settings, store=store, encoder=encoder, version=manifest.id, baselines=("popular",), draws=100, slices=())
+        assert report.protocol["events_held_out"] == sum(e.at >= cut for e in events)
+        assert report.protocol["cut"] > manifest.data["last_at"]
+        assert set(report.systems) == {"occasion", "popular", "blend"}
+        assert report.differences["popular"]["ndcg"].low > 0
+        for wrong in ({"until": cut}, {"without": ("context",)}, {"curves": True}, {"learner": quick}):
+            with pytest.raises(DataError, match="as it is"):
+                evaluate(settings, store=store, encoder=encoder, version=manifest.id, **wrong)
+        with pytest.raises(NotFoundError):
+            evaluate(settings, store=store, encoder=encoder, version="20200101-000000-0000")
 
 
 def test_what_cannot_be_learnt_is_said(tmp_path, encoder):

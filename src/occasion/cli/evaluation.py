@@ -40,7 +40,9 @@ ENDINGS = (".json", ".html", ".png", ".svg", ".pdf")
     "--out", multiple=True, type=click.Path(path_type=Path, dir_okay=False), help="Also write .json, .html, .png, .svg, .pdf."
 )
 @click.option("--off-policy", is_flag=True, help="Estimate from the store's own answers and their propensities instead.")
-@click.option("--version", metavar="VERSION", help="Off-policy: a model version. Default: the blend.")
+@click.option(
+    "--version", metavar="VERSION", help="A model version, on what came after it was learnt. Off-policy default: the blend."
+)
 @click.option("--places", type=int, default=5, show_default=True, help="Off-policy: first places of each answer that count.")
 @click.option("--reward", default="choice", show_default=True, help="Off-policy: choice (clicked or better), or an event type.")
 @click.option("--clip", type=float, help="Off-policy: greatest weight. Default: none.")
@@ -93,10 +95,10 @@ def _offline(invocation: Invocation, given: dict[str, Any]) -> Report:
     from occasion.errors import DataError
     from occasion.evaluation import evaluate as measure
 
-    if given["policy"] or policy_settings(given) or given["clip"] is not None or given["version"]:
-        raise DataError("a policy, a version or a clip goes with --off-policy. Cure: add --off-policy, or leave it out.")
+    if given["policy"] or policy_settings(given) or given["clip"] is not None:
+        raise DataError("a policy or a clip goes with --off-policy. Cure: add --off-policy, or leave it out.")
     settings = invocation.settings()
-    names = ("share", "k", "max_queries", "seed", "diversity", "without", "curves")
+    names = ("share", "k", "max_queries", "seed", "diversity", "without", "curves", "version")
     chosen: dict[str, Any] = {"baselines": given["baselines"]} if given["baselines"] else {}
     if given["learn"]:
         from occasion.fitting import learner

@@ -33,6 +33,7 @@ from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Encoder, EventColumns, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
+from occasion.versions import Manifest, Versions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,6 +62,7 @@ def evaluate(
     without: Sequence[str] = (),
     curves: bool = False,
     learner: Learner | None = None,
+    version: str | None = None,
     draws: int = 1000,
     now: float | None = None,
     progress: StageProgress | None = None,
@@ -101,6 +103,9 @@ def evaluate(
         Learns from what lies before the cut, for example `occasion.fitting.learner`; the recommender then answers by what it
         learnt, and the untrained blend is one more baseline. Each part of `without` and each point of the curve over all events
         is learnt anew.
+    version : str, optional
+        A model version to answer by, on what happened after all that it was learnt from; takes the place of `share`, `until` and
+        `learner`, and leaves no part out.
     draws : int
         Draws of bootstrap and permutation test, >= 100.
     now : float, optional
@@ -116,12 +121,18 @@ def evaluate(
     begun = time.monotonic()
     _check(k=k, max_queries=max_queries, seed=seed, least=least, draws=draws)
     check_baselines(baselines)
+    if version is not None and (learner is not None or until is not None or without or curves):
+        raise DataError(
+            "a version is measured as it is, after the events it knows. Cure: leave learner, until, without and curves out."
+        )
     if learner is None:
         check_parts(without)
     settings = settings or load_settings()
     at = time.time() if now is None else now
     with _opened(store, settings) as whole:
         columns = _log(whole)
+        if version is not None:
+            until, learner = _after(Versions(whole, settings.home).manifest(version)), _stored(version)
         split = split_log(columns, share=share, until=until, window=window, weights=settings.weights)
         recommender = held_out_recommender(settings, whole, split, encoder=encoder, progress=progress)
         moments, notes = _sample(split, recommender, max_queries, seed)
@@ -163,6 +174,21 @@ def _opened(store: Store | None, settings: Settings) -> Iterator[Store]:
         yield without_refusers(opened, settings.granted_by_default)
     finally:
         opened.close()
+
+
+def _after(manifest: Manifest) -> float:
+    """Return the time right after the newest event that a version was learnt from."""
+    last = manifest.data.get("last_at")
+    if last is None:
+        raise DataError(
+            f"the version {manifest.id} was learnt from a log without times. Cure: measure what learning is worth instead."
+        )
+    return float(np.nextafter(float(last), np.inf))
+
+
+def _stored(version: str) -> Learner:
+    """Return a learner that has learnt already."""
+    return lambda recommender, without: recommender.load_version(version)
 
 
 def _systems(
