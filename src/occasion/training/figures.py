@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["figures"]
 
+SESSION = 3600.0
+"""Seconds that what was done belongs to the same session, about."""
+
 
 def figures(bases: Bases, requests: Requests, items: NDArray[np.int32]) -> tuple[Floats, list[str]]:
     """Return figures (B, C, f) of candidates `items` (B, C), and their names (f,)."""
@@ -34,6 +37,9 @@ def figures(bases: Bases, requests: Requests, items: NDArray[np.int32]) -> tuple
         names += repeats.NAMES
     ask = [np.diff(requests.ptr).astype(np.float32)[:, None], requests.numbers]
     names += ["history"] + [f"number_{k}" for k in range(requests.numbers.shape[1])]
+    if bases.times == "unix":
+        ask.append(_pace(requests))
+        names += ["idle", "session"]
     for j, name in enumerate(bases.signal_names):
         if name.startswith("clock"):
             ask.append(requests.signals[:, j : j + 1].astype(np.float32))
@@ -41,6 +47,16 @@ def figures(bases: Bases, requests: Requests, items: NDArray[np.int32]) -> tuple
     asked = np.concatenate(ask, 1)
     columns.append(np.broadcast_to(asked[:, None, :], (*shape, asked.shape[1])))
     return np.concatenate(columns, -1).astype(np.float32), names
+
+
+def _pace(requests: Requests) -> Floats:
+    """Log seconds since the newest event, and the log number of events in the SESSION before (B, 2); NaN without history."""
+    age = requests.time[requests.row] - requests.when
+    newest = np.full(len(requests), np.nan)
+    some = np.diff(requests.ptr) > 0
+    newest[some] = age[requests.ptr[1:][some] - 1]
+    recent = np.bincount(requests.row, weights=age <= SESSION, minlength=len(requests))
+    return np.stack([np.log1p(np.maximum(newest, 0)), np.where(some, np.log1p(recent), np.nan)], 1).astype(np.float32)
 
 
 def _usual(bases: Bases, requests: Requests) -> Floats:

@@ -27,7 +27,8 @@ class Popularity:
     Attributes
     ----------
     table : (items, f) float32
-        Log shares of events by window, log number of users, days since the first and the newest event (NaN where never).
+        Log shares of events by window, log number of users, how far into people's histories it comes (mean log place), days since
+        the first and the newest event (NaN where never).
     names : list of str, (f,)
     """
 
@@ -40,6 +41,8 @@ class Popularity:
         columns = {"share": _log_share(np.bincount(events.item, minlength=n_items))}
         pairs = np.unique(events.user.astype(np.int64) * n_items + events.item) % n_items
         columns["people"] = np.log1p(np.bincount(pairs, minlength=n_items)).astype(np.float32)
+        if times != "none":
+            columns["depth"] = _depth(events, n_items)
         if times == "unix":
             # No event yet, as in the first fold of a short log, is no reason for other columns.
             now = np.nanmax(events.time) if len(events) else 0.0
@@ -56,6 +59,15 @@ class Popularity:
     def column(self, name: str) -> Floats:
         """Return one figure for all items (items,)."""
         return self.table[:, self.names.index(name)]
+
+
+def _depth(events: Events, n_items: int) -> Floats:
+    """Mean log place of each item in the histories of those who had it (items,); `events` are sorted by user and time."""
+    start = np.flatnonzero(np.diff(events.user, prepend=-1))
+    place = np.arange(len(events)) - np.repeat(start, np.diff(np.append(start, len(events))))
+    count = np.bincount(events.item, minlength=n_items)
+    total = np.bincount(events.item, weights=np.log1p(place), minlength=n_items)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
 def _log_share(counts: NDArray[np.int64]) -> Floats:
