@@ -297,6 +297,8 @@ class LiveState:
         mine = self.statistics
         counted = loaded.half_life, loaded.weights, loaded.basis
         if counted != (mine.half_life, mine.weights, self._basis(withdrawals)) or loaded.cursor > seq:
+            # What was withdrawn since may be among them.
+            Statistics.discard(self.folder)
             return self.statistics
         return loaded
 

@@ -166,6 +166,20 @@ def test_killed_in_the_middle_the_next_erasure_does_the_rest(home):
     store.close()
 
 
+def test_counts_that_a_killed_erasure_left_are_gone_when_anybody_looks(home):
+    settings = load_settings(home=home)
+    with Recommender(settings) as shop:
+        live_through(shop, home)
+        kept = (home / "derived" / "statistics.npz").read_bytes()
+        assert WORD.encode() in kept
+        erase(shop.store, settings, user=WHO)
+        (home / "derived" / "statistics.npz").write_bytes(kept)
+        shop.store.expire_events("view", NOW + 10_000)  # too few are left to write counts for
+    with Recommender(settings) as shop:
+        shop.refresh()
+    assert files_with(home, WHO, WORD) == []
+
+
 # -- the receipt --------------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def erased(home):

@@ -121,6 +121,6 @@ def _no_time(given: str) -> DataError:
 
 def without_password(url: str) -> str:
     """Return an address with stars for its password, for a user that stands alone (a token), and for secrets of its query."""
-    url = re.sub(r"(://[^:/@]+):[^@]*@", r"\1:***@", url)
+    url = re.sub(r"(://[^:/@?#]+):[^@/?#]*@", r"\1:***@", url)
     url = re.sub(r"://[^:/@?#]+@", "://***@", url)
     return _SECRET.sub(r"\1***", url)

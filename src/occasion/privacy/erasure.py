@@ -100,6 +100,9 @@ def erase(
         raise DataError("erasure is of a user or of a session. Cure: name exactly one of the two.")
     home = settings.home
     names = names_of(store, user, session)
+    if store.user_key(user, session) is not None:
+        # Counts may tell of the person, and nobody would look for them once the person is gone.
+        Statistics.discard(home / "derived")
     files = {"rejects": forget_rejects(home, names), "elsewhere": sweep(names) if sweep else 0}
     key = HomeKey(home)
     subject = subject_of(key, *stored_as(store, user, session))
