@@ -11,6 +11,10 @@ __all__ = ["PAGES"]
 PAGES = (
     "occasion.console.pages.moment",
     "occasion.console.pages.people",
+    "occasion.console.pages.catalogue",
+    "occasion.console.pages.quality",
+    "occasion.console.pages.live",
+    "occasion.console.pages.rules",
     "occasion.console.pages.setup",
 )
 """Modules that have a ``PAGE``."""
