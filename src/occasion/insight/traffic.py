@@ -15,7 +15,7 @@ __all__ = ["Served", "Traffic", "chosen"]
 
 MOST = 4000
 """Answers held."""
-EVENTS = 50_000
+EVENTS = 20_000
 """Events looked at when it begins, the last of the log."""
 STEP = 200
 CHANCE = 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ class TenantInsight:
         self._tenant, self._answers = tenant, answers
         self._path = tenant.path("derived") / "atlas.npz"
         self._atlas: Atlas | None = None
-        self._read = self._stop = False
+        self._read = self._stop = self._warmed = False
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self.progress = (0, 0)
@@ -76,6 +77,17 @@ class TenantInsight:
                 self._thread = threading.Thread(target=self._draw, args=(keys, revision), daemon=True, name="map")
                 self._thread.start()
         return found
+
+    def warm(self) -> None:
+        """Begin to read the log by item, so that it is there when the first item's page is asked for."""
+        if not self._warmed:
+            self._warmed = True
+            threading.Thread(target=self._warm, daemon=True, name="uptake").start()
+
+    def _warm(self) -> None:
+        # A store that is closed meanwhile, or out of reach, is read when it is needed.
+        with contextlib.suppress(OccasionError):
+            self.uptake.refresh()
 
     @property
     def drawing(self) -> bool:

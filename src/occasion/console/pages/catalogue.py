@@ -229,7 +229,7 @@ class ItemPart:
             ]
             for one in lifts
         ]
-        ui.html(table(t("works"), (t("signal"), t("lift"), t("count")), rows), sanitize=False).classes("lifts")
+        ui.html(table(t("works"), (t("signal"), t("lift"), t("count")), rows, hushed=True), sanitize=False).classes("lifts")
 
     def takes(self) -> None:
         """Show who takes it."""
@@ -239,7 +239,7 @@ class ItemPart:
             ui.label(t("nobody")).classes("hint")
             return
         rows = [[escape(name), f"{number:,}"] for name, number in taken["events"].items()]
-        ui.html(table(t("takes"), (t("kind"), t("number")), rows), sanitize=False)
+        ui.html(table(t("takes"), (t("kind"), t("number")), rows, hushed=True), sanitize=False)
         links = ", ".join(f"<a href='{HOME}/people?user={quote(user, safe='')}'>{escape(user)}</a>" for user in taken["sample"])
         if links:
             ui.html(f"<p>{t('lately')} {links}</p>", sanitize=False)

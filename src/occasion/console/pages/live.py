@@ -197,7 +197,7 @@ class Board:
         for row in order:
             bars = [bar(row[p] / most, t("ms", ms=1000 * row[p])) for p in ("p50", "p95", "p99")]
             rows.append([escape(row["stage"]), *bars, f"{row['count']:,.0f}"])
-        return table(t("stages"), (t("stage"), "p50", "p95", "p99", t("count")), rows)
+        return table(t("stages"), (t("stage"), "p50", "p95", "p99", t("count")), rows, hushed=True)
 
     def requests(self) -> str:
         """Return requests by route."""
@@ -213,7 +213,7 @@ class Board:
             for row in service["routes"]
             if row["route"] != "outside"
         ]
-        return table(t("requests"), (t("route"), t("requests"), t("refused"), t("failed"), "p50", "p95", "p99"), rows)
+        return table(t("requests"), (t("route"), t("requests"), t("refused"), t("failed"), "p50", "p95", "p99"), rows, hushed=True)
 
     def drift(self) -> str:
         """Return how signals and vectors moved."""
@@ -226,7 +226,7 @@ class Board:
             told = f"{escape(value) or t('not_given')}: {percent(before)} → {percent(now)}"
             rows.append([escape(one["signal"]), f"{one['index']:.3f}", f"{one['chance']:.3f}", self._verdict(one["moved"]), told])
         heads = (t("signal"), t("index"), t("by_luck"), t("verdict"), t("most"))
-        out = f"<p class='hint'>{t('drift_hint')}</p>{table(t('drift'), heads, rows)}"
+        out = f"<p class='hint'>{t('drift_hint')}</p>{table(t('drift'), heads, rows, hushed=True)}"
         turned = []
         for one in self.figures["vectors"]:
             turned.append([t(one["what"]), f"{one['distance']:.3f}", f"{one['chance']:.3f}", self._verdict(one["moved"])])

@@ -83,7 +83,7 @@ WORDS: Words = {
     "start": ("Start", "开始"),
     "cancel_study": ("Cancel", "取消"),
     "forget": ("Forget", "删除"),
-    "open": ("Show", "查看"),
+    "show_it": ("Show", "查看"),
     "running": ("under way: {stage} {done:,} of {total:,}", "进行中：{stage} {done:,}/{total:,}"),
     "starting_up": ("under way", "进行中"),
     "done": ("done", "完成"),
@@ -305,7 +305,7 @@ class Quality:
                         ui.linear_progress(share, show_value=False).props(f'aria-label="{escape(one["stage"], quote=True)}"')
                     with ui.element("div").classes("buttons"):
                         if one["state"] == "done":
-                            ui.button(t("open"), on_click=lambda one=one: self.show(one["id"])).props(
+                            ui.button(t("show_it"), on_click=lambda one=one: self.show(one["id"])).props(
                                 "outline dense no-caps"
                             ).classes("open")
                         word = "cancel_study" if one["state"] == "running" else "forget"

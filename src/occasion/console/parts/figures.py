@@ -15,7 +15,7 @@ STYLE = f'<link rel="stylesheet" href="{HOME}/static/steering.css">'
 """What a page with figures adds to its head."""
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: int = 1) -> str:
+def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: int = 1, hushed: bool = False) -> str:
     """Return a table that scrolls sideways where it must.
 
     Parameters
@@ -28,6 +28,8 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, 
         HTML: the caller escapes.
     numbers : int
         Columns from this one on are numbers.
+    hushed : bool
+        The caption is for screen readers alone: a heading says the same.
     """
 
     def cells(tag: str, row: Sequence[str]) -> str:
@@ -41,7 +43,7 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     label = escape(caption, quote=True)
     return (
-        f'<div class="scrolls" tabindex="0" role="region" aria-label="{label}">'
+        f'<div class="scrolls{" hushed" if hushed else ""}" tabindex="0" role="region" aria-label="{label}">'
         f'<table class="figures"><caption>{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

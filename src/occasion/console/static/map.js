@@ -54,7 +54,8 @@
       this.canvas.width = w * ratio; this.canvas.height = h * ratio;
       const g = this.canvas.getContext("2d");
       g.scale(ratio, ratio);
-      const r = Math.max(1.2, Math.min(5, 0.9 * Math.sqrt(this.scale) * (this.x.length < 5000 ? 2.6 : 1.2)));
+      const alone = Math.sqrt(w * h / Math.max(1, this.x.length));
+      const r = Math.max(1.4, Math.min(9, alone * 0.22)) * Math.min(3, Math.sqrt(this.scale));
       const sx = (w - 16) / 65535 * this.scale, sy = (h - 16) / 65535 * this.scale;
       const ox = 8 * this.scale + this.left, oy = 8 * this.scale + this.top;
       const colours = this.palette(), levels = new Map();

@@ -41,6 +41,7 @@ async def search(body: SearchIn, call: Reader) -> Response:
         return find(call.tenant.recommender, body.text, wanted, k=body.k, offset=body.offset, facets=body.facets)
 
     found = await call.service.answers.run(work)
+    call.service.insights.of(call.tenant).warm()
     items = await call.service.writes.run(lambda: call.tenant.store.get_items([item for item, _ in found.items]))
     shown = [
         {"item": {"id": i, **item_fields(items[i])}, "title": items[i].title, "popularity": popularity}
