@@ -54,9 +54,9 @@ class Tab:
         """Run a script in the page and return what it returns."""
         return self.driver.execute_script(code, *arguments)
 
-    def until(self, what: Callable[[], Any], told: str = "") -> Any:
+    def until(self, what: Callable[[], Any], told: str = "", seconds: float = SECONDS) -> Any:
         """Wait until something is true, and return it."""
-        end, last = time.monotonic() + SECONDS, None
+        end, last = time.monotonic() + seconds, None
         while time.monotonic() < end:
             try:
                 if found := what():

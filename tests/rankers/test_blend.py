@@ -91,3 +91,12 @@ def test_no_candidates_and_unknown_rankers():
     assert all(len(p) == 0 for p in ranker.rank(moment(1), np.zeros(0, np.int32), {}).values())
     with pytest.raises(DataError, match="Cure"):
         make_ranker("oracle")
+
+
+def test_a_blend_of_a_few_sources_answers_moments_in_words():
+    few = {name: GROUPS[name] for name in ("semantic", "words", "taste")}
+    ranker = make_ranker("blend", statistics=world([3, 0]), groups=few)
+    scores = {name: np.array([1.0, 0.5], np.float32) for name in few}
+    parts = ranker.rank(moment(4), np.arange(2, dtype=np.int32), scores)
+    assert set(parts) == {"moment", "history"}
+    assert parts["moment"][0] > parts["moment"][1] > 0

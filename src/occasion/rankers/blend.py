@@ -94,7 +94,7 @@ class BlendRanker:
             "explore": one * 0.02,
         }
         if spoken:
-            table = {name: w / 2 if self.groups[name] in _BEHAVIOUR else w for name, w in table.items()}
+            table = {name: w / 2 if self.groups.get(name) in _BEHAVIOUR else w for name, w in table.items()}
         return {name: (w * self.factors.get(name, 1.0)).astype(np.float32) for name, w in table.items()}
 
     def spread(self, moment: Moment, keys: NDArray[np.int32]) -> Floats:

@@ -183,7 +183,7 @@ class Steering:
                     button.classes("choice").props["aria-pressed"] = "true" if chosen else "false"
                     button.props["data-name"] = name
                     button.on("click", lambda name=name: self.choose(name))
-                    tags = "".join(f"<span class='tag'>{self.view.t(tag)}</span>" for tag in _tags(document))
+                    tags = " ".join(f"<span class='tag'>{self.view.t(tag)}</span>" for tag in _tags(document))
                     about = f"<span class='hint'>{escape(document.get('about', ''))}</span>"
                     ui.html(f"<strong>{escape(name)}</strong> {tags}{about}", sanitize=False)
         ui.button(self.view.t("new"), icon="add", on_click=lambda: self.choose("")).props("outline no-caps").classes("new")

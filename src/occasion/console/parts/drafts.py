@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -73,7 +73,7 @@ class Draft:
             boosts="\n".join(f"{b['factor']:g}: {_filter_text(b['filter'])}" for b in rules.pop("boosts", None) or ()),
             caps="\n".join(f"{name} = {most}" for name, most in (rules.pop("caps", None) or {}).items()),
             **{name: _number(document.get(name)) for name in ("k", "diversity", "explore")},
-            signals="\n".join(f"{name} = {value}" for name, value in document.get("signals", {}).items()),
+            signals="\n".join(f"{name} = {_signal_text(value)}" for name, value in document.get("signals", {}).items()),
             kept=rules,
         )
 
@@ -158,13 +158,22 @@ def _cap(line: str) -> tuple[str, int]:
 
 def _signal(line: str) -> tuple[str, str | float | bool]:
     name, text = _pair(line, "=", "place = home")
-    if text in ("true", "false"):
-        return name, text == "true"
+    found = _scalar(text)
+    return name, text if found is None else found
+
+
+def _scalar(text: str) -> str | float | bool | None:
+    """Return what a text is as JSON: a number, true or false, or a quoted text; None for anything else."""
     try:
-        number = float(text)
+        found = json.loads(text)
     except ValueError:
-        return name, text
-    return name, int(number) if number.is_integer() and "." not in text else number
+        return None
+    return found if isinstance(found, (str, int, float, bool)) else None
+
+
+def _signal_text(value: Any) -> str:
+    """Return a signal's value so that it is read as what it is."""
+    return value if isinstance(value, str) and _scalar(value) is None else json.dumps(value, ensure_ascii=False)
 
 
 def _read(text: str, kind: Callable[[str], Any], name: str) -> Any:
@@ -192,8 +201,3 @@ def _unix(text: str, zone: str) -> float | None:
         return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()
     except ValueError:
         raise DataError(f"the time is {text!r:.50}. Cure: for example 2026-12-01T08:00.") from None
-
-
-def summary(rules: Iterable[tuple[str, Any]]) -> str:
-    """Return rules in few words."""
-    return ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in rules)
