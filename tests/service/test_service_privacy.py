@@ -211,3 +211,4 @@ def test_versions_are_retired_over_http(serve):
     assert http.post("/v1/versions/retire", json={"version": version}).status_code == 200
     assert http.post("/v1/versions/retire", json={"version": version}).status_code == 404
     assert http.get("/v1/versions").json()["versions"] == []
+    assert [(a["act"], a["target"]) for a in http.get("/v1/audit").json()["acts"]] == [("version.retire", version)]

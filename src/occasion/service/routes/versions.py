@@ -81,7 +81,7 @@ async def versions(call: Reader) -> Response:
     return reply(await call.service.writes.run(work))
 
 
-async def _changed(call: Call, act: str, change: Callable[[Versions], Any]) -> Response:
+async def _changed(call: Call, act: str, change: Callable[[Versions], Any], target: str = "") -> Response:
     def work() -> dict[str, str]:
         registry = _registry(call)
         before = registry.in_service()
@@ -90,7 +90,7 @@ async def _changed(call: Call, act: str, change: Callable[[Versions], Any]) -> R
         except ModelError as error:
             message, _, cure = str(error).partition(" Cure: ")
             raise RefusedError(409, message, cure=cure) from None
-        call.audit(act, registry.in_service())
+        call.audit(act, target or registry.in_service())
         return {"in_service": registry.in_service(), "before": before}
 
     return reply(await call.service.writes.run(work))
@@ -111,4 +111,4 @@ async def rollback(call: Admin) -> Response:
 @router.post("/versions/retire", response_model=InService, responses=errors(404, 409))
 async def retire(body: RetireIn, call: Admin) -> Response:
     """Delete a version's files; one that is in service is refused. What it learnt of people who were erased is gone with it."""
-    return await _changed(call, f"version.retire {body.version}", lambda registry: registry.remove(body.version))
+    return await _changed(call, "version.retire", lambda registry: registry.remove(body.version), body.version)
