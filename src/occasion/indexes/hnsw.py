@@ -60,7 +60,8 @@ class HnswIndex:
     connectivity : int
         Neighbours of a node (M), 4 to 64: more cost memory and building time and find more.
     expansion : int
-        Candidates kept while building and at least while searching (ef), 16 to 1024: more cost time and find more.
+        Candidates kept while a key gets its place (ef), 16 to 1024: more cost building time and find more. A search keeps half
+        as many, at least.
     threads : int
         Threads of adding, 1 to 64. A search takes one.
     room : int
@@ -73,7 +74,7 @@ class HnswIndex:
         *,
         precision: Precision = "float32",
         connectivity: int = 16,
-        expansion: int = 128,
+        expansion: int = 256,
         threads: int = 1,
         room: int = 0,
     ) -> None:
@@ -286,7 +287,9 @@ def _new_graph(dim: int, connectivity: int, expansion: int) -> Any:
     import lightgbm  # noqa: F401
     from usearch.index import Index as Graph
 
-    return Graph(ndim=dim, metric="cos", dtype="i8", connectivity=connectivity, expansion_add=expansion, expansion_search=expansion)
+    return Graph(
+        ndim=dim, metric="cos", dtype="i8", connectivity=connectivity, expansion_add=expansion, expansion_search=expansion // 2
+    )
 
 
 def _write_array(path: Path, *, array: NDArray[np.generic]) -> None:
