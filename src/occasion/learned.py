@@ -18,6 +18,7 @@ from occasion.keyed import looked_up
 from occasion.protocols import EventColumns, Moment
 from occasion.ratings import PREFIX, Ratings, signal_codes
 from occasion.training.model import Model
+from occasion.training.paths import Paths
 from occasion.training.requests import Requests
 from occasion.training.signals import CLOCK, clock_codes
 
@@ -117,6 +118,8 @@ class LearnedModel:
         self._place = np.full(model.n_items, -1, np.int32)
         self._place[model.kept] = np.arange(len(model.kept))
         self.names = ("moment", "history", "others", "popularity")
+        model.ranker = model.ranker.served()
+        self._paths: Paths | None = None
 
     @classmethod
     def load(cls, version: str, folder: Path, past_signals: Callable[[EventColumns], Codes]) -> LearnedModel:
@@ -223,7 +226,7 @@ class LearnedModel:
     def parts(self, answer: LearnedAnswer, keys: Keys) -> Floats:
         """Return how the scores of known keys split into `names` (n, 4): they add up to the scores.
 
-        Shapley values of the trees by feature (Lundberg and Lee 2017), less those of the worst candidate, summed by part.
+        Steps on the paths through the trees (`occasion.training.paths`), less those of the worst candidate, summed by part.
         """
         rows = np.searchsorted(answer.keys, keys)
         worst = int(np.argmin(answer.raw))
@@ -239,11 +242,8 @@ class LearnedModel:
             out[np.arange(len(keys)), part] = answer.scores[rows] - rated
             out[:, self.names.index("history")] += rated
             return out
-        some = answer.features[[*rows, worst]]
-        each = sum(
-            b.predict(some, pred_contrib=True, num_threads=1) / s for b, s in zip(ranker.boosters, ranker.spread, strict=True)
-        )
-        values = np.asarray(each)[:, : len(groups)]
-        split = np.stack([values[:, groups == g].sum(1) for g in range(len(self.names))], 1)
+        if self._paths is None:
+            self._paths = Paths(ranker.boosters[0])
+        split = self._paths.split(answer.features[[*rows, worst]], groups, len(self.names))
         split[:, self.names.index("history")] += answer.rated[[*rows, worst]]
         return np.asarray((split[:-1] - split[-1]) / answer.span, np.float32)

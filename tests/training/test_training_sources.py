@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from training_worlds import catalogue, habits, walkers
 
-from occasion.training.contextual import Lift, agreement, kernel_rows, signal_rows
+from occasion.training.contextual import Lift, agreement, kernel_weights, signal_weights
 from occasion.training.dataset import Dataset, Requests, build_requests
+from occasion.training.histories import Histories
 from occasion.training.itemitem import Ease, Neighbours, Transitions, _few_users, _many_users, decayed_rows, interactions
 from occasion.training.popularity import Popularity
 from occasion.training.repeats import NAMES, own_figures
@@ -109,9 +110,10 @@ def test_lift_is_the_smoothed_log_ratio():
 def test_past_moments_alike_weigh_more():
     asked = request([1, 2], signals=[0, 3], past=[[0, 3], [0, 1]])
     assert agreement(asked).tolist() == [[True, True], [True, False]]
-    rows = np.asarray(kernel_rows(asked, 4, 1.0).todense())[0]
+    histories = Histories(asked, 4)
+    rows = histories.dense(kernel_weights(asked, 1.0))[0]
     assert rows[1] / rows[2] == pytest.approx(np.e, rel=1e-5)
-    assert np.asarray(signal_rows(asked, 4)[1].todense())[0].tolist() == [0, 1, 0, 0]
+    assert histories.dense(signal_weights(asked)[1])[0].tolist() == [0, 1, 0, 0]
 
 
 def test_own_figures_count_days_and_gaps():
@@ -141,7 +143,7 @@ def test_rows_of_tfidf_have_length_one():
 
 def test_texts_find_their_like(data, tmp_path):
     vectors = TextVectors.fit(data.items.texts, tmp_path)
-    scores = vectors.score(request([0, 4]))
+    scores = vectors.score(Histories(request([0, 4]), 60))
     for name, value in scores.items():
         assert (np.argsort(-value[0])[:8] % 4 == 0).all(), name
     again = TextVectors.fit(data.items.texts, tmp_path)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Lift", "agreement", "kernel_rows", "signal_rows"]
+__all__ = ["Lift", "agreement", "kernel_weights", "signal_weights"]
 
 
 class Lift:
@@ -57,19 +57,13 @@ class Lift:
 
     def score(self, requests: Requests) -> list[Floats]:
         """Return log-lifts (B, items), one array a signal; 0 where the signal is missing."""
-        from scipy import sparse
-
-        out = []
-        for j in range(len(self.offset) - 1):
-            code = requests.signals[:, j].astype(np.int64)
-            known = np.flatnonzero(code >= 0)
-            pick = sparse.csr_matrix(
-                (np.ones(len(known), np.float32), (known, self.offset[j] + code[known])), shape=(len(code), int(self.offset[-1]))
-            )
-            lift = np.asarray((pick @ self.matrix).todense(), np.float32)
-            lift[known] += self.floor[self.offset[j] + code[known]][:, None]
-            out.append(lift)
-        return out
+        n, kinds = len(requests), len(self.offset) - 1
+        code = requests.signals[:, :kinds].T.astype(np.int64) + self.offset[:-1, None]
+        known = requests.signals[:, :kinds].T >= 0
+        out = np.zeros((kinds, n, self.matrix.shape[1]), np.float32)
+        if known.any():
+            out[known] = self.matrix[code[known]].toarray() + self.floor[code[known]][:, None]
+        return list(out)
 
 
 def agreement(requests: Requests) -> NDArray[np.bool_]:
@@ -78,23 +72,13 @@ def agreement(requests: Requests) -> NDArray[np.bool_]:
     return np.asarray((requests.past == now) & (now >= 0))
 
 
-def _rows(requests: Requests, weight: Floats, n_items: int) -> Any:
-    from scipy import sparse
-
-    matrix = sparse.csr_matrix((weight.astype(np.float32), requests.item, requests.ptr), copy=True, shape=(len(requests), n_items))
-    matrix.sum_duplicates()
-    total = np.asarray(matrix.sum(1)).ravel()
-    return sparse.diags((1 / np.maximum(total, 1e-9)).astype(np.float32)).dot(matrix).tocsr().astype(np.float32)
+def signal_weights(requests: Requests) -> list[Floats]:
+    """Return weights of the history events (h,), one array a signal: 1 under the request's value of the signal, else 0."""
+    return list(agreement(requests).T.astype(np.float32))
 
 
-def signal_rows(requests: Requests, n_items: int) -> list[Any]:
-    """Return CSR (B, items), one a signal: shares of the history events under the request's value of the signal."""
-    same = agreement(requests)
-    return [_rows(requests, same[:, j].astype(np.float32), n_items) for j in range(same.shape[1])]
-
-
-def kernel_rows(requests: Requests, n_items: int, sharpness: float, weights: Floats | None = None) -> Any:
-    """Return a CSR (B, items): shares of the history, each event weighted exp(sharpness * sum of equal signals' weights)."""
+def kernel_weights(requests: Requests, sharpness: float, weights: Floats | None = None) -> Floats:
+    """Return weights of the history events (h,): exp(sharpness * sum of equal signals' weights), 1 where all are equal."""
     same = agreement(requests).astype(np.float32)
     equal = same @ weights if weights is not None else same.sum(1)
-    return _rows(requests, np.exp(sharpness * (equal - same.shape[1])), n_items)
+    return np.asarray(np.exp(sharpness * (equal - same.shape[1])), np.float32)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.training.borrowed import Borrowed
-from occasion.training.contextual import Lift, kernel_rows, signal_rows
+from occasion.training.contextual import Lift, kernel_weights, signal_weights
 from occasion.training.figures import figures
 from occasion.training.fusion import fuse, ranks
-from occasion.training.itemitem import Ease, Neighbours, Transitions, decayed_rows
+from occasion.training.histories import Histories
+from occasion.training.itemitem import Ease, Neighbours, Transitions
 from occasion.training.popularity import Popularity
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Bases:
             bases.attributes = {a: data.items.attributes[a] for a in order[:6]}
         return bases
 
-    def scores(self, requests: Requests) -> tuple[dict[str, Floats], set[str]]:
+    def scores(self, histories: Histories) -> tuple[dict[str, Floats], set[str]]:
         """Return scores (B, items) by source, and which of them put forward candidates."""
         out: dict[str, Floats] = {}
         forward: set[str] = set()
@@ -146,75 +147,90 @@ class Bases:
             if candidates:
                 forward.add(name)
 
-        self._collaborative(requests, add)
+        kernel = self._ease(histories, add)
+        self._collaborative(histories, add)
         if self.borrowed:
-            for name in ("ease_1", "near"):
-                if name in out:
-                    add(f"borrowed_{name}", self.borrowed.score(out[name]))
-        self._content(requests, add)
+            lent = [n for n in ("ease_1", "near") if n in out]
+            found = _apart(self.borrowed.score(np.concatenate([out[n] for n in lent])), histories) if lent else []
+            for source, value in zip(lent, found, strict=True):
+                add(f"borrowed_{source}", value)
+        self._content(histories, add)
         if "popularity" in self.parts:
             for name in self.popularity.names:
                 if name.startswith("share"):
-                    add(f"popular_{name}", np.broadcast_to(self.popularity.column(name), (len(requests), self.n_items)))
+                    add(f"popular_{name}", np.broadcast_to(self.popularity.column(name), (len(histories), self.n_items)))
         if "repeats" in self.parts:
-            self._own(requests, add)
+            self._own(histories, add)
         if self.lift:
-            self._context(requests, add)
+            self._context(histories, add)
+            if kernel is not None:
+                add("ease_kernel", kernel, candidates=False)
         return out, forward
 
-    def _collaborative(self, requests: Requests, add: Any) -> None:
-        timed = self.times != "none"
-        if self.ease:
-            add("ease_1", self.ease.score(requests, 1.0))
-            if timed:
-                add("ease_0.8", self.ease.score(requests, 0.8))
-                add("ease_0.4", self.ease.score(requests, 0.4, last=5), candidates=False)
-        if self.neighbours:
-            add("near", self.neighbours.score(requests, 0.8 if timed else 1.0))
-            if timed:
-                add("near_0.95", self.neighbours.score(requests, 0.95), candidates=False)
-        if self.transitions:
-            add("next_0.8", self.transitions.score(requests, 0.8))
-            add("next_0.4", self.transitions.score(requests, 0.4), candidates=False)
-        if self.sequence:
-            add("sequence", self.sequence.score(requests))
+    def _ease(self, histories: Histories, add: Any) -> Floats | None:
+        """Add the scores of the item weights; return those for the history weighted by likeness of the moment."""
+        if not self.ease:
+            return None
+        weights = [histories.decayed(1.0)]
+        if self.times != "none":
+            weights += [histories.decayed(0.8), histories.decayed(0.4, last=5)]
+        if self.lift:
+            weights.append(kernel_weights(histories.requests, 0.7))
+        found = _apart(self.ease.score_rows(histories.rows(*weights)), histories)
+        kernel = found.pop() if self.lift else None
+        for name, value in zip(("ease_1", "ease_0.8", "ease_0.4"), found, strict=False):
+            add(name, value, candidates=name != "ease_0.4")
+        return kernel
 
-    def _content(self, requests: Requests, add: Any) -> None:
+    def _collaborative(self, histories: Histories, add: Any) -> None:
+        timed = self.times != "none"
+        if self.neighbours:
+            weights = [histories.decayed(decay) for decay in ((0.8, 0.95) if timed else (1.0,))]
+            found = _apart(self.neighbours.score_rows(histories.rows(*weights)), histories)
+            for name, value in zip(("near", "near_0.95"), found, strict=False):
+                add(name, value, candidates=name == "near")
+        if self.transitions:
+            weights = [histories.decayed(decay, last=5) for decay in (0.8, 0.4)]
+            found = _apart(self.transitions.score_rows(histories.rows(*weights)), histories)
+            for name, value in zip(("next_0.8", "next_0.4"), found, strict=True):
+                add(name, value, candidates=name == "next_0.8")
+        if self.sequence:
+            add("sequence", self.sequence.score(histories.requests))
+
+    def _content(self, histories: Histories, add: Any) -> None:
         timed = self.times != "none"
         if self.text:
-            for name, value in self.text.score(requests, (0.8, 0.3) if timed else (1.0,)).items():
+            for name, value in self.text.score(histories, (0.8, 0.3) if timed else (1.0,)).items():
                 add(name, value, candidates=not name.endswith("0.3"))
-        for name, matrix in self.attributes.items():
-            profile = (decayed_rows(requests, self.n_items, 0.9 if timed else 1.0, last=50) @ matrix).tocsr()
-            add(f"same_{name}", np.asarray((matrix @ profile.T).todense(), np.float32).T, candidates=False)
+        if self.attributes:
+            rows = histories.rows(histories.decayed(0.9 if timed else 1.0, last=50))
+            for name, matrix in self.attributes.items():
+                profile = (rows @ matrix).toarray()
+                add(f"same_{name}", np.asarray(matrix @ profile.T, np.float32).T, candidates=False)
 
-    def _own(self, requests: Requests, add: Any) -> None:
-        rows = decayed_rows(requests, self.n_items, 1.0)
-        add("own", _dense(rows))
+    def _own(self, histories: Histories, add: Any) -> None:
+        add("own", histories.dense(histories.decayed(1.0)))
         if self.times == "unix":
-            add("own_now", _dense(_aged_rows(requests, self.n_items, 30.0)))
+            add("own_now", _aged(histories, 30.0))
         elif self.times == "position":
-            add("own_now", _dense(decayed_rows(requests, self.n_items, 0.9)))
+            add("own_now", histories.dense(histories.decayed(0.9)))
 
-    def _context(self, requests: Requests, add: Any) -> None:
-        lifts = self.lift.score(requests) if self.lift else []
+    def _context(self, histories: Histories, add: Any) -> None:
+        lifts = self.lift.score(histories.requests) if self.lift else []
         total = np.sum(lifts, 0) if lifts else None
         if total is not None:
             add("moment", total + self.popularity.column("share"))
             for name, value in zip(self.signal_names, lifts, strict=True):
                 add(f"lift_{name}", value, candidates=False)
-        if not self.exclude_seen:
-            for name, rows in zip(self.signal_names, signal_rows(requests, self.n_items), strict=True):
-                add(f"own_{name}", _dense(rows), candidates=False)
-            for sharpness in (0.7, 1.5):
-                rows = kernel_rows(requests, self.n_items, sharpness)
-                add(f"own_kernel_{sharpness}", _dense(rows))
-            if total is not None:
-                own = _dense(kernel_rows(requests, self.n_items, 0.7))
-                add("own_moment", np.log(own + 1e-4) + 0.5 * total, candidates=False)
-        if self.ease:
-            rows = kernel_rows(requests, self.n_items, 0.7)
-            add("ease_kernel", self.ease.score_rows(rows), candidates=False)
+        if self.exclude_seen:
+            return
+        for name, weights in zip(self.signal_names, signal_weights(histories.requests), strict=True):
+            add(f"own_{name}", histories.dense(weights), candidates=False)
+        kernels = [histories.dense(kernel_weights(histories.requests, sharpness)) for sharpness in (0.7, 1.5)]
+        add("own_kernel_0.7", kernels[0])
+        add("own_kernel_1.5", kernels[1])
+        if total is not None:
+            add("own_moment", np.log(kernels[0] + 1e-4) + 0.5 * total, candidates=False)
 
     def candidates(self, requests: Requests, count: int) -> Candidates:
         """Return candidates and features; sources are scored in slices that bound the memory."""
@@ -230,25 +246,27 @@ class Bases:
         return Candidates(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in ("items", "features", "fused")})
 
     def _slice(self, requests: Requests, count: int) -> Candidates:
-        scores, forward = self.scores(requests)
+        histories = Histories(requests, self.n_items)
+        scores, forward = self.scores(histories)
         put = [(scores[n], 1.0) for n in scores if n in forward] + self._novel(scores)
-        seen = (requests.row, requests.item) if self.exclude_seen else None
+        seen = (histories.row, histories.item) if self.exclude_seen else None
         fused = fuse(put, seen, self._barred(requests), self.popularity.column("share"))
+        row = np.arange(len(requests))[:, None]
         items = np.argpartition(-fused, count - 1, axis=1)[:, :count].astype(np.int32)
-        chosen = np.take_along_axis(fused, items, 1)
-        order = np.argsort(-chosen, axis=1, kind="stable")
-        items, chosen = np.take_along_axis(items, order, 1), np.take_along_axis(chosen, order, 1)
-        columns, names = [chosen], ["fused"]
-        for name, value in scores.items():
-            picked = np.take_along_axis(value, items, 1)
-            columns.append(picked)
+        items = items[row, np.argsort(-fused[row, items], axis=1, kind="stable")]
+        picked = {name: value[row, items] for name, value in scores.items()}
+        ranked = [name for name in scores if name in forward and not name.startswith("popular")]
+        places = dict(zip(ranked, ranks(np.stack([picked[name] for name in ranked])), strict=True)) if ranked else {}
+        columns, names = [fused[row, items]], ["fused"]
+        for name, value in picked.items():
+            columns.append(value)
             names.append(name)
-            if name in forward and not name.startswith("popular"):
-                columns.append(ranks(picked))
+            if name in places:
+                columns.append(places[name])
                 names.append(f"rank_{name}")
-        more, more_names = figures(self, requests, items)
+        more, more_names = figures(self, histories, items)
         self.names = names + more_names
-        return Candidates(items=items, features=np.concatenate([np.stack(columns, -1), more], -1), fused=chosen)
+        return Candidates(items=items, features=np.concatenate([np.stack(columns, -1), more], -1), fused=columns[0])
 
     def _novel(self, scores: dict[str, Floats]) -> list[tuple[Floats, float]]:
         """Return the text-borne scores with all items that have events put last, where such items are asked for at all."""
@@ -272,16 +290,15 @@ def _span(data: Dataset) -> float:
     return float(np.ptp(data.events.time)) / 86400.0 if data.times == "unix" and np.isfinite(data.events.time).all() else np.inf
 
 
-def _dense(rows: Any) -> Floats:
-    return np.asarray(rows.todense(), np.float32)
+def _apart(scores: Any, histories: Histories) -> list[Floats]:
+    """Return scores (k * B, items) as k arrays (B, items)."""
+    n = len(histories)
+    return [scores[start : start + n] for start in range(0, len(scores), n)]
 
 
-def _aged_rows(requests: Requests, n_items: int, half_life: float) -> Any:
-    """Return a CSR (B, items) of own events with weight 0.5**(days / half_life)."""
-    from scipy import sparse
-
+def _aged(histories: Histories, half_life: float) -> Floats:
+    """Return sums (B, items) of own events with weight 0.5**(days / half_life)."""
+    requests = histories.requests
     age = np.maximum(requests.time[requests.row] - requests.when, 0) / 86400.0
     weight = (0.5 ** (age / half_life)).astype(np.float32)
-    matrix = sparse.csr_matrix((weight, requests.item, requests.ptr), copy=True, shape=(len(requests), n_items))
-    matrix.sum_duplicates()
-    return matrix
+    return np.asarray(histories.rows(weight, shares=False).toarray(), np.float32)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from occasion.training import repeats
-from occasion.training.itemitem import decayed_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from occasion.training.features import Bases
+    from occasion.training.histories import Histories
     from occasion.training.requests import Requests
 
     Floats = NDArray[np.float32]
@@ -23,14 +23,14 @@ SESSION = 3600.0
 """Seconds that what was done belongs to the same session, about."""
 
 
-def figures(bases: Bases, requests: Requests, items: NDArray[np.int32]) -> tuple[Floats, list[str]]:
+def figures(bases: Bases, histories: Histories, items: NDArray[np.int32]) -> tuple[Floats, list[str]]:
     """Return figures (B, C, f) of candidates `items` (B, C), and their names (f,)."""
-    table = bases.popularity.table
+    table, requests = bases.popularity.table, histories.requests
     shape = items.shape
     columns = [table[items], bases.numbers[items]]
     names = [f"item_{n}" for n in bases.popularity.names] + [f"item_{n}" for n in bases.number_names]
     if bases.number_names:
-        columns.append(np.abs(bases.numbers[items] - _usual(bases, requests)[:, None, :]))
+        columns.append(np.abs(bases.numbers[items] - _usual(bases, histories)[:, None, :]))
         names += [f"unlike_{n}" for n in bases.number_names]
     if "repeats" in bases.parts:
         columns.append(repeats.own_figures(requests, items, bases.n_items, bases.times))
@@ -59,9 +59,9 @@ def _pace(requests: Requests) -> Floats:
     return np.stack([np.log1p(np.maximum(newest, 0)), np.where(some, np.log1p(recent), np.nan)], 1).astype(np.float32)
 
 
-def _usual(bases: Bases, requests: Requests) -> Floats:
+def _usual(bases: Bases, histories: Histories) -> Floats:
     """Mean of each item number over the history (B, m)."""
-    rows = decayed_rows(requests, bases.n_items, 0.9 if bases.times != "none" else 1.0, last=50)
+    rows = histories.rows(histories.decayed(0.9 if bases.times != "none" else 1.0, last=50))
     known = np.isfinite(bases.numbers)
     total = rows @ np.where(known, bases.numbers, 0)
     weight = rows @ known.astype(np.float32)

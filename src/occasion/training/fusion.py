@@ -47,33 +47,39 @@ def fuse(
     fused = np.zeros(values[0][0].shape if values else (1, len(share)), np.float32)
     depth = min(DEPTH, len(share))
     weight = 1 / (SMOOTH + np.arange(depth, dtype=np.float32))
+    blocked = np.zeros(fused.shape, np.float32)
+    if seen is not None:
+        blocked[seen] = np.inf
+    if barred is not None:
+        blocked[:, barred] = np.inf
+    row = np.arange(len(fused))[:, None]
     for value, trust in values:
         if value.strides[0] == 0:
             order = value[0] if barred is None else np.where(barred, -np.inf, value[0])
-            fused[:, np.argsort(-order, kind="stable")[:depth]] += weight[None] * 0.5
+            fused[:, _first(order, depth)] += weight[None] * 0.5
             continue
-        worst = -value
-        if seen is not None:
-            worst[seen] = np.inf
-        if barred is not None:
-            worst[:, barred] = np.inf
+        worst = blocked - value
         top = np.argpartition(worst, depth - 1, axis=1)[:, :depth]
-        least = np.take_along_axis(worst, top, 1)
+        least = worst[row, top]
         order = np.argsort(least, axis=1, kind="stable")
-        top, least = np.take_along_axis(top, order, 1), np.take_along_axis(least, order, 1)
-        said = np.where((least < least[:, -1:]) & (least < 1e8), np.float32(trust) * weight[None], 0)
-        np.put_along_axis(fused, top, np.take_along_axis(fused, top, 1) + said, 1)
+        top, least = top[row, order], least[row, order]
+        fused[row, top] += np.where((least < least[:, -1:]) & (least < 1e8), np.float32(trust) * weight[None], 0)
     fused += 1e-6 / 20 * share[None]
-    if seen is not None:
-        fused[seen] = -1
-    if barred is not None:
-        fused[:, barred] = -1
+    fused[blocked > 0] = -1
     return fused
 
 
+def _first(values: Floats, depth: int) -> NDArray[np.int64]:
+    """Return the places of the `depth` greatest values (n,), best first, equal ones in order."""
+    least = np.partition(values, len(values) - depth)[len(values) - depth]
+    above, equal = np.flatnonzero(values > least), np.flatnonzero(values == least)
+    some = np.concatenate([above, equal[: depth - len(above)]])
+    return np.asarray(some[np.argsort(-values[some], kind="stable")])
+
+
 def ranks(values: Floats) -> Floats:
-    """Return places within each row, 0 for the highest; equal values in order of the candidates."""
-    order = np.argsort(-values, axis=1, kind="stable")
+    """Return places along the last axis, 0 for the highest; equal values in order of the candidates."""
+    order = np.argsort(-values, axis=-1, kind="stable")
     ranks = np.empty(values.shape, np.float32)
-    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(values.shape[1], dtype=np.float32), values.shape), 1)
+    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(values.shape[-1], dtype=np.float32), values.shape), -1)
     return ranks

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from occasion.training.histories import Histories, dense_product
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -25,19 +27,8 @@ def decayed_rows(requests: Requests, n_items: int, decay: float, *, last: int | 
 
     `last` keeps the newest events only; an item met again counts again.
     """
-    from scipy import sparse
-
-    back = requests.back
-    weight = np.power(decay, np.minimum(back, 300)).astype(np.float32)
-    if last is not None:
-        weight[back >= last] = 0
-    matrix = sparse.csr_matrix((weight, requests.item, requests.ptr), copy=True, shape=(len(requests), n_items))
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
-    if normalise:
-        total = np.asarray(matrix.sum(1)).ravel()
-        matrix = sparse.diags((1 / np.maximum(total, 1e-9)).astype(np.float32)).dot(matrix).tocsr()
-    return matrix.astype(np.float32)
+    histories = Histories(requests, n_items)
+    return histories.rows(histories.decayed(decay, last), shares=normalise)
 
 
 def interactions(events: Events, n_users: int, n_items: int) -> Any:
@@ -173,8 +164,11 @@ class Neighbours:
 
     def score(self, requests: Requests, decay: float, last: int | None = None) -> Floats:
         """Return scores (B, items)."""
-        rows = decayed_rows(requests, self.matrix.shape[0], decay, last=last)
-        return np.asarray((rows @ self.matrix).todense(), np.float32)
+        return self.score_rows(decayed_rows(requests, self.matrix.shape[0], decay, last=last))
+
+    def score_rows(self, rows: Any) -> Floats:
+        """Return scores (B, items) of weighted histories, a CSR (B, items)."""
+        return dense_product(rows, self.matrix)
 
 
 def _strongest(block: Any, norm: NDArray[Any], start: int, k: int, shrink: float) -> Any:
@@ -229,5 +223,8 @@ class Transitions:
 
     def score(self, requests: Requests, decay: float, last: int = 5) -> Floats:
         """Return scores (B, items)."""
-        rows = decayed_rows(requests, self.matrix.shape[0], decay, last=last)
-        return np.asarray((rows @ self.matrix).todense(), np.float32)
+        return self.score_rows(decayed_rows(requests, self.matrix.shape[0], decay, last=last))
+
+    def score_rows(self, rows: Any) -> Floats:
+        """Return scores (B, items) of weighted histories, a CSR (B, items)."""
+        return dense_product(rows, self.matrix)

@@ -89,7 +89,7 @@ class Ranker:
 
     def served(self) -> Ranker:
         """Return the same ranker with its trees in one model, which is asked once."""
-        if not self.boosters:
+        if len(self.boosters) < 2 and self.spread[:1] in ([], [1.0]):
             return self
         return Ranker([merged(self.boosters, self.spread)], self.column, self.report, self.held)
 

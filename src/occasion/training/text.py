@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from occasion.training.histories import dense_product
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from occasion.training.dataset import Requests
+    from occasion.training.histories import Histories
 
     Floats = NDArray[np.float32]
 
@@ -175,17 +177,12 @@ class TextVectors:
         raw, lexical = encode_texts(texts, cache, threads) if vectors is None else vectors, tfidf(texts)
         return cls(_principal(raw, raw.shape[1], 0.5), lexical, whitened(raw, lexical))
 
-    def score(self, requests: Requests, decays: tuple[float, ...] = (0.8,), last: int = 10) -> dict[str, Floats]:
-        """Return similarities (B, items): of the decayed mean of the history, and of its newest item, by both vectors."""
-        from scipy import sparse
-
-        from occasion.training.itemitem import decayed_rows
-
-        n, n_items = len(requests), len(self.sentence)
-        # All decays at once: at one request, what is multiplied matters less than how often.
-        weights = sparse.vstack([decayed_rows(requests, n_items, decay, last=last) for decay in decays]).tocsr()
-        sentence = np.asarray(weights @ self.sentence, np.float32) @ self.sentence.T
-        lexical = np.asarray(((weights @ self.lexical).tocsr() @ self._words()).todense(), np.float32)
+    def score(self, histories: Histories, decays: tuple[float, ...] = (0.8,), last: int = 10) -> dict[str, Floats]:
+        """Return similarities (B, items) of the `last` items of histories, their mean by each of the decays, by both vectors."""
+        n = len(histories)
+        rows = histories.rows(*(histories.decayed(decay, last) for decay in decays))
+        sentence = np.asarray(rows @ self.sentence, np.float32) @ self.sentence.T
+        lexical = dense_product(rows @ self.lexical, self._words())
         out = {}
         for k, decay in enumerate(decays):
             out[f"sentence_{decay}"], out[f"lexical_{decay}"] = sentence[k * n : (k + 1) * n], lexical[k * n : (k + 1) * n]
