@@ -27,7 +27,7 @@ POSTINGS = 4000
 """Items kept a term, the weightiest: bounds the cost of a query with frequent words, at any catalogue size."""
 QUERY_TERMS = 40
 """Terms of a query that count, the weightiest."""
-BUDGET = 8000
+BUDGET = 5000
 """Postings read a search, those of the weightiest terms first; what they find is scored by all terms."""
 MOST = 65_535
 """A term counts so often in a text at most."""
