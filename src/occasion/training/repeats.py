@@ -47,7 +47,10 @@ def own_figures(requests: Requests, candidates: NDArray[np.int32], n_items: int,
     def add(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.add.reduceat(x, first) if len(first) else np.zeros(0)
 
-    moments = add((np.diff(age, prepend=np.inf) != 0).astype(float)) if len(first) else np.zeros(0)
+    other = np.diff(age, prepend=np.inf) != 0
+    # The first event of a group is a moment of its own, even where the group before it ended at the same age.
+    other[first] = True
+    moments = add(other.astype(float))
     oldest, newest = (age[first], age[first + size - 1]) if len(first) else (np.zeros(0), np.zeros(0))
     gap = np.where(moments > 1, (oldest - newest) / np.maximum(moments - 1, 1), np.nan)
     rank = np.zeros(len(groups))
