@@ -76,6 +76,8 @@ def main() -> None:
     begun = time.monotonic()
     about, items, events, asked = read(options.task, options.part)
     is_rated = about["kind"] == "rated"
+    if is_rated and "context" in options.without:
+        events, asked = (f.select(c for c in f.columns if not c.startswith("ctx_")) for f in (events, asked))
     data = Dataset.from_frames(items, events, exclude_seen=about.get("exclude_seen"), rated=is_rated)
     frame = ratings(data, asked, options) if is_rated else topn(data, asked, options)
     frame.write_parquet(options.predictions)
