@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occasion.insight.traffic import Served, chosen, shown
-from occasion.metrics import bootstrap_interval
+from occasion.metrics import rate_interval
 
 __all__ = ["Arm", "Comparison", "Point", "Totals", "arms", "compare_arms", "series", "totals"]
 
@@ -148,7 +148,7 @@ def arms(answers: Sequence[Served], by: str) -> list[Arm]:
 def _arm(name: str, mine: Sequence[Served]) -> Arm:
     took, who = [float(chosen(one)) for one in mine], [one.who for one in mine]
     people, places = len(set(who)), sum(len(one.items) for one in mine)
-    low, high = bootstrap_interval(took, who, draws=DRAWS) if people > 1 else (None, None)
+    low, high = rate_interval(took, who, draws=DRAWS) if people > 1 else (None, None)
     return Arm(
         name=name,
         answers=len(mine),

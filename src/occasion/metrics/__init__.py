@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from occasion.metrics.intervals import bootstrap_interval, paired_difference, permutation_test
+from occasion.metrics.intervals import bootstrap_interval, paired_difference, permutation_test, rate_interval
 from occasion.metrics.lists import coverage, gini, intra_list_diversity, novelty
 from occasion.metrics.off_policy import (
     LoggedPlaces,
@@ -34,6 +34,7 @@ __all__ = [
     "paired_difference",
     "permutation_test",
     "place_weights",
+    "rate_interval",
     "recall",
     "reciprocal_rank",
     "sequential_margin",

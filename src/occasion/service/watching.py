@@ -27,6 +27,9 @@ SENTENCES = 48
 AGAIN_SECONDS = 60.0
 SHOWN_SIGNALS = 12
 
+TELLING = 40
+"""Answers from which on their slowest twentieth says something: the first ones read models from disk."""
+
 
 def text_vectors(recommender: Recommender, mine: TenantInsight, answers: Sequence[Served]) -> tuple[list[VectorDrift], int, str]:
     """Return how the vectors of situations and of items shown turned, the size of the catalogue, and the recommender's trouble.
@@ -71,7 +74,12 @@ def looked_at(
     service = None
     if recent is not None:
         answered: dict[str, Any] = next((row for row in recent["routes"] if row["route"] == "/v1/recommend"), {})
-        service = {"failed": recent["failed"], "p95": answered.get("p95"), "overloaded": recent["overloaded"]}
+        telling = answered.get("requests", 0) >= TELLING
+        service = {
+            "failed": recent["failed"],
+            "p95": answered.get("p95") if telling else None,
+            "overloaded": recent["overloaded"],
+        }
     found = alerts(answers, figures, signals, vectors, scenarios, now=now, trouble=trouble, service=service)
     return {
         "at": now,
