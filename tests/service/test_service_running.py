@@ -84,7 +84,17 @@ def test_a_killed_worker_or_service_loses_and_doubles_nothing(tmp_path):
     home = fill(tmp_path / "home")
     service = Running(home, "--workers", "2").start()
     port = int(service.url.rpartition(":")[2])
-    acknowledged, stop = [], threading.Event()
+    acknowledged, answered, stop = [], [], threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            try:
+                done = httpx.post(f"{service.url}/v1/recommend", json={"user": "t0-1", "k": 2}, timeout=5)
+            except httpx.HTTPError:
+                time.sleep(0.02)
+                continue
+            if done.status_code == 200:
+                answered.append(done.json()["slate"])
 
     def load(name):
         n = 0
@@ -99,7 +109,7 @@ def test_a_killed_worker_or_service_loses_and_doubles_nothing(tmp_path):
                 acknowledged.extend(e["id"] for e in batch)
                 n += 1
 
-    threads = [threading.Thread(target=load, args=(f"t{n}",)) for n in range(2)]
+    threads = [threading.Thread(target=load, args=(f"t{n}",)) for n in range(2)] + [threading.Thread(target=ask)]
     for thread in threads:
         thread.start()
     try:
@@ -117,6 +127,7 @@ def test_a_killed_worker_or_service_loses_and_doubles_nothing(tmp_path):
                 except AssertionError:
                     time.sleep(0.1)  # the workers of the dead service still hold the port
             assert service.ready()
+        os.kill(service.workers()[1], signal.SIGKILL)
         time.sleep(0.4)
     finally:
         stop.set()
@@ -129,7 +140,10 @@ def test_a_killed_worker_or_service_loses_and_doubles_nothing(tmp_path):
 
     store = open_store(Settings(home=home).resolved_store_url)
     stored = [event.id for event in store.read_events()]
+    lost = [slate for slate in answered if store.get_slate(slate) is None]
     store.close()
+    assert len(answered) > 5
+    assert lost == []
     assert len(stored) == len(set(stored))
     assert set(acknowledged) <= set(stored)
 
