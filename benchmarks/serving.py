@@ -212,6 +212,15 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
     return {f"p{q} ms": round(float(np.percentile(seconds, q)) * 1000, 1) for q in (50, 95, 99)}
 
 
+def called(n: int) -> str:
+    """Return a name that no other number has: a long number instead would be looked at as if it were a phone's."""
+    letters = []
+    while n or not letters:
+        n, one = divmod(n, 75)
+        letters.append("bdfghjklmnprstv"[one % 15] + "aeiou"[one // 15])
+    return "".join(letters).capitalize()
+
+
 def sentences(start: int) -> Iterator[dict[str, Any]]:
     """Yield requests, each with a sentence never sent before."""
     known = latency.titles(None)
@@ -223,7 +232,7 @@ def sentences(start: int) -> Iterator[dict[str, Any]]:
         n += 1
         yield {
             "user": f"user-{rng.integers(PEOPLE)}",
-            "text": f"{pick[0]}, {pick[1]}, {pick[2]}, maybe a {wish} for {n} people",
+            "text": f"{pick[0]}, {pick[1]}, {pick[2]}, maybe a {wish} for {called(n)}",
             "signals": {"weather": latency.WEATHER[rng.integers(5)], "device": latency.DEVICES[rng.integers(4)]},
         }
 
