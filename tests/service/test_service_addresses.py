@@ -31,3 +31,11 @@ def test_private_addresses_must_be_meant(url):
 
 def test_public_addresses_pass():
     check_addresses(Settings(weather_url="https://93.184.216.34/v1", encoder="openai:m", openai_base_url="https://8.8.8.8/v1"))
+
+
+def test_every_setting_that_is_an_address_is_looked_at():
+    names = [name for name in Settings.model_fields if name.endswith("_url") and name != "store_url"]
+    assert set(names) >= {"weather_url", "openai_base_url"}
+    for name in names:
+        with pytest.raises(SettingsError, match=name):
+            check_addresses(Settings(**{name: "http://169.254.169.254/"}, encoder="openai:m", allow_private_urls=True))

@@ -66,7 +66,14 @@ class _Delimited:
     def _header(self, line: str) -> list[str]:
         if not line.strip():
             raise DataError(f"{self.file.name} begins with an empty line, a header was expected. Cure: name the columns.")
-        return next(csv.reader([line], delimiter=self.separator, quotechar='"' if self.quoting else None, quoting=self._style()))
+        try:
+            return next(
+                csv.reader([line], delimiter=self.separator, quotechar='"' if self.quoting else None, quoting=self._style())
+            )
+        except csv.Error as error:
+            raise DataError(
+                f"{self.file.name}: the header cannot be read: {error}. Cure: end each line with a line feed."
+            ) from None
 
     def _style(self) -> Literal[0, 3]:
         return csv.QUOTE_MINIMAL if self.quoting else csv.QUOTE_NONE

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class InputFile:
         try:
             with self.open() as file:
                 return file.read(size)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{self.name} cannot be read: {error}. Cure: check the file and its permissions.") from None
 
     def fingerprint(self) -> str:
@@ -112,7 +113,7 @@ def guess_format(file: InputFile) -> str:
         return ENDINGS[ending]
     head = file.head()
     if not head.strip():
-        raise DataError(f"{file.name} is empty.")
+        raise DataError(f"{file.name} is empty. Cure: check what wrote it.")
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
