@@ -180,6 +180,21 @@ def test_counts_that_a_killed_erasure_left_are_gone_when_anybody_looks(home):
     assert files_with(home, WHO, WORD) == []
 
 
+def test_studies_that_name_the_person_are_forgotten_and_numbers_are_no_names(home):
+    settings = load_settings(home=home)
+    contents = {"named": {"report": {"slices": {WHO: [1]}}}, "seven": {"n": 7, "note": "7 days"}, "numbers": {"n": 7}}
+    for name, content in contents.items():
+        (home / "studies" / name).mkdir(parents=True)
+        (home / "studies" / name / "report.json").write_text(json.dumps(content))
+    store = open_guarded(settings)
+    store.append([Event(user=who, item="i", id=who) for who in (WHO, "7")])
+    assert erase(store, settings, user=WHO).elsewhere == 1
+    assert sorted(p.name for p in (home / "studies").iterdir()) == ["numbers", "seven"]
+    assert erase(store, settings, user="7").elsewhere == 1
+    assert [p.name for p in (home / "studies").iterdir()] == ["numbers"]
+    store.close()
+
+
 # -- the receipt --------------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def erased(home):

@@ -18,6 +18,7 @@ from occasion.privacy.guarded import GuardedStore
 from occasion.privacy.keyring import HomeKey
 from occasion.privacy.receipts import holding, parsed, sealed, subject_of
 from occasion.privacy.rejected import UPLOADS, forget_rejects
+from occasion.privacy.studied import forget_studies
 from occasion.privacy.traces import Traces, still_there, traces
 from occasion.protocols import Store
 from occasion.settings import Settings
@@ -42,7 +43,7 @@ class Erased:
     rejects : int
         Rows of lists of rejected rows.
     elsewhere : int
-        Rows of what the caller had swept as well.
+        Studies that named the person, and rows of what the caller had swept as well.
     held : Traces
         What may have learnt from the person, until it is retired.
     clean : bool
@@ -103,7 +104,8 @@ def erase(
     if store.user_key(user, session) is not None:
         # Counts may tell of the person, and nobody would look for them once the person is gone.
         Statistics.discard(home / "derived")
-    files = {"rejects": forget_rejects(home, names), "elsewhere": sweep(names) if sweep else 0}
+    rejects, elsewhere = forget_rejects(home, names), forget_studies(home, names) + (sweep(names) if sweep else 0)
+    files = {"rejects": rejects, "elsewhere": elsewhere}
     key = HomeKey(home)
     subject = subject_of(key, *stored_as(store, user, session))
     made: list[tuple[Removed, str]] = []

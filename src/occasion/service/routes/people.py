@@ -107,7 +107,7 @@ class RemovedRows(Shown):
     contexts: int
     described: bool
     rejects: int = Field(description="Rejected rows of imports.")
-    elsewhere: int = Field(description="Imports whose description named the person.")
+    elsewhere: int = Field(description="Studies and descriptions of imports that named the person.")
 
 
 class HoldingNow(Shown):
