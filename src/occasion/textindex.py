@@ -35,6 +35,8 @@ SPARE = 2
 """Items scored by all terms for each item wanted: the best by the postings that were read."""
 LATE = 1000
 """Added items after which the arrays are rebuilt."""
+BLOCK = 65_536
+"""Items weighed at once."""
 
 _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]+|[^\W_]+")
 _CJK = re.compile(r"[぀-ヿ㐀-鿿가-힯]")
@@ -191,7 +193,7 @@ class TextIndex:
         documents = max(1, int(np.count_nonzero(np.diff(starts))))
         self._idf = np.log1p(documents / np.maximum(df, 1)).astype(np.float32)
         self._newest_idf = float(np.log1p(documents))
-        self._rows = Rows(starts, terms, tf, _weights(starts, tf, self._idf[terms]))
+        self._rows = Rows(starts, terms, tf, _weights(starts, terms, tf, self._idf))
         self._postings = _postings(self._rows, df)
 
     def query(self, text: str) -> dict[int, float]:
@@ -307,13 +309,22 @@ class TextIndex:
         return out
 
 
-def _weights(starts: NDArray[np.int64], tf: NDArray[np.uint16], idf: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return ``(1 + ln tf) idf`` of each (item, term) pair, each item's scaled to unit length; overwrites `idf`."""
-    idf *= 1 + np.log(tf, dtype=np.float32)
-    filled = starts[:-1][np.diff(starts) > 0]
-    norm = np.sqrt(np.add.reduceat(idf * idf, filled))
-    idf /= np.repeat(norm, np.diff(np.append(filled, len(idf))))
-    return idf
+def _weights(
+    starts: NDArray[np.int64], terms: NDArray[np.int32], tf: NDArray[np.uint16], idf: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return ``(1 + ln tf) idf`` of each (item, term) pair, each item's scaled to unit length; in blocks, which spares memory."""
+    out = np.empty(len(terms), np.float32)
+    for first in range(0, len(starts) - 1, BLOCK):
+        own = starts[first : first + BLOCK + 1]
+        part = slice(int(own[0]), int(own[-1]))
+        weights = idf[terms[part]]
+        weights *= 1 + np.log(tf[part], dtype=np.float32)
+        filled = own[:-1][np.diff(own) > 0] - own[0]
+        if len(filled):
+            norm = np.sqrt(np.add.reduceat(weights * weights, filled))
+            weights /= np.repeat(norm, np.diff(np.append(filled, len(weights))))
+        out[part] = weights
+    return out
 
 
 def _postings(rows: Rows, df: NDArray[np.int64]) -> Postings:
@@ -328,7 +339,9 @@ def _postings(rows: Rows, df: NDArray[np.int64]) -> Postings:
         keep[part] = False
         keep[part.start + np.argpartition(-turned.data[part], POSTINGS)[:POSTINGS]] = True
     starts = np.concatenate([[0], np.cumsum(np.minimum(df, POSTINGS))])
-    return Postings(starts, turned.indices[keep].astype(np.int32, copy=False), turned.data[keep])
+    # One after the other, so that not both are there twice at once.
+    turned.indices = turned.indices[keep].astype(np.int32, copy=False)
+    return Postings(starts, turned.indices, turned.data[keep])
 
 
 def _runs(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
