@@ -18,7 +18,7 @@ import numpy as np
 from occasion.context import ContextExtractor
 from occasion.data import Context, Event, Scalar, Slate
 from occasion.encoders import load_encoder
-from occasion.errors import DataError, ModelError, NotFoundError, StoreError
+from occasion.errors import ConflictError, DataError, ModelError, NotFoundError, StoreError
 from occasion.explanation import Explainer
 from occasion.keyed import distinct
 from occasion.live import LiveState, StageProgress
@@ -301,12 +301,12 @@ class Recommender:
 
         Raises
         ------
-        ModelError
+        ConflictError
             Where the version in service has no ratings model.
         """
         self.refresh()
         if self.learned is None or self.learned.ratings is None:
-            raise ModelError(
+            raise ConflictError(
                 f"the version in service ({self.version}) cannot foretell ratings. Cure: `occasion fit` makes one that can, "
                 "from a log with a few hundred events of the type rating."
             )

@@ -6,17 +6,19 @@ from io import StringIO
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 
 from occasion import Context, Event, Item, Recommender
 from occasion.cli import cli
 from occasion.cli.failures import guarded
 from occasion.encoders import load_encoder
-from occasion.errors import ModelError
+from occasion.errors import ConflictError
 from occasion.fitting import fit
 from occasion.fitting.log import read_log
 from occasion.fitting.ratings import learn_ratings, rating_errors
 from occasion.privacy.guarded import open_guarded
 from occasion.rules import Rules
+from occasion.service import create_app
 from occasion.settings import load_settings
 from occasion.versions import BLEND, Versions
 
@@ -117,7 +119,7 @@ def test_the_blend_foretells_no_ratings(fitted, encoder, tmp_path):
     settings, store, manifest = fitted
     versions = Versions(store, settings.home)
     versions.promote(BLEND)
-    with Recommender(settings, store=store, encoder=encoder) as recommender, pytest.raises(ModelError, match="Cure"):
+    with Recommender(settings, store=store, encoder=encoder) as recommender, pytest.raises(ConflictError, match="Cure"):
         recommender.rate(Context(user="u3"), ["i0"])
     versions.promote(manifest.id)
 
@@ -131,6 +133,20 @@ def test_from_the_command_line(fitted):
     found = json.loads(out.getvalue())
     assert found["i1"] > found["i0"]
     assert guarded(cli, ["rate", "what", "--user", "u3", "--home", str(settings.home), "--quiet"]) == 3
+
+
+def test_over_http(fitted, encoder):
+    settings, store, manifest = fitted
+    with TestClient(create_app(settings, encoder=encoder), base_url="http://127.0.0.1") as http:
+        asked = {"user": "u3", "signals": {"road": "city"}, "items": ["i0", "i1", "gone"]}
+        found = http.post("/v1/rate", json=asked).json()
+        assert found["ratings"]["i1"] > found["ratings"]["i0"]
+        assert found["unknown"] == ["gone"]
+        Versions(store, settings.home).promote(BLEND)
+        refused = http.post("/v1/rate", json=asked)
+        assert refused.status_code == 409
+        assert "occasion fit" in refused.json()["error"]["cure"]
+        Versions(store, settings.home).promote(manifest.id)
 
 
 def test_noise_is_left_out(tmp_path, encoder):

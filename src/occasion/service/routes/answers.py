@@ -1,4 +1,4 @@
-"""Routes that answer: recommend, similar, rank, score, what-if."""
+"""Routes that answer: recommend, similar, rank, score, rate, what-if."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from occasion.service.schemas.answers import (
     Answer,
     Ranked,
     RankIn,
+    RatingsOut,
     RecommendIn,
     RulesIn,
     Scores,
@@ -182,6 +183,15 @@ async def score(body: RankIn, call: Reader) -> Response:
     """Return the scores of the caller's own candidates in a moment."""
     scores, unknown, timing = await _scored(body, call)
     return reply({"scores": scores, "unknown": unknown, "timing": timing})
+
+
+@router.post("/rate", response_model=RatingsOut, responses=errors(409))
+async def rate(body: RankIn, call: Reader) -> Response:
+    """Foretell what the person would rate items in a moment; 409 where the version in service has not learnt from ratings."""
+    context = body.context(call.tenant.settings.locale)
+    found, timing = await _answered(call, lambda recommender: recommender.rate(context, body.items))
+    unknown = [item for item in dict.fromkeys(body.items) if item not in found]
+    return reply({"ratings": found, "unknown": unknown, "timing": timing})
 
 
 @router.post("/what-if", response_model=WhatIf, responses=errors())

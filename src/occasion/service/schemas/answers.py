@@ -178,6 +178,14 @@ class Scores(Shown):
     timing: dict[str, float]
 
 
+class RatingsOut(Shown):
+    """Expected ratings, on the scale of the log's own."""
+
+    ratings: dict[str, float]
+    unknown: list[str] = Field(description="Ids that the store does not know.")
+    timing: dict[str, float]
+
+
 class RankedEntry(Shown):
     """One of the caller's candidates."""
 
