@@ -1,4 +1,4 @@
-"""How often live feedback blames a version, by how much worse it truly is, and after how many answers; looked at every 100 answers.
+"""How often live feedback blames a version, by how much worse it truly is, and after how many answers; looked at every 200 answers.
 
 People have rates of their own and come again; with --plain a plain 95 % interval is made anew at each look instead.
 
@@ -12,7 +12,7 @@ import argparse
 import numpy as np
 
 from occasion.fitting.live_feedback import LiveSlates, compare
-from occasion.metrics import clustered_mean, fixed_margin
+from occasion.metrics import clustered_mean
 
 OLD, LONGEST, PEOPLE, RATE = 3000, 6000, 800, 0.15
 
@@ -25,11 +25,11 @@ def slates(rng: np.random.Generator, own: np.ndarray, n: int) -> LiveSlates:
 
 def first_blame(new: LiveSlates, old: LiveSlates, plain: bool) -> int | None:
     """Return after how many answers the new version is first called worse, None: never."""
-    for n in range(100, len(new) + 1, 100):
+    for n in range(100, len(new) + 1, 200):
         seen = LiveSlates(reward=new.reward[:n], users=new.users[:n], kind=new.kind[:n])
         if plain:
             a, b = (clustered_mean(s.reward.tolist(), s.users.tolist()) for s in (seen, old))
-            if a.value + fixed_margin(a, 0.95) < b.value - fixed_margin(b, 0.95):
+            if a.value - b.value + 1.96 * np.hypot(a.error, b.error) < 0:
                 return n
         elif compare(seen, old, version="new", before="old").worse:
             return n

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occasion.metrics import Mean, clustered_mean, fixed_margin, sequential_margin
+from occasion.metrics import clustered_mean, sequential_margin
 
 
 def test_with_one_value_a_person_the_error_is_the_usual_one():
@@ -31,11 +31,11 @@ def test_weights_are_repetitions(people, times):
     assert clustered_mean(values, list(range(people)), weights) == pytest.approx(repeated)
 
 
-def test_it_is_wider_than_a_fixed_interval_and_shrinks():
-    margins = [sequential_margin(Mean(0.0, 1 / np.sqrt(n), n)) for n in (50, 500, 5000, 50_000)]
-    assert margins == sorted(margins, reverse=True)
-    for n, margin in zip((50, 500, 5000), margins, strict=False):
-        assert 1.2 < margin / fixed_margin(Mean(0.0, 1 / np.sqrt(n), n)) < 3
+def test_it_is_wider_than_a_plain_interval_and_narrowest_where_it_is_tuned():
+    ratios = [sequential_margin(1.0, information) / 1.96 for information in (0.1, 0.5, 1.0, 2.0, 10.0)]
+    assert all(1.2 < ratio < 2.5 for ratio in ratios)
+    assert np.argmin(ratios) in (1, 2, 3)
+    assert sequential_margin(2.0, 1.0) == pytest.approx(2 * sequential_margin(1.0, 1.0))
 
 
 @pytest.mark.parametrize("bad", [([], [], None), ([1.0], [], None), ([1.0], [1], [0.0]), ([1.0], [1], [1.0, 2.0])])
@@ -45,13 +45,17 @@ def test_what_cannot_be_averaged(bad):
 
 
 def test_looking_all_the_time_seldom_misses_the_truth():
-    """400 streams of 3,000 people, looked at 60 times each: a plain interval misses at some look far more often than 1 in 20."""
+    """400 times 1,000 old people and up to 3,000 new ones, looked at 60 times: a plain interval misses at some look far more often."""
     rng = np.random.default_rng(1)
     missed = np.zeros(2)
     for _ in range(400):
-        x = rng.binomial(1, 0.15, 3000).astype(float)
-        looks = range(50, 3001, 50)
-        means = [Mean(x[:n].mean(), x[:n].std(ddof=1) / np.sqrt(n), n) for n in looks]
-        missed += [any(abs(m.value - 0.15) > margin(m) for m in means) for margin in (sequential_margin, fixed_margin)]
+        old, new = rng.binomial(1, 0.15, 1000).astype(float), rng.binomial(1, 0.15, 3000).astype(float)
+        before = old.std(ddof=1) / np.sqrt(1000)
+        wrong = np.zeros(2, bool)
+        for n in range(50, 3001, 50):
+            error = np.hypot(before, new[:n].std(ddof=1) / np.sqrt(n))
+            margins = sequential_margin(error, 2 * (before / error) ** 2), 1.96 * error
+            wrong |= abs(new[:n].mean() - old.mean()) > np.array(margins)
+        missed += wrong
     assert missed[0] / 400 <= 0.05
-    assert missed[1] / 400 > 0.15
+    assert missed[1] / 400 > 0.12

@@ -51,10 +51,13 @@ def fit(budget: str, seed: int, threads: int, queries: int, without: tuple[str, 
     if invocation.json:
         invocation.emit(asdict(manifest))
         return
-    passed = manifest.gate["passed"]
+    passed, rated = manifest.gate["passed"], manifest.ratings
     click.echo(f"version {manifest.id}: {', '.join(manifest.parts)}; {manifest.seconds:.0f} s, {manifest.memory_mb:.0f} MB")
     for line in manifest.left_out:
         click.echo(f"  left out: {line}")
+    if rated.get("judged"):
+        said = "used" if rated["used"] else "left out"
+        click.echo(f"ratings {said}: error {rated['rmse']} on {rated['n']} newer ones, {rated['rmse_means']} by plain means")
     click.echo(f"gate {'passed' if passed else 'not passed'}: {'; '.join(manifest.gate['reasons'])}")
     if passed and not no_promote:
         click.echo("it is in service now; `occasion rollback` takes it back")
@@ -193,6 +196,6 @@ def _live(*, rollback: bool) -> None:
     elif found is None:
         click.echo("nothing to compare: the untrained blend serves, or a version that was put back")
     else:
-        click.echo(f"{found.version} is {found.reason}" if found.reward else f"{found.version}: {found.reason}")
+        click.echo(f"{found.version} is {found.reason}" if found.difference else f"{found.version}: {found.reason}")
         if found.rolled_back_to:
             click.echo(f"{found.rolled_back_to} is in service, before it was {found.version}")

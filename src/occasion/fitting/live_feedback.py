@@ -3,9 +3,9 @@
 A slate earns the sum over its items of the weight of the strongest event that names it (`occasion.statistics.liking`: a click 1,
 a purchase 3, a dislike -2), as far as events came within `SETTLE` seconds. Compared are slates of one policy at like times: those
 of the version before, from whole weeks before the change, are weighted so that each part of the day on workdays and weekends
-has the share that it has among the new ones. The new version is worse where the upper end of its confidence sequence, which may
-be looked at at any time, lies below the lower end of the old one's interval. Both are at 95 %, and only one side of each counts, so
-that a version that is no worse is blamed with a chance of about .025 + .025 at most, however often one looks.
+has the share that it has among the new ones. The new version is worse where the whole interval of the difference lies below 0: a
+confidence sequence at 95 % (`occasion.metrics.sequential`), which may be looked at at any time, so that a version that is no worse
+is blamed with a chance of 5 % at most, however often one looks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 
 from occasion.data import Event, Slate
 from occasion.evaluation.consenting import without_refusers
-from occasion.metrics import Mean, clustered_mean, fixed_margin, sequential_margin
+from occasion.metrics import clustered_mean, sequential_margin
 from occasion.people import AuditEntry
 from occasion.protocols import EventColumns, Store
 from occasion.settings import Settings
@@ -69,10 +69,12 @@ class Comparison:
         In service now; in service before it.
     slates, people : (int, int)
         Of the new and of the old, as far as they are alike.
-    reward, reward_before : (mean, low, high), optional
-        A slate's. The new one's interval may be looked at at any time.
+    reward, reward_before : float, optional
+        A slate's, on average.
+    difference : (mean, low, high), optional
+        New less old; the interval may be looked at at any time.
     worse : bool
-        The whole interval of the new one lies below that of the old one.
+        The whole interval lies below 0.
     reason : str
         In words.
     rolled_back_to : str
@@ -84,8 +86,9 @@ class Comparison:
     reason: str
     slates: tuple[int, int] = (0, 0)
     people: tuple[int, int] = (0, 0)
-    reward: tuple[float, float, float] | None = None
-    reward_before: tuple[float, float, float] | None = None
+    reward: float | None = None
+    reward_before: float | None = None
+    difference: tuple[float, float, float] | None = None
     worse: bool = False
     rolled_back_to: str = ""
 
@@ -110,14 +113,19 @@ def compare(new: LiveSlates, old: LiveSlates, *, version: str, before: str) -> C
     mean = clustered_mean(new.reward[mine].tolist(), new.users[mine].tolist())
     weights = _alike(new.kind[mine], old.kind[theirs])
     past = clustered_mean(old.reward[theirs].tolist(), old.users[theirs].tolist(), weights.tolist())
-    now, then = _around(mean, sequential_margin(mean, 1 - SURE)), _around(past, fixed_margin(past, 1 - SURE))
-    worse = now[2] < then[1]
+    error = float(np.hypot(mean.error, past.error))
+    # The interval is to be narrowest when both are known equally well.
+    margin = sequential_margin(error, 2 * (past.error / error) ** 2 if past.error > 0 else 1.0, 1 - SURE) if error > 0 else 0.0
+    less = mean.value - past.value
+    low, high = less - margin, less + margin
     return Comparison(
         **facts,
-        reward=now,
-        reward_before=then,
-        worse=worse,
-        reason=f"{'worse' if worse else 'not surely worse'} than {before}: an answer earns {_shown(now)}, before {_shown(then)}",
+        reward=mean.value,
+        reward_before=past.value,
+        difference=(less, low, high),
+        worse=high < 0,
+        reason=f"{'worse' if high < 0 else 'not surely worse'} than {before}: an answer earns {mean.value:.4f}, before "
+        f"{past.value:.4f}; difference {less:+.4f} ({low:+.4f} to {high:+.4f})",
     )
 
 
@@ -126,14 +134,6 @@ def _alike(new: NDArray[np.str_], old: NDArray[np.str_]) -> NDArray[np.float64]:
     kinds, of_new = np.unique(new, return_counts=True)
     codes = np.searchsorted(kinds, old)
     return np.asarray((of_new / np.maximum(np.bincount(codes, minlength=len(kinds)), 1))[codes], np.float64)
-
-
-def _around(mean: Mean, margin: float) -> tuple[float, float, float]:
-    return mean.value, mean.value - margin, mean.value + margin
-
-
-def _shown(figure: tuple[float, float, float]) -> str:
-    return f"{figure[0]:.4f} ({figure[1]:.4f} to {figure[2]:.4f})"
 
 
 def live_feedback(store: Store, settings: Settings, *, now: float | None = None, settle: float = SETTLE) -> Comparison | None:

@@ -12,7 +12,7 @@ from occasion.metrics.off_policy import (
     place_weights,
 )
 from occasion.metrics.ranking import HitTable, gauc, hit, ndcg, recall, reciprocal_rank
-from occasion.metrics.sequential import Mean, clustered_mean, fixed_margin, sequential_margin
+from occasion.metrics.sequential import Mean, clustered_mean, sequential_margin
 
 __all__ = [
     "HitTable",
@@ -23,7 +23,6 @@ __all__ = [
     "clustered_mean",
     "coverage",
     "effective_sample_size",
-    "fixed_margin",
     "gauc",
     "gini",
     "hit",

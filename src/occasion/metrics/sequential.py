@@ -1,15 +1,17 @@
-"""Sequential: intervals of a mean that may be looked at after every observation, as often as one likes.
+"""Sequential: intervals of a difference that may be looked at after every observation, as often as one likes.
 
-A 95 % interval made anew at each look misses the truth at some look much more often than 5 %. A confidence sequence misses it
-at any look, ever, with that probability (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Time-uniform central limit theory and
-asymptotic confidence sequences, Annals of Statistics 2024, theorem 2.2).
+A 95 % interval made anew at each look misses the truth at some look more often than 5 %. A confidence sequence misses it at any
+look, ever, with that probability (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Time-uniform central limit theory and
+asymptotic confidence sequences, Annals of Statistics 2024, theorem 2.2). The difference between a sample that grows and one that
+does not is, seen in the order of its information (one over its squared error), for large samples a Brownian motion with
+drift, as the mean of one growing sample is (Jennison and Turnbull, Group sequential methods, 2000, chapter 3): the covariance
+of its values at two looks is the variance at the later one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,10 +21,7 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-__all__ = ["Mean", "clustered_mean", "fixed_margin", "sequential_margin"]
-
-TUNED = 500.0
-"""Number of people at which the sequence is narrowest."""
+__all__ = ["Mean", "clustered_mean", "sequential_margin"]
 
 
 class Mean(NamedTuple):
@@ -54,18 +53,19 @@ def clustered_mean(values: Sequence[float], users: Sequence[int | str], weights:
     return Mean(mean, float(np.sqrt((moved**2).sum() * n / (n - 1))) if n > 1 else math.inf, n)
 
 
-def sequential_margin(mean: Mean, level: float = 0.95, tuned: float = TUNED) -> float:
-    """Return the half width of the interval around a growing sample's mean that holds at all sizes at once.
+def sequential_margin(error: float, information: float, level: float = 0.95) -> float:
+    """Return the half width of the interval around an estimate that holds at all amounts of information at once.
 
-    ``error * sqrt(2 (n r + 1) / (n r) * ln(sqrt(n r + 1) / a))``, a = 1 - level, n people, and
-    ``r = (-2 ln a + ln(1 - 2 ln a)) / tuned``, with which the interval is narrowest near `tuned` people.
+    ``error * sqrt(2 (n + 1) / n * ln(sqrt(n + 1) / a))`` with a = 1 - level and ``n = (-2 ln a + ln(1 - 2 ln a)) * information``.
+
+    Parameters
+    ----------
+    error : float
+        Standard error of the estimate now.
+    information : float
+        One over its square, in units of the amount at which the interval is to be narrowest; above 0.
+    level : float
     """
     a = 1 - level
-    r = (-2 * math.log(a) + math.log(1 - 2 * math.log(a))) / tuned
-    grown = mean.people * r + 1
-    return mean.error * math.sqrt(2 * grown / (grown - 1) * math.log(math.sqrt(grown) / a))
-
-
-def fixed_margin(mean: Mean, level: float = 0.95) -> float:
-    """Return the half width of the normal interval around the mean of a sample that does not grow any more."""
-    return mean.error * NormalDist().inv_cdf(1 - (1 - level) / 2)
+    n = (-2 * math.log(a) + math.log(1 - 2 * math.log(a))) * information
+    return error * math.sqrt(2 * (n + 1) / n * math.log(math.sqrt(n + 1) / a))
