@@ -20,7 +20,7 @@ from occasion.data import Context, Event, Scalar, Slate
 from occasion.encoders import load_encoder
 from occasion.errors import ConflictError, DataError, ModelError, NotFoundError, StoreError
 from occasion.explanation import Explainer
-from occasion.keyed import distinct
+from occasion.keyed import distinct, values_of
 from occasion.live import LiveState, StageProgress
 from occasion.moments import MomentReader
 from occasion.policies import make_policy
@@ -239,7 +239,7 @@ class Recommender:
         rest = self._answer(context, k if rules.caps else k - here, others, policy, slate.id, names)
         both = (*slate.entries, *rest.entries)
         # Caps count what stands there already.
-        kept = arrange([e.item for e in both], k, replace(rules, pins={}), self.live.catalogue.first).tolist()
+        kept = arrange([e.item for e in both], k, replace(rules, pins={}), self.live.catalogue.first, self._passing(rules)).tolist()
         note = f"{here} items pass the filter; the other {len(kept) - here} places went to items that do not."
         return replace(slate, entries=tuple(both[n] for n in kept), notes=(note,))
 
@@ -259,7 +259,7 @@ class Recommender:
         context = Context(at=time.time(), recent=(item_id,))
         assert context.at is not None
         firm = resolve(self._scenarios(), "", context.at).rules
-        rules = combined(rules or Rules(exclude_seen=False), replace(firm, pins={}, boosts=(), caps=()))
+        rules = combined(rules or Rules(exclude_seen=False), replace(firm, pins={}, boosts=(), caps=(), quotas=()))
         moment, notes = self.reader.read(context, replace(rules, exclude=(*rules.exclude, item_id)), f"similar:{item_id}")
         keys, parts = self._ranked(moment, rules, ("taste", "lookalike", "together"), k)
         policy = make_policy("diverse", diversity=0.0)
@@ -411,7 +411,7 @@ class Recommender:
         names, count = [name for name in names if name in self.sources], max(self.settings.candidates, k)
         found = [self.sources[name].candidates(moment, count).keys for name in names]
         pinned = np.array(self.live.catalogue.keys(rules.pins), np.int32)
-        keys = distinct(np.concatenate([*found, pinned[moment.allowed[pinned]]]))
+        keys = distinct(np.concatenate([*found, pinned[moment.allowed[pinned]], *self._of_quotas(moment, rules)]))
         if len(keys) < count:
             keys = distinct(np.concatenate([keys, _some(moment.allowed, count, moment.rng)]))
         parts = self._parts(moment, keys, names)
@@ -430,6 +430,24 @@ class Recommender:
         moment.extra["vectors"] = (keys, self.live.vectors(keys))
         scores = {name: self.sources[name].score(moment, keys) for name in names if name in self.sources}
         return self.ranker.rank(moment, keys, scores)
+
+    def _of_quotas(self, moment: Moment, rules: Rules) -> list[Keys]:
+        """Return for each quota the most popular of the allowed keys that pass: other sources may find none of them."""
+        assert moment.allowed is not None
+        found = []
+        for quota in rules.quotas:
+            keys = np.flatnonzero(self.live.catalogue.columns.mask(quota.filter, len(moment.allowed)) & moment.allowed)
+            order = np.argsort(-values_of(self.live.statistics.now, keys.astype(np.int32)), kind="stable")
+            found.append(keys[order[: 4 * quota.least]].astype(np.int32))
+        return found
+
+    def _passing(self, rules: Rules) -> Callable[[str, int], bool] | None:
+        """Return what tells whether an item passes a quota's filter; None where there is no quota."""
+        if not rules.quotas:
+            return None
+        catalogue = self.live.catalogue
+        masks = [catalogue.columns.mask(quota.filter, len(catalogue)) for quota in rules.quotas]
+        return lambda item, n: bool(masks[n][catalogue.keys((item,))].any())
 
     # -- the slate --------------------------------------------------------------------------------------------------------
     @stage("policy")
@@ -452,6 +470,7 @@ class Recommender:
             rules,
             lambda some: [self.live.catalogue.id(int(keys[c])) for c in some],
             self.live.catalogue.first,
+            self._passing(rules),
             rng=moment.rng,
             similarity=self._similarity(moment, keys),
             spread=None if policy.certain else self.spread(moment, keys),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from occasion.errors import DataError
 from occasion.policies import POLICIES, make_policy
 from occasion.policies.ruled import choose_under_rules
-from occasion.rules import Cap, Rules
+from occasion.rules import Cap, Quota, Rules, parse_filter
 
 score_lists = st.lists(st.floats(-5, 5, width=32), min_size=0, max_size=30).map(lambda v: np.array(v, np.float32))
 
@@ -182,6 +182,26 @@ def test_under_caps_and_pins_lists_come_as_often_as_their_propensities_say(name,
         assert order[1] == 3
         assert propensity[1] == 1
         assert len({BRANDS[c] for c in order}) == 3
+        found[order] += 1
+        said[order] = float(np.prod(propensity.astype(float)))
+    assert sum(said.values()) == pytest.approx(1, abs=1e-4)
+    for order, p in said.items():
+        assert abs(found[order] / n - p) < 4.5 * np.sqrt(p * (1 - p) / n), (order, p)
+
+
+@pytest.mark.parametrize(("name", "settings_"), RANDOM)
+def test_under_quotas_propensities_are_true_and_the_quota_is_met(name, settings_):
+    scores, n = np.array([1.2, 0.7, 0.4, -0.5, 0.0], np.float32), 5000
+    policy, rng = make_policy(name, **settings_), np.random.default_rng(5)
+    rules = Rules(quotas=(Quota(parse_filter("brand = b"), 2),), pins={"i4": 1})
+    found, said = Counter(), {}
+    for _ in range(n):
+        chosen, propensity = choose_under_rules(
+            policy, scores, 3, rules, lambda some: [f"i{m}" for m in some], lambda item, _: None,
+            lambda item, _: BRANDS[int(item[1:])] == "b", rng=rng,
+        )  # fmt: skip
+        order = tuple(chosen.tolist())
+        assert set(order) == {2, 3, 4}
         found[order] += 1
         said[order] = float(np.prod(propensity.astype(float)))
     assert sum(said.values()) == pytest.approx(1, abs=1e-4)

@@ -1,5 +1,7 @@
 """Filters against a plain reading of each item, the two forms against each other, and slate rules as properties."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from occasion.data import Item
 from occasion.errors import RuleError
-from occasion.rules import Boost, Cap, Columns, Filter, Rules, arrange, parse_filter, parse_rules
+from occasion.rules import Boost, Cap, Columns, Filter, Quota, Rules, arrange, parse_filter, parse_rules
 
 ITEMS = [
     Item(
@@ -112,6 +114,28 @@ def test_availability_is_from_inclusive_until_exclusive():
 
 
 ids = st.lists(st.sampled_from("abcdefghij"), unique=True, max_size=10)
+
+
+@settings(max_examples=100)
+@given(ids, st.integers(1, 8), st.integers(1, 4), st.sets(st.sampled_from("abcdefghij")), st.integers(1, 5))
+def test_quotas_are_met_as_far_as_they_can_be(found, k, least, wanted, most):
+    rules = Rules(quotas=(Quota(parse_filter("x = 1"), least),), caps=(Cap("parity", most),))
+
+    def parity(item, field):
+        return str(ord(item) % 2)
+
+    def arranged(rules):
+        return [found[n] for n in arrange(found, k, rules, parity, lambda item, _: item in wanted)]
+
+    order, without = arranged(rules), arranged(replace(rules, quotas=()))
+    best = arranged(Rules(caps=rules.caps, pins={})) if not wanted else None
+    assert len(order) == len(without), "a quota takes no place away"
+    assert order == [item for item in found if item in order], "the best stand first"
+    if most == 5:  # no cap stands in the way
+        assert sum(i in wanted for i in order) >= min(least, sum(i in wanted for i in found), k)
+    if sum(i in wanted for i in without) >= least:
+        assert order == without, "a quota that is met changes nothing"
+    assert best is None or order == best
 
 
 @settings(max_examples=100)

@@ -119,6 +119,14 @@ def test_rules_and_scenarios(http):
     refused(http.put("/v1/scenarios/bad", json={"rules": {"filter": "price <"}}), 422, "invalid_rule")
 
 
+def test_quotas_keep_places(http):
+    asked = {"text": "breakfast with pancakes", "k": 3, "rules": {"quotas": [{"filter": "categories = garden", "least": 1}]}}
+    items = [e["item"] for e in http.post("/v1/recommend", json=asked).json()["items"]]
+    assert items[0] == "pancakes"
+    assert ".." in items
+    refused(http.post("/v1/recommend", json={"rules": {"quotas": [{"filter": "price < 3", "least": 0}]}}), 422)
+
+
 def test_scenarios_are_tried_saved_and_undone(http):
     for n in range(4):
         http.post("/v1/recommend", json={"user": f"p{n}", "text": "something to eat", "k": 3})

@@ -24,8 +24,8 @@ DEPTH = 400
 """Items that each of the two searches finds at most."""
 VALUES = 30
 """Values of a facet that are shown."""
-SCATTERED = 2000
-"""A field with more distinct values divides nothing."""
+SCATTERED, BROAD = 2000, 100_000
+"""A field with more distinct values divides nothing; of categories the most frequent are shown in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,8 @@ def _facets(recommender: Recommender, mask: NDArray[np.bool_], names: Sequence[s
     chosen = names if names is not None else ["categories", *(n for n in columns.names if n not in ("categories", "id", "title"))]
     out: dict[str, Any] = {}
     for name in chosen:
-        found = columns.facet(name, mask, SCATTERED) if name in columns.names else None
+        most = BROAD if name == "categories" else SCATTERED
+        found = columns.facet(name, mask, most) if name in columns.names else None
         if found and (names is not None or len(out) < 8):
             out[name] = found[:VALUES]
     return out

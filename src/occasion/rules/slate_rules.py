@@ -16,10 +16,10 @@ from occasion.rules.filters import Filter, parse_filter
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Boost", "Cap", "Rules", "arrange", "parse_rules"]
+__all__ = ["Boost", "Cap", "Outstanding", "Quota", "Rules", "arrange", "parse_rules"]
 
 
-MAX_EXCLUDED, MAX_PINS, MAX_BOOSTS, MAX_CAPS = 100_000, 1_000, 100, 20
+MAX_EXCLUDED, MAX_PINS, MAX_BOOSTS, MAX_CAPS, MAX_QUOTAS = 100_000, 1_000, 100, 20, 20
 
 
 def _ids(values: Any) -> tuple[str, ...]:
@@ -70,6 +70,19 @@ class Cap:
             raise RuleError(f"a cap of {self.field!r} is {self.most!r}. Cure: a whole number of at least 1.")
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """At least `least` items that pass `filter`, as far as there are so many and the places suffice."""
+
+    filter: Filter
+    least: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.least, bool) or not isinstance(self.least, int) or self.least < 1:
+            raise RuleError(f"a quota is {self.least!r}. Cure: a whole number of at least 1.")
+        object.__setattr__(self, "filter", parse_filter(self.filter))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What an answer must obey.
@@ -86,6 +99,8 @@ class Rules:
         Items that stand at a place, from 1, where they are allowed.
     boosts : tuple of Boost
     caps : tuple of Cap
+    quotas : tuple of Quota
+        Pins and caps go before them.
     strict : bool
         True: where fewer items than asked for pass the filter, fewer are given, and a note says so. False: the rest of the
         places may go to items that do not pass; never to excluded or unavailable ones.
@@ -104,6 +119,7 @@ class Rules:
     pins: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     boosts: tuple[Boost, ...] = ()
     caps: tuple[Cap, ...] = ()
+    quotas: tuple[Quota, ...] = ()
     strict: bool = True
     firm: Filter | None = None
 
@@ -117,7 +133,7 @@ class Rules:
         if not isinstance(self.strict, bool):
             raise RuleError(f"strict is {self.strict!r}. Cure: True or False.")
         object.__setattr__(self, "exclude", _ids(self.exclude))
-        for name, kind, most in (("boosts", Boost, MAX_BOOSTS), ("caps", Cap, MAX_CAPS)):
+        for name, kind, most in (("boosts", Boost, MAX_BOOSTS), ("caps", Cap, MAX_CAPS), ("quotas", Quota, MAX_QUOTAS)):
             object.__setattr__(self, name, _each(getattr(self, name), name, kind, most))
         if not isinstance(self.pins, Mapping) or len(self.pins) > MAX_PINS:
             raise RuleError(f"pins must be a mapping of at most {MAX_PINS} item ids to places, found {self.pins!r:.200}.")
@@ -133,14 +149,14 @@ def parse_rules(source: Mapping[str, Any]) -> Rules:
     """Return rules from their JSON form, whose names are those of `Rules`.
 
     ``{"filter": ..., "exclude_seen": "auto", "exclude": ["id"], "pins": {"id": 1}, "boosts": [{"filter": ..., "factor": 2}],
-    "caps": {"brand": 2}, "strict": true}``; every one may be left out.
+    "caps": {"brand": 2}, "quotas": [{"filter": ..., "least": 2}], "strict": true}``; every one may be left out.
 
     Raises
     ------
     RuleError
         Naming the rule that cannot be understood.
     """
-    names = ("filter", "exclude_seen", "exclude", "pins", "boosts", "caps", "strict")
+    names = ("filter", "exclude_seen", "exclude", "pins", "boosts", "caps", "quotas", "strict")
     if not isinstance(source, Mapping):
         raise RuleError(f"rules must be a mapping with some of {', '.join(names)}, found {source!r:.200}.")
     unknown = [name for name in source if name not in names]
@@ -153,6 +169,8 @@ def parse_rules(source: Mapping[str, Any]) -> Rules:
         if not isinstance(given["caps"], Mapping):
             raise RuleError(f"caps must be a mapping of fields to numbers, found {given['caps']!r:.200}.")
         given["caps"] = tuple(Cap(name, most) for name, most in given["caps"].items())
+    if "quotas" in given:
+        given["quotas"] = tuple(_quota(value, n) for n, value in enumerate(_list(given["quotas"], "quotas")))
     return Rules(**given)
 
 
@@ -168,8 +186,51 @@ def _boost(value: Any, place: int) -> Boost:
     return Boost(parse_filter(value["filter"]), value["factor"])
 
 
-def arrange(ids: Sequence[str], k: int, rules: Rules, value: Callable[[str, str], str | None]) -> NDArray[np.int64]:
-    """Return positions into `ids` of at most k items, in order, with caps and pins in force.
+def _quota(value: Any, place: int) -> Quota:
+    if not isinstance(value, Mapping) or set(value) != {"filter", "least"}:
+        raise RuleError(f"quotas[{place}] must have a filter and a least number and no more, found {value!r:.200}.")
+    return Quota(parse_filter(value["filter"]), value["least"])
+
+
+class Outstanding:
+    """What quotas still lack while a list is filled.
+
+    Parameters
+    ----------
+    rules : Rules
+    ids : sequence of str
+        The candidates.
+    passes : callable
+        (item id, number of a quota) to whether the item passes its filter.
+    """
+
+    def __init__(self, rules: Rules, ids: Sequence[str], passes: Callable[[str, int], bool] | None) -> None:
+        self._lacking = [quota.least for quota in rules.quotas] if passes is not None else []
+        self._member = [[passes(item, n) for item in ids] for n in range(len(self._lacking))] if passes is not None else []
+
+    @property
+    def lacking(self) -> int:
+        """Items still wanted, at most."""
+        return sum(self._lacking)
+
+    def helps(self, position: int) -> bool:
+        """Return whether a candidate is one of those that are lacking."""
+        return any(lack > 0 and member[position] for lack, member in zip(self._lacking, self._member, strict=True))
+
+    def take(self, position: int) -> None:
+        """Count a candidate that got a place."""
+        for n, member in enumerate(self._member):
+            self._lacking[n] -= self._lacking[n] > 0 and member[position]
+
+
+def arrange(
+    ids: Sequence[str],
+    k: int,
+    rules: Rules,
+    value: Callable[[str, str], str | None],
+    passes: Callable[[str, int], bool] | None = None,
+) -> NDArray[np.int64]:
+    """Return positions into `ids` of at most k items, in order, with caps, quotas and pins in force.
 
     Parameters
     ----------
@@ -180,19 +241,31 @@ def arrange(ids: Sequence[str], k: int, rules: Rules, value: Callable[[str, str]
         Pins stand at their place where they are among `ids` (the end of the list where it is too short); caps count pins.
     value : callable
         (item id, field) to the value a cap counts; None: not counted.
+    passes : callable, optional
+        (item id, number of a quota) to whether the item passes its filter. Default: no quota is looked at.
     """
     place_of = {item: n for n, item in enumerate(ids)}
     pinned = sorted((place, place_of[item]) for item, place in rules.pins.items() if item in place_of and place <= k)
     counts: dict[str, Counter[str]] = {cap.field: Counter() for cap in rules.caps}
+    outstanding = Outstanding(rules, ids, passes)
     for _, position in pinned:
         _fits(ids[position], rules, counts, value)
+        outstanding.take(position)
     taken = {position for _, position in pinned}
     free: list[int] = []
-    for position, item in enumerate(ids):
-        if len(free) + len(pinned) >= k:
-            break
-        if position not in taken and _fits(item, rules, counts, value):
-            free.append(position)
+    # First with places kept for what quotas lack; then, where too little of that is there, without.
+    for kept in (True, False) if outstanding.lacking else (False,):
+        for position, item in enumerate(ids):
+            left = k - len(free) - len(pinned)
+            if left <= 0:
+                break
+            if position in taken or (kept and outstanding.lacking >= left and not outstanding.helps(position)):
+                continue
+            if _fits(item, rules, counts, value):
+                taken.add(position)
+                free.append(position)
+                outstanding.take(position)
+    free.sort()
     for place, position in pinned:
         free.insert(min(place - 1, len(free)), position)
     return np.array(free, np.int64)

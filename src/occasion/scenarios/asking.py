@@ -129,6 +129,7 @@ def combined(own: Rules, always: Rules) -> Rules:
         exclude_seen=always.exclude_seen if own.exclude_seen == "auto" else own.exclude_seen,
         pins={**own.pins, **pins},
         boosts=(*own.boosts, *always.boosts),
+        quotas=(*own.quotas, *always.quotas),
         caps=tuple(Cap(name, most) for name, most in caps.items()),
     )
 

@@ -66,9 +66,10 @@ def _requests(change: dict[Key, float]) -> dict[str, Any]:
     routes: dict[str, dict[str, Any]] = {}
     failed = total = 0.0
     for key, value in change.items():
-        if key[0] != "occasion_requests_total" or value <= 0:
-            continue
         labels = _labels(key)
+        # Who asks whether it is ready is told "not yet" by a refusal: that is no fault.
+        if key[0] != "occasion_requests_total" or value <= 0 or labels["route"].startswith("/v1/health/"):
+            continue
         row = routes.setdefault(labels["route"], {"route": labels["route"], "requests": 0.0, "failed": 0.0, "refused": 0.0})
         row["requests"] += value
         row["failed"] += value if labels["status"].startswith("5") else 0.0

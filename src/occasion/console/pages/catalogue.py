@@ -137,7 +137,7 @@ class Search:
         """Show the facets."""
         for name, values in self.found["facets"].items():
             with ui.element("div").classes("facet").props(f'role="group" aria-label="{escape(name, quote=True)}"'):
-                ui.html(f"<h3>{escape(name)}</h3>", sanitize=False)
+                ui.html(f"<h2>{escape(name)}</h2>", sanitize=False)
                 if values and not isinstance(values[0], list):
                     ui.label(self.view.t("span", low=values[0], high=values[1])).classes("hint")
                     continue

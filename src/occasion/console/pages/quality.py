@@ -9,7 +9,8 @@ from typing import Any
 from nicegui import ui
 
 from occasion.console.page import Page
-from occasion.console.parts.figures import STYLE, clock, interval, lines, percent, table
+from occasion.console.parts.figures import STYLE, clock, interval, percent, table
+from occasion.console.parts.reports import group_figures, measured_html, off_policy_html, offline_html
 from occasion.console.parts.states import empty
 from occasion.console.view import View
 from occasion.console.words import Words
@@ -101,7 +102,6 @@ WORDS: Words = {
     "estimates": ("Reward a slate", "每次推荐的收益"),
     "estimate": ("Estimate", "估计"),
 }
-METRICS = ("ndcg", "hit", "mrr", "coverage", "diversity", "novelty")
 SHOWN = 12
 ARMS = ("version", "policy", "scenario")
 
@@ -168,12 +168,12 @@ class Quality:
         gate = f"<span class='{'good' if passed else 'bad'}'>{t('gate')}: {t('passed' if passed else 'not_passed')}</span>"
         head = f"<h3>{escape(version['id'])} {tag}</h3><p class='hint'>{t('made')} {clock(version['made_at'], self.zone)}</p>"
         why = "".join(f"<li>{escape(str(reason))}</li>" for reason in version["gate"].get("reasons", ()))
-        whole = _figures(version["metrics"].get("all"))
+        whole = group_figures(version["metrics"].get("all"))
         shown = ""
         if whole is not None:
             most = max(whole["ndcg"][2], whole["ndcg_before"][2])
             pairs = ((t("ndcg"), whole["ndcg"]), (t("before"), whole["ndcg_before"]))
-            shown = "".join(f"<dt>{name}</dt><dd>{_measured(figure, most)}</dd>" for name, figure in pairs)
+            shown = "".join(f"<dt>{name}</dt><dd>{measured_html(figure, most)}</dd>" for name, figure in pairs)
             shown = f"<dl class='pair'>{shown}</dl>"
         parts = escape(t("parts", parts=", ".join(version["parts"]) or "–"))
         left = "".join(f"<li>{escape(t('left_out', what=what))}</li>" for what in version["left_out"])
@@ -186,7 +186,7 @@ class Quality:
             button.props["aria-label"] = t("promote_of", version=version["id"])
 
     def _groups(self, metrics: dict[str, Any]) -> None:
-        found = [(name, figures) for name, one in metrics.items() if name != "all" and (figures := _figures(one)) is not None]
+        found = [(name, figures) for name, one in metrics.items() if name != "all" and (figures := group_figures(one)) is not None]
         if not found:
             return
         t = self.view.t
@@ -198,7 +198,13 @@ class Quality:
             text = f"{one['difference']:+.4f}"
             gap = interval(one["difference"], low, high, size, least=-size, text=text)
             rows.append(
-                [escape(name), _measured(one["ndcg"], most), _measured(one["ndcg_before"], most), gap, f"{one['queries']:,}"]
+                [
+                    escape(name),
+                    measured_html(one["ndcg"], most),
+                    measured_html(one["ndcg_before"], most),
+                    gap,
+                    f"{one['queries']:,}",
+                ]
             )
         heads = tuple(map(t, ("group", "ndcg", "before", "difference", "queries")))
         with ui.expansion(t("groups")).classes("groups"):
@@ -331,60 +337,9 @@ class Quality:
         ui.html(f"<h2>{t('report')}</h2>", sanitize=False)
         for note in (*report.get("warnings", ()), *report.get("notes", ())):
             ui.label(note).classes("note")
-        shown = _offline(self.view, report) if self.report["kind"] == "offline" else _off_policy(self.view, report)
+        shown = offline_html(t, report) if self.report["kind"] == "offline" else off_policy_html(t, report)
         for one in shown:
             ui.html(one, sanitize=False)
-
-
-def _figures(one: Any) -> dict[str, Any] | None:
-    """Return the figures of a group where they are those of the gate; other makers of versions may write others."""
-    whole = isinstance(one, dict) and {"ndcg", "ndcg_before", "difference", "interval", "queries"} <= set(one)
-    return one if whole and one["ndcg"] and one["ndcg_before"] else None
-
-
-def _measured(figure: list[float], most: float) -> str:
-    mean, low, high = figure
-    return interval(mean, low, high, most, text=f"{mean:.4f} ({low:.4f} – {high:.4f})")
-
-
-def _cell(figure: dict[str, Any] | None, most: float) -> str:
-    if figure is None:
-        return "–"
-    low, high = figure.get("low"), figure.get("high")
-    sides = "" if low is None else f" ({low:.3f} – {high:.3f})"
-    return interval(figure["mean"], low, high, most, text=f"{figure['mean']:.4f}{sides}")
-
-
-def _offline(view: View, report: dict[str, Any]) -> list[str]:
-    t, systems = view.t, report["systems"]
-    names = [m for m in METRICS if any(m in figures for figures in systems.values())]
-    most = {m: max((f[m].get("high") or f[m]["mean"]) for f in systems.values() if m in f) or 1.0 for m in names}
-    rows = [[escape(name), *(_cell(figures.get(m), most[m]) for m in names)] for name, figures in systems.items()]
-    out = [table(t("systems"), (t("system"), *names), rows)]
-    best = report["best_baseline"]
-    groups = [(t("strata"), report["strata"]), *((t("slices", which=n), values) for n, values in report["slices"].items())]
-    for caption, values in groups:
-        if not values:
-            continue
-        tallest = max((f.get("high") or f["mean"]) for one in values.values() for f in one["ndcg"].values()) or 1.0
-        own = next(iter(systems))
-        rows = [
-            [escape(value), _cell(one["ndcg"].get(own), tallest), _cell(one["ndcg"].get(best), tallest), f"{one['queries']:,}"]
-            for value, one in values.items()
-        ]
-        out.append(table(caption, (t("value"), own, t("baseline"), t("queries")), rows))
-    for curve in report["curves"]:
-        points = [(f"{p['size']:,}", p["ndcg"]["mean"], p["ndcg"].get("low"), p["ndcg"].get("high")) for p in curve["points"]]
-        caption = t("curve", which=curve["name"])
-        out.append(f"<h3>{escape(caption)}</h3>{lines(points, caption)}")
-    return out
-
-
-def _off_policy(view: View, report: dict[str, Any]) -> list[str]:
-    t, found = view.t, report["estimates"]
-    most = max(((f.get("high") or f.get("value") or f.get("mean") or 0.0) for f in found.values()), default=1.0) or 1.0
-    rows = [[escape(name), _cell({**f, "mean": f.get("mean", f.get("value", 0.0))}, most)] for name, f in found.items()]
-    return [table(t("estimates"), (t("estimate"), t("rate")), rows)]
 
 
 async def build(view: View) -> None:

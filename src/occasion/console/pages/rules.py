@@ -45,6 +45,7 @@ WORDS: Words = {
     "pins": ("Pins: place = item, one a line", "置顶：位置 = 物品，每行一个"),
     "boosts": ("Boosts: factor: filter, one a line", "加权：系数: 条件，每行一个"),
     "caps": ("Caps: field = most, one a line", "上限：字段 = 最多数量，每行一个"),
+    "quotas": ("Quotas: at least: filter, one a line", "配额：最少数量: 条件，每行一个"),
     "signals": ("Signals: name = value, one a line", "信号：名称 = 值，每行一个"),
     "k": ("Length", "数量"),
     "diversity": ("Diversity, 0 to 1", "多样性（0 到 1）"),
@@ -87,7 +88,14 @@ WORDS: Words = {
 REQUESTS = 40
 CHANGES = 30
 ACTS = {"scenario.put": "put", "scenario.delete": "gone", "scenario.undo": "restored"}
-TEXTS = (("exclude", "exclude"), ("pins", "pins"), ("boosts", "boosts"), ("caps", "caps"), ("signals", "signals"))
+TEXTS = (
+    ("exclude", "exclude"),
+    ("pins", "pins"),
+    ("boosts", "boosts"),
+    ("caps", "caps"),
+    ("quotas", "quotas"),
+    ("signals", "signals"),
+)
 
 
 @dataclass
@@ -208,8 +216,8 @@ class Steering:
             self.field("name", "name", hint=self.view.t("name_hint"))
             self.field("about", "about_field")
             self.field("filter", "filter", hint=self.view.t("filter_hint"))
-            for name, label in TEXTS:
-                self.field(name, label, area=True)
+            for name in TEXTS:
+                self.field(name, name, area=True)
             with ui.element("div").classes("few"):
                 self.field("k", "k")
                 self.field("diversity", "diversity")

@@ -32,6 +32,8 @@ class Draft:
         ``1.5: brand = Acme`` a line.
     caps : str
         ``categories = 2`` a line.
+    quotas : str
+        ``2: categories = drinks`` a line.
     signals : str
         ``place = home`` a line.
     kept : mapping
@@ -49,6 +51,7 @@ class Draft:
     pins: str = ""
     boosts: str = ""
     caps: str = ""
+    quotas: str = ""
     k: str = ""
     diversity: str = ""
     explore: str = ""
@@ -72,6 +75,7 @@ class Draft:
             pins="\n".join(f"{place} = {item}" for item, place in pins),
             boosts="\n".join(f"{b['factor']:g}: {_filter_text(b['filter'])}" for b in rules.pop("boosts", None) or ()),
             caps="\n".join(f"{name} = {most}" for name, most in (rules.pop("caps", None) or {}).items()),
+            quotas="\n".join(f"{q['least']}: {_filter_text(q['filter'])}" for q in rules.pop("quotas", None) or ()),
             **{name: _number(document.get(name)) for name in ("k", "diversity", "explore")},
             signals="\n".join(f"{name} = {_signal_text(value)}" for name, value in document.get("signals", {}).items()),
             kept=rules,
@@ -92,6 +96,7 @@ class Draft:
             "pins": {item: place for place, item in map(_pin, _lines(self.pins))} or None,
             "boosts": [_boost(line) for line in _lines(self.boosts)] or None,
             "caps": dict(map(_cap, _lines(self.caps))) or None,
+            "quotas": [_quota(line) for line in _lines(self.quotas)] or None,
             "strict": None if self.strict else False,
         }
         out: dict[str, Any] = {
@@ -147,6 +152,13 @@ def _pin(line: str) -> tuple[int, str]:
 def _boost(line: str) -> dict[str, Any]:
     factor, text = _pair(line, ":", "1.5: brand = Acme")
     return {"filter": _filter(text), "factor": _read(factor, float, "factor")}
+
+
+def _quota(line: str) -> dict[str, Any]:
+    least, text = _pair(line, ":", "2: categories = drinks")
+    if not least.isdecimal():
+        raise DataError(f"the quota is {least!r:.50}. Cure: a whole number, for example 2: categories = drinks")
+    return {"filter": _filter(text), "least": int(least)}
 
 
 def _cap(line: str) -> tuple[str, int]:

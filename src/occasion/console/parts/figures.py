@@ -41,9 +41,9 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, 
 
     head = cells("th", [escape(h) for h in heads]).replace("<th", '<th scope="col"')
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    label = escape(caption, quote=True)
+    label = "" if hushed else f' role="region" aria-label="{escape(caption, quote=True)}"'
     return (
-        f'<div class="scrolls{" hushed" if hushed else ""}" tabindex="0" role="region" aria-label="{label}">'
+        f'<div class="scrolls{" hushed" if hushed else ""}" tabindex="0"{label}>'
         f'<table class="figures"><caption>{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

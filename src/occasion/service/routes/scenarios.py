@@ -41,13 +41,14 @@ async def checked(call: Call, scenario: Scenario) -> None:
         recommender.refresh()
         columns, size = recommender.live.catalogue.columns, len(recommender.live.catalogue)
         rules = scenario.parsed()
-        for wanted in (rules.filter, *(boost.filter for boost in rules.boosts)):
+        told = [boost.filter for boost in rules.boosts] + [quota.filter for quota in rules.quotas]
+        for wanted in (rules.filter, *told):
             if wanted is not None:
                 columns.mask(wanted, size)
         for cap in rules.caps:
             columns.first(0, cap.field)
 
-    if scenario.rules and any(scenario.rules.get(name) for name in ("filter", "boosts", "caps")):
+    if scenario.rules and any(scenario.rules.get(name) for name in ("filter", "boosts", "caps", "quotas")):
         await call.service.answers.run(work)
 
 

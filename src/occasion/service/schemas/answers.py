@@ -71,6 +71,13 @@ class BoostIn(Body):
     factor: Annotated[float, Field(ge=0, le=100)]
 
 
+class QuotaIn(Body):
+    """At least so many items of those that pass a filter."""
+
+    filter: str | dict[str, Any]
+    least: Annotated[int, Field(ge=1, le=MAX_K)]
+
+
 class RulesIn(Body):
     """What an answer must obey; see the guide to rules."""
 
@@ -80,6 +87,7 @@ class RulesIn(Body):
     pins: Annotated[dict[str, Annotated[int, Field(ge=1, le=MAX_K)]], Field(max_length=1000)] | None = None
     boosts: Annotated[list[BoostIn], Field(max_length=100)] | None = None
     caps: Annotated[dict[str, Annotated[int, Field(ge=1)]], Field(max_length=20)] | None = None
+    quotas: Annotated[list[QuotaIn], Field(max_length=20)] | None = None
     strict: bool | None = None
 
     def given(self) -> dict[str, Any]:
