@@ -88,14 +88,7 @@ WORDS: Words = {
 REQUESTS = 40
 CHANGES = 30
 ACTS = {"scenario.put": "put", "scenario.delete": "gone", "scenario.undo": "restored"}
-TEXTS = (
-    ("exclude", "exclude"),
-    ("pins", "pins"),
-    ("boosts", "boosts"),
-    ("caps", "caps"),
-    ("quotas", "quotas"),
-    ("signals", "signals"),
-)
+TEXTS = ("exclude", "pins", "boosts", "caps", "quotas", "signals")
 
 
 @dataclass
