@@ -11,8 +11,10 @@ Small World graphs", IEEE TPAMI 2020.
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import threading
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -282,14 +284,33 @@ class HnswIndex:
 
 
 def _new_graph(dim: int, connectivity: int, expansion: int) -> Any:
-    # Loaded first on purpose: usearch's wheel carries a C++ library of its own, and a LightGBM loaded after it cannot turn
-    # numbers into text any more ("Feature (Column_) appears more than one time").
-    import lightgbm  # noqa: F401
+    _load_lightgbm()
     from usearch.index import Index as Graph
 
     return Graph(
         ndim=dim, metric="cos", dtype="i8", connectivity=connectivity, expansion_add=expansion, expansion_search=expansion // 2
     )
+
+
+@cache
+def _load_lightgbm() -> None:
+    """Load LightGBM's library before usearch's.
+
+    usearch's wheel carries a C++ library of its own, and a LightGBM loaded after it cannot turn numbers into text any more
+    ("Feature (Column_) appears more than one time"). The library alone is enough: the package around it takes seconds to
+    import, and most of those who search never fit.
+    """
+    spec = importlib.util.find_spec("lightgbm")
+    folder = Path(spec.origin).parent if spec is not None and spec.origin else None
+    found = (
+        [path for name in ("lib/lib_lightgbm.*", "bin/lib_lightgbm.*", "lib_lightgbm.*") for path in folder.glob(name)]
+        if folder
+        else []
+    )
+    try:
+        ctypes.CDLL(str(found[0]))
+    except (IndexError, OSError):
+        import lightgbm  # noqa: F401
 
 
 def _write_array(path: Path, *, array: NDArray[np.generic]) -> None:
