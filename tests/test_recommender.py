@@ -238,6 +238,14 @@ def test_diversity_spreads_the_list(recommender):
     assert spread.items[0] == plain.items[0]
 
 
+def test_as_many_come_as_are_asked_for(tmp_path, encoder):
+    """Also where each source alone puts forward fewer."""
+    with Recommender(load_settings(home=tmp_path, candidates=10), encoder=encoder) as made:
+        made.store.put_items([Item(id=f"i{n}", text={"title": f"thing {n}"}) for n in range(150)])
+        assert len(made.recommend(ask("thing 7"), k=120).items) == 120
+        assert len(made.recommend(ask("thing 7"), k=150).items) == 150
+
+
 @pytest.mark.parametrize("k", [0, -1, 2.5, True, "3", 10**6])
 def test_a_bad_k_is_refused(recommender, k):
     with pytest.raises(DataError, match="k is"):
