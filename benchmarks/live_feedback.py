@@ -20,7 +20,7 @@ OLD, LONGEST, PEOPLE, RATE = 3000, 6000, 800, 0.15
 def slates(rng: np.random.Generator, own: np.ndarray, n: int) -> LiveSlates:
     """Return n slates to people with click rates `own`."""
     users = rng.integers(0, PEOPLE, n)
-    return LiveSlates(reward=rng.binomial(1, own[users]).astype(float), users=users.astype(str), kind=np.full(n, "same"))
+    return LiveSlates(reward=rng.binomial(1, own[users]).astype(float), users=users, kind=np.full(n, "same"))
 
 
 def first_blame(new: LiveSlates, old: LiveSlates, plain: bool) -> int | None:
@@ -41,9 +41,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--changes", type=float, nargs="*", default=[1.2, 1.0, 0.9, 0.8, 0.7, 0.5])
     options = parser.parse_args()
     print("| true rate, before .15 | called worse | median answers until then |\n|---|---|---|")
-    for change in (1.2, 1.0, 0.9, 0.8, 0.7, 0.5):
+    for change in options.changes:
         rng, found = np.random.default_rng(0), []
         for _ in range(options.runs):
             own = rng.beta(2 * RATE, 2 * (1 - RATE), PEOPLE)
