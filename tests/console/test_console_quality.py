@@ -52,6 +52,13 @@ def test_a_version_is_promoted_and_rolled_back(tab, shop, version):
     assert [e["act"] for e in httpx.get(f"{shop.url}/v1/audit").json()["acts"]][-2:] == ["version.promote", "version.rollback"]
 
 
+def test_tables_in_folded_parts_scroll_on_a_narrow_screen(tab, version):
+    tab.open("/quality", width=400)
+    tab.click(".groups .q-item")
+    tab.until(lambda: tab.one(".groups table").size["width"] > 400, "the table")
+    assert not tab.overflows()
+
+
 def test_a_study_shows_how_far_it_is_and_what_it_found(tab, shop):
     tab.open("/quality")
     tab.fill(".max-queries input", "20")

@@ -42,7 +42,7 @@ WORDS: Words = {
     "queries": ("Moments", "时刻数"),
     "in_service": ("in service", "服务中"),
     "promote": ("Put into service", "上线"),
-    "promote_of": ("Put {version} into service", "上线 {version}"),
+    "promote_of": ("Put into service: {version}", "上线：{version}"),
     "blend": ("the untrained blend", "未训练的融合模型"),
     "rollback": ("Roll back", "回滚"),
     "promoted": ("{version} is in service from the next request on.", "{version} 自下一个请求起提供服务。"),
