@@ -168,6 +168,8 @@ class Erased(Shown):
 class ReceiptIn(Body):
     """A receipt to check."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"receipt": EXAMPLE["receipt"]}]})
+
     receipt: dict[str, JsonValue]
     user: Id | None = None
     session: Id | None = None
