@@ -216,7 +216,10 @@ async def kills(server: Server, options: argparse.Namespace) -> dict[str, Any]:
         asyncio.create_task(load) for load in (clients.send_batches(f"k{name}"), clients.send_batches(f"l{name}"), clients.ask())
     ]
     seconds: dict[str, list[float]] = {"a worker killed": [], "all killed": [], "all killed, every worker there": []}
+    end = time.monotonic() + options.limit
     for n in range(options.kills):
+        if time.monotonic() > end:
+            break
         await asyncio.sleep(0.5)
         if n % 2 == 0:
             seconds["a worker killed"].append(await kill_one(server, n // 2 % server.workers))
@@ -231,7 +234,7 @@ async def kills(server: Server, options: argparse.Namespace) -> dict[str, Any]:
     lost = [slate for slate in clients.slates if store.get_slate(slate) is None]
     store.close()
     return {
-        "kills": options.kills,
+        "kills": sum(len(s) for who, s in seconds.items() if "every" not in who),
         "events acknowledged": len(clients.events),
         "events lost": len(set(clients.events) - set(stored)),
         "events stored twice": len(stored) - len(set(stored)),
@@ -278,6 +281,7 @@ def main() -> None:
     )
     parser.add_argument("--soak", type=float, default=0.0, help="seconds of mixed load; 0: leave it out")
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--limit", type=float, default=3600.0, help="seconds after which no more is killed")
     parser.add_argument("--only", action="append", choices=PHASES)
     parser.add_argument("--home", type=Path, help="keep the store here and use it again")
     parser.add_argument("--json", type=Path)
