@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVERS = ("chromedriver", "chromium.chromedriver")
-SECONDS = 10.0
+SECONDS = 20.0
 
 
 def start() -> webdriver.Chrome:
@@ -103,6 +104,15 @@ class Tab:
     def overflows(self) -> bool:
         """Return whether the page is wider than its window."""
         return self.script("return document.documentElement.scrollWidth > window.innerWidth + 1")
+
+    def violations(self) -> list[Any]:
+        """Return what axe finds wrong for people who cannot see well or use no mouse: rule and places."""
+        axe = pytest.importorskip("axe_core_python", reason="axe's package is not here")
+        # What fades in has no colour yet.
+        time.sleep(0.3)
+        self.script((Path(axe.__file__).parent / "axe.min.js").read_text("utf-8"))
+        found = "axe.run().then(r => arguments[0](r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 200))])))"
+        return self.driver.execute_async_script(found)
 
     def faults(self) -> list[str]:
         """Return errors and warnings that the page left in the browser's log."""

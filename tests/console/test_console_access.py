@@ -139,7 +139,9 @@ def test_a_session_expires_and_cannot_be_made_up(tmp_path):
 
 def test_signing_in_and_out_with_a_browser(driver, locked):
     tab = Tab(driver, locked.url)
-    tab.open("/moment")
+    for dark in (False, True):
+        tab.open("/moment", dark=dark)
+        assert tab.violations() == []
     tab.fill("#key", locked.tokens["admin"])
     tab.click("button[type=submit]")
     tab.until(tab.titles, "cards")

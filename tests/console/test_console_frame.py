@@ -31,6 +31,13 @@ def test_every_page_loads(tab, page, width, dark):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_page_is_accessible(tab, page, dark):
+    tab.open(page.path, dark=dark)
+    assert tab.violations() == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
 def test_every_page_speaks_chinese(tab, page):
     tab.open(f"{page.path}")
     tab.click("a[href*='locale=zh']")

@@ -85,6 +85,7 @@ def test_two_moments_side_by_side(tab):
     ]
     assert marks == moved
     tab.says("came,")
+    assert tab.violations() == []
 
 
 def test_the_copied_python_runs(tab, shop):

@@ -7,21 +7,13 @@ import json
 import httpx
 import pytest
 from console_browser import Tab
-from console_shop import fill, serving
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    """A shop whose people may go."""
-    with serving(fill(tmp_path_factory.mktemp("own") / "home")) as shop:
-        yield shop
 
 
 @pytest.fixture
-def page(driver, own, tmp_path):
+def page(driver, shop, tmp_path):
     """A tab that keeps what is downloaded."""
     driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
-    tab = Tab(driver, own.url)
+    tab = Tab(driver, shop.url)
     yield tab
     assert tab.faults() == []
 
@@ -43,6 +35,7 @@ def test_a_person_is_found_and_told_of(tab, shop):
     taste = httpx.get(f"{shop.url}/v1/people/taste", params={"user": "u4"}).json()
     assert all(one["title"] in tab.one(".taste").text for one in taste["favourites"])
     assert len(tab.all(".taste li")) >= 3
+    assert tab.violations() == []
 
 
 def test_somebody_unknown_is_said_to_be(tab):
@@ -50,37 +43,37 @@ def test_somebody_unknown_is_said_to_be(tab):
     tab.says("Nothing is held of nobody <b>.")
 
 
-def test_a_switch_is_a_choice_that_answers_obey(page, own):
+def test_a_switch_is_a_choice_that_answers_obey(page, shop):
     page.open("/people?user=u5")
     page.click(".purpose.personalise")
     page.one(".q-notification")
-    consents = httpx.get(f"{own.url}/v1/people/consent", params={"user": "u5"}).json()["consents"]
+    consents = httpx.get(f"{shop.url}/v1/people/consent", params={"user": "u5"}).json()["consents"]
     assert [(c["purpose"], c["granted"]) for c in consents] == [("personalise", False)]
-    notes = httpx.post(f"{own.url}/v1/recommend", json={"user": "u5"}).json()["notes"]
+    notes = httpx.post(f"{shop.url}/v1/recommend", json={"user": "u5"}).json()["notes"]
     assert any("does not allow" in note for note in notes)
     page.open("/people?user=u5")
     assert page.one(".purpose.personalise").get_attribute("aria-checked") == "false"
 
 
-def test_export_and_erasure_with_a_receipt(page, own, tmp_path):
+def test_export_and_erasure_with_a_receipt(page, shop, tmp_path):
     page.open("/people?user=u7")
     page.click("button.export")
     held = downloaded(page, tmp_path, "person.json")
-    assert held == httpx.get(f"{own.url}/v1/people/export", params={"user": "u7"}).json()
+    assert held == httpx.get(f"{shop.url}/v1/people/export", params={"user": "u7"}).json()
     assert len(held["events"]) == 20
     page.click("button.erase")
     page.fill(".confirm-id input", "u77")
     page.click("button.confirm")
     page.until(lambda: page.all(".confirm-id .text-negative"), "the refusal of a wrong id")
-    assert httpx.get(f"{own.url}/v1/people/taste", params={"user": "u7"}).status_code == 200
+    assert httpx.get(f"{shop.url}/v1/people/taste", params={"user": "u7"}).status_code == 200
     page.fill(".confirm-id input", "u7")
     page.click("button.confirm")
     page.says("20 events")
     page.click("button.receipt")
     receipt = downloaded(page, tmp_path, "receipt.json")
-    verdict = httpx.post(f"{own.url}/v1/people/receipts/verify", json={"receipt": receipt, "user": "u7"}).json()
+    verdict = httpx.post(f"{shop.url}/v1/people/receipts/verify", json={"receipt": receipt, "user": "u7"}).json()
     assert (verdict["valid"], verdict["subject"]) == (True, True)
-    assert httpx.get(f"{own.url}/v1/people/taste", params={"user": "u7"}).status_code == 404
+    assert httpx.get(f"{shop.url}/v1/people/taste", params={"user": "u7"}).status_code == 404
     page.click("button.done")
     page.says("u8")
     assert "u7" not in [e.text for e in page.all(".people a")]

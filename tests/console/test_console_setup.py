@@ -9,6 +9,9 @@ import pytest
 from console_browser import Tab
 from console_shop import serving
 
+DEMO = 1045
+"""Items of the demo."""
+
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory):
@@ -40,6 +43,16 @@ def test_an_empty_store_leads_to_the_set_up(page):
     page.says("The store is empty.")
 
 
+def test_demo_data_in_one_click(page, bare):
+    page.open("/set-up")
+    page.click("button.demo")
+    page.until(lambda: len(page.all(".job.done")) == 3, "three imports")
+    assert counts(bare)["items"] == DEMO
+    page.until(lambda: not page.one(".ways").find_element("css selector", "button.demo").is_displayed(), "the end of the offer")
+    page.open("/moment?user=404&text=pancakes%20for%20breakfast")
+    page.until(page.titles, "cards")
+
+
 def test_a_file_is_looked_at_mapped_imported_and_its_rejects_come_back(page, bare, tmp_path):
     goods = tmp_path / "goods.csv"
     rows = "".join(f"g{n},Blue thing number {n},about {n},{n}.5\n" for n in range(30))
@@ -48,13 +61,14 @@ def test_a_file_is_looked_at_mapped_imported_and_its_rejects_come_back(page, bar
     send(page, goods)
     columns = page.script("return [...document.querySelectorAll('.columns-of-file tbody th')].map(e => e.innerText)")
     assert columns == ["sku", "NAME", "story", "amount"]
+    assert page.violations() == []
     page.click(".columns-of-file tr:nth-child(4) .role")
     page.until(lambda: next(o for o in page.all(".q-menu .q-item") if o.text == "price").click() is None, "the roles")
     page.until(lambda: "price" in page.one(".columns-of-file tr:nth-child(4) .role").text, "the role")
-    assert counts(bare)["items"] == 0
+    assert counts(bare)["items"] == DEMO
     page.click("button.check")
     page.says("nothing was written")
-    assert counts(bare)["items"] == 0
+    assert counts(bare)["items"] == DEMO
     page.click(".job .remove")
     send(page, goods)
     page.click(".columns-of-file tr:nth-child(4) .role")
@@ -62,7 +76,7 @@ def test_a_file_is_looked_at_mapped_imported_and_its_rejects_come_back(page, bar
     page.until(lambda: "price" in page.one(".columns-of-file tr:nth-child(4) .role").text, "the role")
     page.click("button.import")
     page.says("2 rejected")
-    assert counts(bare)["items"] == 30
+    assert counts(bare)["items"] == DEMO + 30
     item = httpx.get(f"{bare.url}/v1/items", params={"id": "g7"}).json()["items"][0]
     assert (item["text"]["title"], item["price"]) == ("Blue thing number 7", 7.5)
     page.click("button.download")
@@ -80,15 +94,3 @@ def test_a_file_that_cannot_be_understood_says_what_to_do(page, tmp_path):
     assert page.all("button.import") == []
     page.click("button.drop")
     page.until(lambda: not page.all(".plan"), "the end of the plan")
-
-
-def test_demo_data_in_one_click(driver, tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("demo") / "home", command="console") as shop:
-        page = Tab(driver, shop.url)
-        page.open("/set-up")
-        page.click("button.demo")
-        page.until(lambda: len(page.all(".job.done")) == 3, "three imports")
-        assert counts(shop)["items"] == 1045
-        page.open("/moment?user=404&text=pancakes%20for%20breakfast")
-        page.until(page.titles, "cards")
-        assert page.faults() == []

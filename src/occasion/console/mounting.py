@@ -73,6 +73,8 @@ def mount(app: FastAPI) -> None:
         show_welcome_message=False,
         reconnect_timeout=10.0,
     )
+    # A bar across the page at each upload, which says nothing to those who cannot see it; pages show progress in place.
+    inner.config.quasar_config["loadingBar"] = {"skipHijack": True}
     # Added last, it stands outermost.
     inner.add_middleware(Guard, service=service, sessions=sessions)
 

@@ -22,7 +22,8 @@ __all__ = ["Habit", "Taste", "taste_of"]
 
 SHOWN, ENOUGH = 6, 0.05
 """Habits named, and the share of a person's evidence from which on something is one."""
-CANDIDATES = 12
+CANDIDATES, SAME = 12, 2
+"""Categories looked at, and values of one signal."""
 USUAL = 1.15
 """How much more often than others do, for it to be named."""
 PASSED_OVER = frozenset({"hour", "month", "season", "day", "recent_items", "last_item"})
@@ -136,7 +137,7 @@ def _moments(recommender: Recommender, history: EventColumns, weight: np.ndarray
         known = codes >= 0
         mine = np.bincount(codes[known], weight[known], len(values))
         everybody = sum(table.totals)
-        for code in np.argsort(-mine)[:3].tolist():
+        for code in np.argsort(-mine)[:SAME].tolist():
             total = table.totals[table.codes[values[code]]] if values[code] in table.codes else 0.0
             share = float(mine[code] / max(mine.sum(), 1e-9))
             found.append(Habit(name=name, value=values[code], share=share, usual=total / max(everybody, 1e-9)))

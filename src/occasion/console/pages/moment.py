@@ -173,6 +173,7 @@ class Trial:
         ui.label(t("made", ms=answer.timing["total"], version=answer.version)).classes("hint made")
 
     def _cards(self, answer: Answer, items: dict[str, Any]) -> None:
+        ui.html(f"<h2 class='unseen'>{self.view.t('list')}</h2>", sanitize=False)
         with ui.element("ol").classes("cards").props(f'aria-label="{self.view.t("list")}"'):
             for place, entry in enumerate(answer.entries, 1):
                 item = items.get(entry.item)

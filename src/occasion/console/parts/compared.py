@@ -25,6 +25,8 @@ WORDS: Words = {
     "why": ("{part} {change:+.2f}", "{part} {change:+.2f}"),
     "summary": ("{came} came, {went} went, {moved} moved.", "新增 {came}，离开 {went}，移动 {moved}。"),
 }
+LEAST = 0.005
+"""Change of a part that is worth a word."""
 Entries = tuple[SlateEntry, ...]
 
 
@@ -70,7 +72,7 @@ def _row(place: int, entry: SlateEntry, item: Item | None, move: Move, side: str
     title = escape(item.title if item is not None else entry.item)
     kind, told = _told(move, side, locale)
     why = ""
-    if side == "after" and move.part and abs(move.change) >= 0.005 and kind != "same":
+    if side == "after" and _tells(kind, move.change):
         part = say(GROUP_WORDS, locale, move.part)
         why = f" <span class='why'>{escape(say(WORDS, locale, 'why', part=part, change=move.change))}</span>"
     mark = f"<span class='mark {kind}'>{escape(told)}</span>{why}" if told else ""
@@ -78,6 +80,11 @@ def _row(place: int, entry: SlateEntry, item: Item | None, move: Move, side: str
         f"<li data-place='{place}'><div class='line'><span class='place'>{place}</span> <strong>{title}</strong> {mark}</div>"
         f"{split_html(entry.parts, entry.score, locale)}</li>"
     )
+
+
+def _tells(kind: str, change: float) -> bool:
+    """Return whether a change explains a move: an item may also rise because those above it went."""
+    return abs(change) >= LEAST and ((kind in ("new", "up") and change > 0) or (kind == "down" and change < 0))
 
 
 def _told(move: Move, side: str, locale: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ def person_field(view: View, target: Any, name: str, label: str, hint: str, *, e
     offered = f"people-{next(_NUMBERS)}"
     field = kept(ui.input(label), target, name).classes("person")
     field.props(f'outlined dense stack-label clearable debounce=150 list="{offered}" autocomplete=off').props["hint"] = hint
-    datalist = ui.html("", sanitize=False)
+    datalist = ui.html("", sanitize=False).classes("offered")
 
     async def find() -> None:
         found = await view.api.get("/v1/users/search", text=(getattr(target, name) or "").strip(), limit=FOUND)

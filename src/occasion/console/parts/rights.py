@@ -73,8 +73,8 @@ def rights_buttons(view: View, user: str) -> None:
 
     with ui.element("div").classes("go"):
         ui.button(say(WORDS, view.locale, "export"), icon="download", on_click=export).props("outline no-caps").classes("export")
-        erase = ui.button(say(WORDS, view.locale, "erase"), icon="delete_forever", on_click=lambda: _asked(view, user))
-        erase.props("outline no-caps color=negative").classes("erase")
+        erase = ui.button(say(WORDS, view.locale, "erase"), icon="delete_forever", color=None, on_click=lambda: _asked(view, user))
+        erase.props("flat no-caps").classes("erase danger")
 
 
 def _asked(view: View, user: str) -> None:
