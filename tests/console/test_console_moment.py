@@ -20,6 +20,7 @@ def test_an_act_changes_the_list_and_is_an_event(tab, shop):
     first = tab.until(tab.titles, "cards")[0]
     tab.click(".card button.hide")
     tab.until(lambda: tab.titles() and first not in tab.titles(), "a list without it")
+    tab.says(f"Stored: Hide, {first}.")
     newest = httpx.get(f"{shop.url}/v1/events", params={"user": "u1", "limit": 1}).json()["events"][0]
     title = httpx.get(f"{shop.url}/v1/items", params={"id": newest["item"]}).json()["items"][0]["text"]["title"]
     assert (newest["type"], title) == ("hide", first)

@@ -83,6 +83,8 @@ class Trial:
     answers: tuple[Answer, ...] = ()
     session: str = field(default_factory=lambda: f"console-{uuid.uuid4().hex[:12]}")
     acts: int = 0
+    place: ui.element = field(init=False)
+    """Where the list is."""
 
     # -- what is asked --------------------------------------------------------------------------------------------------
     def context(self) -> Context:
@@ -130,7 +132,9 @@ class Trial:
         self.answers = (answer_from(told["before"]), answer_from(told["after"])) if self.comparing else (answer_from(told),)
         await self.shown.refresh()
         # On a narrow screen the list stands below the form.
-        ui.run_javascript("if (innerWidth < 1000) document.querySelector('.results').scrollIntoView({behavior: 'smooth'})")
+        # (What was clicked may be gone with the list before: say it where the list is.)
+        with self.place:
+            ui.run_javascript("if (innerWidth < 1000) document.querySelector('.results').scrollIntoView({behavior: 'smooth'})")
 
     async def act(self, act: str, item: str, title: str) -> None:
         """Store what somebody does with a card; ask again."""
@@ -149,7 +153,8 @@ class Trial:
         # In a moment with a fixed time, what was just done has to lie before the next question.
         self.acts += 1
         await self.recommend()
-        ui.notify(self.view.t("acted", act=self.view.t(act), item=title), type="positive")
+        with self.place:
+            ui.notify(self.view.t("acted", act=self.view.t(act), item=title), type="positive")
 
     # -- what is shown --------------------------------------------------------------------------------------------------
     @ui.refreshable_method
@@ -187,7 +192,7 @@ class Trial:
             for act, icon in ACTS:
                 button = ui.button(icon=icon, on_click=lambda act=act: self.act(act, item, title)).props("flat round dense")
                 button.classes(act).props["aria-label"] = f"{self.view.t(act)}: {title}"
-                button.tooltip(self.view.t(act))
+                button.props["title"] = self.view.t(act)
 
     # -- the form -------------------------------------------------------------------------------------------------------
     def form(self, fields: list[str]) -> None:
@@ -197,11 +202,17 @@ class Trial:
         self.one.form(self.view, self.offered, submit=self.recommend, below=self._go)
         with ui.expansion(t("options")).props("dense").classes("options"):
             self._options(fields)
-        with kept(ui.expansion(t("compare")), self, "comparing").props("dense").classes("compare"):
-            ui.label(t("compare_hint")).classes("hint")
-            self.other.form(self.view, self.offered, submit=self.recommend)
+        compare = kept(ui.expansion(t("compare")), self, "comparing").props("dense").classes("compare")
+        compare.on_value_change(lambda: self._compare(compare))
         if self.view.may("write"):
             ui.label(t("act_hint")).classes("hint")
+
+    def _compare(self, place: ui.expansion) -> None:
+        """Make the form of the other moment when it is first wanted: half of all fields of the page are its."""
+        if self.comparing and not self.other.chosen:
+            with place:
+                ui.label(self.view.t("compare_hint")).classes("hint")
+                self.other.form(self.view, self.offered, submit=self.recommend)
 
     def _go(self) -> None:
         t = self.view.t
@@ -237,7 +248,8 @@ async def build(view: View) -> None:
     with ui.element("div").classes("columns"):
         with ui.element("section").classes("form").props(f'aria-label="{view.t("title")}"'):
             trial.form(met["fields"])
-        with ui.element("section").classes("results").props(f'aria-label="{view.t("list")}" aria-live="polite"'):
+        trial.place = ui.element("section").classes("results").props(f'aria-label="{view.t("list")}" aria-live="polite"')
+        with trial.place:
             trial.answers = (answer_from(await view.api.post("/v1/recommend", trial.document())),)
             await trial.shown()
 
