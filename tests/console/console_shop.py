@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -37,6 +38,8 @@ def items() -> list[Item]:
         Item(id=title.split()[0].lower() + str(n), text={"title": title}, categories=("food", shelf), price=1.5 + n)
         for n, (shelf, title) in enumerate(rows)
     ]
+    picture = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='8' height='8'/%3E"
+    made[0] = replace(made[0], media={"image": picture})
     return [*made, Item(id="a/b?c=%2F ü", text={"title": NASTY}, categories=("snacks",), price=1.0)]
 
 

@@ -152,6 +152,20 @@ def test_signing_in_and_out_with_a_browser(driver, locked):
     assert tab.faults() == []
 
 
+def test_an_open_page_ends_with_its_key(driver, locked, ring):
+    key, token = ring.create("read")
+    tab = Tab(driver, locked.url)
+    tab.open("/moment")
+    tab.fill("#key", token)
+    tab.click("button[type=submit]")
+    tab.until(tab.titles, "cards")
+    assert tab.all(".acts") == [], "a reader cannot act"
+    ring.revoke(key.id)
+    tab.click("button.show")
+    tab.one("#key")
+    driver.delete_all_cookies()
+
+
 def test_another_tenants_key_sees_nothing_of_this_one(driver, locked):
     tab = Tab(driver, locked.url)
     tab.open("/moment")

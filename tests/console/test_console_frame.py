@@ -89,3 +89,15 @@ def test_help_loads_no_web_interface():
     for arguments in (["--help"], ["console", "--help"], ["serve", "--help"]):
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_list_of_pages_opens_on_a_narrow_screen(tab):
+    tab.open("/moment", width=400)
+    first = "return document.querySelector('.pages a').getBoundingClientRect().x"
+    assert tab.script(first) < 0
+    tab.click("button.menu")
+    tab.until(lambda: tab.script(first) >= 0, "the list of pages")
+    tab.click(".pages a[href$='/people']")
+    tab.until(lambda: tab.one("h1").text == "People", "the page")
+    tab.open("/moment", width=1200)
+    tab.until(lambda: tab.script(first) >= 0, "the list of pages")

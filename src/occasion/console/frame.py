@@ -34,7 +34,8 @@ async def framed(page: Page, pages: Sequence[Page], view: View) -> None:
         ui.space()
         _visitor(view)
         _switches(page, view, dark)
-    with ui.left_drawer(value=None, fixed=True).props("width=208 breakpoint=1000").classes("pages") as drawer:
+    # Shown above the breakpoint without asking the page first, which may be gone before it answers.
+    with ui.left_drawer(value=False, fixed=True).props("width=208 breakpoint=1000 show-if-above").classes("pages") as drawer:
         _list_of_pages(page, pages, view)
     menu.on_click(drawer.toggle)
     with ui.element("div").props('id="content" tabindex="-1"').classes("content"):

@@ -53,8 +53,10 @@ def mount(app: FastAPI) -> None:
         raise MissingExtraError("the console", "console") from None
     from occasion.console.entrance import Entrance
     from occasion.console.guard import Guard
+    from occasion.console.journal import log_as_the_service
     from occasion.console.sessions import Sessions
 
+    log_as_the_service()
     service: Service = app.state.service
     sessions = Sessions(service.keys, service.settings.console_hours)
     inner.add_static_files("/static", STATIC, max_cache_age=3600)
