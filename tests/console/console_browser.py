@@ -46,6 +46,8 @@ class Tab:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         theme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": theme})
+        # The page before may belong to a service that has ended, and go on looking for it.
+        self.driver.get("about:blank")
         self.driver.get_log("browser")
         self.driver.get(f"{self.url}/console{path}")
         self.until(lambda: self.script("return !document.querySelector('#app') || !!window.socket?.connected"), "the socket")

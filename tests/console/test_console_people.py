@@ -35,6 +35,10 @@ def test_a_person_is_found_and_told_of(tab, shop):
     taste = httpx.get(f"{shop.url}/v1/people/taste", params={"user": "u4"}).json()
     assert all(one["title"] in tab.one(".taste").text for one in taste["favourites"])
     assert len(tab.all(".taste li")) >= 3
+    canvas = tab.one(".chosen-map canvas")
+    assert int(canvas.get_attribute("data-marks")) == len({event["item"] for event in events})
+    inked = "const c = document.querySelector('.chosen-map canvas'); return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)"
+    tab.until(lambda: tab.script(inked), "the marks")
     assert tab.violations() == []
 
 

@@ -1,0 +1,23 @@
+"""Where the console cannot be, its address says what would bring it."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+
+from occasion.service import create_app
+from occasion.service.beside import add_console, has_console
+from occasion.settings import Settings
+
+
+@pytest.mark.parametrize(("given", "cure"), [({"console": False}, "console = true"), ({"workers": 2}, "`occasion console`")])
+@pytest.mark.parametrize("path", ["/console", "/console/moment"])
+def test_its_address_tells_why_it_is_not_there(tmp_path, given, cure, path):
+    settings = Settings(home=tmp_path, **given)
+    app = create_app(settings, warm=False)
+    add_console(app, settings)
+    assert not has_console(settings)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        answer = client.get(path)
+    assert answer.status_code == 404
+    assert cure in answer.text
