@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -76,6 +77,15 @@ class Tab:
     def one(self, css: str) -> WebElement:
         """Return the first shown element of a selector, once it is there."""
         return self.until(lambda: next((e for e in self.all(css) if e.is_displayed()), None), css)
+
+    @staticmethod
+    def gone(element: WebElement) -> bool:
+        """Return whether an element has left the page."""
+        try:
+            element.is_enabled()
+        except StaleElementReferenceException:
+            return True
+        return False
 
     def click(self, css: str) -> None:
         """Click once it can be clicked."""
