@@ -43,7 +43,8 @@ def test_every_page_speaks_chinese(tab, page):
     tab.click("a[href*='locale=zh']")
     tab.until(lambda: tab.one("h1").text == page.words["title"][1], "the Chinese heading")
     assert tab.script("return document.documentElement.lang") == "zh-CN"
-    assert not re.search(r"\{\w+\}", tab.text())
+    # A value that was not filled in; routes that the page of live figures names have such parts.
+    assert not re.search(r"(?<!/)\{\w+\}", tab.text())
 
 
 @pytest.mark.parametrize("name", TABLES)
