@@ -7,6 +7,7 @@ import polars as pl
 
 from occasion.training.dataset import Dataset, build_requests
 from occasion.training.figures import figures
+from occasion.training.histories import Histories
 from occasion.training.pipeline import fit
 from occasion.training.popularity import Popularity
 
@@ -29,7 +30,7 @@ def test_idle_seconds_and_events_of_the_last_hour() -> None:
     )
     requests = build_requests(data.events, data.queries(asked))
     model = fit(data, budget=20, without=("sequence",))
-    found, names = figures(model.bases, requests, np.zeros((3, 1), np.int32))
+    found, names = figures(model.bases, Histories(requests, 40), np.zeros((3, 1), np.int32))
     idle, session = found[:, 0, names.index("idle")], found[:, 0, names.index("session")]
     np.testing.assert_allclose(np.expm1(idle[:2]), [100, 99_999 - 11_400], rtol=1e-3)
     np.testing.assert_allclose(np.expm1(session[:2]), [6, 0], atol=1e-3)
