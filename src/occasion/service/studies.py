@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
+import subprocess  # nosec B404: this interpreter is started, with arguments of our own
 import sys
 import threading
 import time
@@ -75,7 +75,7 @@ class Studies:
         environment = {k: v for k, v in os.environ.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
         command = [sys.executable, "-m", "occasion.service.studies", str(folder)]
         with (folder / "log").open("wb") as log:
-            child = subprocess.Popen(  # noqa: S603
+            child = subprocess.Popen(  # noqa: S603  # nosec B603: a list of our own words, no shell
                 command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
             )
         threading.Thread(target=_attended, args=(child, self._settings.model_dump_json()), daemon=True, name="study").start()
