@@ -378,3 +378,15 @@ def test_later_events_of_others_cannot_change_a_held_out_answer(tmp_path, encode
     with Recommender(settings, encoder=encoder, until=NOW - 5000) as frozen:
         after = frozen.recommend(ask("tea", user="u1", at=NOW - 5000), k=5, slate_id="s", keep=False)
     assert before == after
+
+
+def test_new_events_go_together_with_what_the_log_already_held(recommender):
+    """After a start, what a person did before the first new event is looked up in the log."""
+    first, second, late = (item.id for item in ITEMS[:3])
+    recommender.store.append([Event(user="ann", item=item, type="purchase", at=NOW - 50) for item in (first, second)])
+    recommender.refresh()
+    recommender.store.append([Event(user="ann", item=late, type="purchase", at=NOW - 30)])
+    recommender.refresh()
+    live = recommender.live
+    known = live.catalogue.keys([first, second, late])
+    assert {known[1], known[2]} <= set(live.statistics.together(known[0]).keys.tolist())

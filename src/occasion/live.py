@@ -372,7 +372,8 @@ class LiveState:
     def _recent(self, columns: EventColumns) -> dict[int, list[int]]:
         """Return what each person of the batch did before it."""
         users = np.unique(columns.user).tolist()
-        self._trails.update(self.store.trails([u for u in users if u not in self._trails], int(columns.seq.min(initial=0)), TRAIL))
+        first = int(columns.seq[0]) if len(columns.seq) else 0
+        self._trails.update(self.store.trails([u for u in users if u not in self._trails], first, TRAIL))
         for user in users:
             self._trails.move_to_end(user)
         return {user: self._trails[user] for user in users}

@@ -1,14 +1,16 @@
 """Live feedback in a simulated shop whose truth is known: worse versions go, others stay, however often one looks."""
 
 import importlib
+import shutil
 
 import numpy as np
 import pytest
 
 from occasion import Context, Event, Slate
 from occasion.data import SlateEntry
-from occasion.fitting import live_feedback, roll_back_if_worse
+from occasion.fitting import LoopOptions, live_feedback, roll_back_if_worse
 from occasion.fitting.live_feedback import SETTLE, LiveSlates, compare
+from occasion.fitting.loop import LearningLoop
 from occasion.people import Consent
 from occasion.privacy.guarded import open_guarded
 from occasion.settings import load_settings
@@ -116,8 +118,7 @@ def test_days_and_hours_are_compared_with_their_like(shop):
     shop.versions.promote(version)
     shop.serve(version, 0.05, days=5, hours=5.9)
     found = live_feedback(shop.store, shop.settings, now=shop.now + SETTLE)
-    whole = live_feedback(shop.store, shop.settings, now=shop.now + SETTLE).reward_before
-    assert whole < 0.2, "mostly nights, not the 0.28 of all its answers"
+    assert found.reward_before < 0.2, "mostly nights, not the 0.28 of all its answers"
     assert found.slates[1] < 1200
 
 
@@ -219,3 +220,34 @@ def test_false_alarms_are_rare_and_worse_versions_are_found():
     assert sum(blamed(0.2) for _ in range(60)) <= 3
     assert sum(blamed(0.3) for _ in range(20)) == 0
     assert sum(blamed(0.1) for _ in range(20)) >= 19
+
+
+def test_a_four_is_liked_although_these_answers_got_no_less(shop):
+    shop.store.append([Event(user="x", item="a", type="rating", value=1.0, at=START - DAY)])
+    shop.serve("blend-1", 0.3)
+    version = shop.version()
+    shop.versions.promote(version)
+    shop.serve(version, 0.0)
+    rated = [s for s in shop.store.slates() if s.version.startswith(version)]
+    shop.store.append(
+        Event(user=s.context.user, item="a", type="rating", value=4.0 + k % 2, at=s.context.at + 1, slate=s.id)
+        for k, s in enumerate(rated)
+    )
+    found = live_feedback(shop.store, shop.settings, now=shop.now + SETTLE)
+    assert found.reward == pytest.approx(1.5, abs=0.01), "4 of 1 to 5 counts 1, and 5 counts 2"
+
+
+def test_a_look_that_fails_does_not_keep_the_loop_from_learning(shop):
+    shop.serve("blend-1", 0.3)
+    first, second = shop.version(), shop.version()
+    shop.versions.promote(first)
+    shop.serve(first, 0.3)
+    shop.versions.promote(second)
+    shop.serve(second, 0.05)
+    shutil.rmtree(shop.settings.home / "versions" / first)
+    loop = LearningLoop(shop.store, shop.settings, LoopOptions.of(shop.settings, events=10**9, minutes=60))
+    for quarter in range(2):
+        looked, decision = loop.step(shop.now + SETTLE + 900 * quarter)
+        assert looked.act == "failed"
+        assert decision.act == "waits"
+        assert "new events" in decision.why, "no fit has failed, so none is waited for"

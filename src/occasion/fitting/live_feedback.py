@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -194,7 +194,10 @@ def _rewards(
     named = [e for e in _events(store, since) if e.slate in shown and (e.at or 0) <= (shown[e.slate].context.at or 0) + settle]
     columns = _columns(named)
     strongest: dict[tuple[str, str], float] = {}
-    for event, weight in zip(named, liking(columns, rating_range(columns), weights).tolist(), strict=True):
+    scale = None  # of the whole log, as everywhere: a 4 is no dislike because only 4 and 5 were given to these answers
+    for batch in store.events():
+        scale = rating_range(batch, scale)
+    for event, weight in zip(named, liking(columns, scale, weights).tolist(), strict=True):
         place = (event.slate or "", event.item)
         if abs(weight) >= abs(strongest.get(place, 0.0)):
             strongest[place] = weight
@@ -260,4 +263,4 @@ def roll_back_if_worse(
     version = Versions(store, settings.home).rollback(why=f"live feedback: {found.reason}")
     why = f"{found.version} is {found.reason}"
     store.add_audit(AuditEntry(at=time.time(), actor=actor, act="version.rollback", target=version, detail=why))
-    return Comparison(**{**found.to_dict(), "rolled_back_to": version})
+    return replace(found, rolled_back_to=version)

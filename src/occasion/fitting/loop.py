@@ -124,17 +124,24 @@ class LearningLoop:
     def step(self, now: float | None = None) -> list[Decision]:
         """Look at live feedback and at the log once; learn where it is time to; return what was decided."""
         at = time.time() if now is None else now
+        looked = self._looked_at_feedback(at)
+        if looked is not None and looked.act == "rolled back":
+            return [looked]
         try:
-            taken_back = self._look(at)
-            if taken_back is not None:
-                return [taken_back]
             wait = self.waits_for(at)
             decision = self._learn(at) if wait is None else Decision(at=at, act="waits", why=wait)
         except BusyError as error:
             decision = Decision(at=at, act="waits", why=str(error))
         except Exception as error:  # whatever a fit dies of, what serves goes on, and so does the loop
             decision = self._failed(at, error)
-        return [decision]
+        return [decision] if looked is None else [looked, decision]
+
+    def _looked_at_feedback(self, at: float) -> Decision | None:
+        """Look at live feedback where it is time to; a look that fails (the version before is damaged, say) stops no learning."""
+        try:
+            return self._look(at)
+        except Exception as error:
+            return self._failed(at, error, fit=False)
 
     def waits_for(self, now: float) -> str | None:
         """Return what a fit waits for, in words; None: it is time."""
@@ -192,12 +199,13 @@ class LearningLoop:
         self._remember(seq, max(now, time.time()))
         return self._decided(Decision(at=now, act="promoted" if promoted else "not promoted", version=manifest.id, why=why))
 
-    def _failed(self, now: float, error: Exception) -> Decision:
-        """Keep the failure in mind: a log too short waits for more events, anything else is tried again."""
+    def _failed(self, now: float, error: Exception, *, fit: bool = True) -> Decision:
+        """Keep a fit's failure in mind: a log too short waits for more events, anything else is tried again."""
         why = str(error) if isinstance(error, OccasionError) else f"something unforeseen happened ({type(error).__name__}: {error})"
         decision = Decision(at=now, act="failed", why=why)
         try:
-            self._remember(self.store.cursor()[1], now, failed=not isinstance(error, DataError))
+            if fit:
+                self._remember(self.store.cursor()[1], now, failed=not isinstance(error, DataError))
             return self._decided(decision)
         except StoreError:
             # A store that cannot be written may be so for a while; nothing was lost, and the next step tries again.
