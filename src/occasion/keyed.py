@@ -109,8 +109,8 @@ def looked_up(sorted_keys: Keys, scores: Floats, keys: Keys) -> Floats:
     return np.where(sorted_keys[at] == keys, scores[at], np.float32(0)).astype(np.float32)
 
 
-def taken(columns: EventColumns, keep: NDArray[Any]) -> EventColumns:
-    """Return the events that a mask or positions pick."""
+def taken(columns: EventColumns, keep: NDArray[Any] | slice) -> EventColumns:
+    """Return the events that a mask, positions or a slice pick."""
     parts = {f.name: getattr(columns, f.name)[keep] for f in fields(columns) if f.name != "types"}
     return EventColumns(**parts, types=columns.types)
 

@@ -118,7 +118,6 @@ class LearnedModel:
         self._place = np.full(model.n_items, -1, np.int32)
         self._place[model.kept] = np.arange(len(model.kept))
         self.names = ("moment", "history", "others", "popularity")
-        model.ranker = model.ranker.served()
         self._paths: Paths | None = None
 
     @classmethod

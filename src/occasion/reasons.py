@@ -9,7 +9,7 @@ __all__ = ["reason"]
 _SENTENCES: dict[str, dict[str, object]] = {
     "en": {
         "moment": "Fits the moment: {moment}.",
-        "moment-bare": "Chosen in moments like this one.",
+        "moment-bare": "Suits a moment like this one.",
         "history": "Close to what you chose: {items}.",
         "history-bare": "Fits what you chose before.",
         "again": "You come back to it.",
@@ -24,7 +24,7 @@ _SENTENCES: dict[str, dict[str, object]] = {
     },
     "zh": {
         "moment": "符合此刻的情境：{moment}。",
-        "moment-bare": "在类似的时刻常被选择。",
+        "moment-bare": "适合这样的时刻。",
         "history": "与您选择过的相近：{items}。",
         "history-bare": "符合您以往的选择。",
         "again": "您常常回来用它。",

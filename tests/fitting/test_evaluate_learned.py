@@ -156,7 +156,7 @@ def test_what_cannot_be_learnt_is_said(tmp_path, encoder):
         learner(budget=1)
     settings, store = shop(tmp_path, visits(users=3, length=4))
     with closing(store):
-        with pytest.raises(DataError, match=r"no learnt part 'luck'.*ease"):
+        with pytest.raises(DataError, match=r"no part 'luck'.*ease"):
             evaluate(settings, store=store, encoder=encoder, learner=learner(budget=5), without=("luck",))
         with pytest.raises(DataError, match="least to learn from"):
             evaluate(settings, store=store, encoder=encoder, learner=learner(budget=5))

@@ -74,7 +74,8 @@ def test_the_manifest_tells_how_good_it_is(fitted):
     assert found["rmse"] < 0.75 * found["rmse_means"], "plain means know nothing of roads"
     assert found["order"] > found["order_means"] + 0.05
     assert set(found["ndcg_by_weight"]) == {"0", "0.3", "1"}
-    assert found["weight"] in (0.0, 0.3, 1.0)
+    by_weight = found["ndcg_by_weight"]
+    assert found["weight"] == 0 or by_weight[f"{found['weight']:g}"] > by_weight["0"], "a weight in the order has to pay"
     assert manifest.metrics["all"]["queries"] <= 40, "the gate asks about those that did not choose the weight"
 
 

@@ -9,7 +9,7 @@ from training_worlds import catalogue, habits, walkers
 from occasion.training.contextual import Lift, agreement, kernel_weights, signal_weights
 from occasion.training.dataset import Dataset, Requests, build_requests
 from occasion.training.histories import Histories
-from occasion.training.itemitem import Ease, Neighbours, Transitions, _few_users, _many_users, decayed_rows, interactions
+from occasion.training.itemitem import Ease, Neighbours, Transitions, _few_users, _many_users, interactions
 from occasion.training.popularity import Popularity
 from occasion.training.repeats import NAMES, own_figures
 from occasion.training.text import TextVectors, tfidf, tokens
@@ -30,14 +30,16 @@ def data() -> Dataset:
 
 
 def test_weights_fall_with_every_step():
-    rows = np.asarray(decayed_rows(request([4, 2, 7]), 9, 0.5).todense())[0]
+    histories = Histories(request([4, 2, 7]), 9)
+    rows = np.asarray(histories.rows(histories.decayed(0.5)).todense())[0]
     assert rows[[7, 2, 4]] == pytest.approx(np.array([1, 0.5, 0.25]) / 1.75)
-    assert np.asarray(decayed_rows(request([4, 2, 7]), 9, 0.5, last=1).todense())[0, 7] == 1
+    assert np.asarray(histories.rows(histories.decayed(0.5, last=1)).todense())[0, 7] == 1
 
 
 def test_scoring_leaves_the_request_as_it_was():
     asked = request([5, 3, 5, 1])
-    decayed_rows(asked, 9, 0.5)
+    histories = Histories(asked, 9)
+    histories.rows(histories.decayed(0.5))
     assert asked.item.tolist() == [5, 3, 5, 1]
 
 
@@ -57,14 +59,16 @@ def test_both_ways_to_ease_agree(data):
 
 def test_ease_over_some_items_scores_the_others_zero(data):
     ease = Ease.fit(data.events, len(data.users), 60, limit=20)
-    scores = ease.score(request(ease.kept[:3].tolist()), 1.0)
+    histories = Histories(request(ease.kept[:3].tolist()), 60)
+    scores = ease.score_rows(histories.rows(histories.decayed(1.0)))
     assert scores.shape == (1, 60)
     assert not scores[0, np.setdiff1d(np.arange(60), ease.kept)].any()
 
 
 def test_neighbours_are_of_the_same_group(data):
     near = Neighbours.fit(data.events, len(data.users), 60)
-    best = np.argsort(-near.score(request([8]), 1.0)[0])[:5]
+    histories = Histories(request([8]), 60)
+    best = np.argsort(-near.score_rows(histories.rows(histories.decayed(1.0)))[0])[:5]
     assert (best % 4 == 0).all()
     assert near.matrix.diagonal().sum() == 0
 

@@ -18,11 +18,11 @@ PARTS = (*(name for name in SOURCES if name != "learned"), "context", "text", "o
 semantic, taste, words and lookalike); others (all that counts what others do: together, moment and popular)."""
 
 
-def check_parts(names: Sequence[str]) -> None:
-    """Raise DataError for a name that `PARTS` lacks."""
+def check_parts(names: Sequence[str], known: Sequence[str] = PARTS) -> None:
+    """Raise DataError for a name that `known` lacks."""
     for name in names:
-        if name not in PARTS:
-            raise DataError(f"there is no part {name!r} to leave out. Cure: some of {', '.join(PARTS)}.")
+        if name not in known:
+            raise DataError(f"there is no part {name!r} to leave out. Cure: some of {', '.join(known)}.")
 
 
 def without_name(part: str) -> str:

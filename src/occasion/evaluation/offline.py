@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.errors import DataError
-from occasion.evaluation.ablation import check_parts, without_name
+from occasion.evaluation.ablation import PARTS, check_parts, without_name
 from occasion.evaluation.consenting import without_refusers
 from occasion.evaluation.curves import Asked, learning_curves
 from occasion.evaluation.figures import Measures
@@ -33,6 +33,7 @@ from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Encoder, EventColumns, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
+from occasion.training import features
 from occasion.versions import Manifest, Versions
 
 if TYPE_CHECKING:
@@ -125,8 +126,7 @@ def evaluate(
         raise DataError(
             "a version is measured as it is, after the events it knows. Cure: leave learner, until, without and curves out."
         )
-    if learner is None:
-        check_parts(without)
+    check_parts(without, PARTS if learner is None else features.PARTS)
     settings = settings or load_settings()
     at = time.time() if now is None else now
     with _opened(store, settings) as whole:
@@ -197,7 +197,6 @@ def _systems(
     """Return what answers; with a learner after it has learnt, once with all parts and once without each."""
     if learner is None:
         return Systems(recommender, baselines, diversity=diversity, without=without)
-    # An unknown part is found out before minutes of learning.
     lesser = {part: learner(recommender, (part,)) for part in dict.fromkeys(without)}
     return Systems(recommender, baselines, diversity=diversity, without=without, learned=learner(recommender, ()), lesser=lesser)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from occasion.errors import DataError
+from occasion.evaluation.ablation import check_parts
 from occasion.fitting.log import item_vectors, read_log
 from occasion.learned import LearnedModel
 from occasion.recommender import Recommender
@@ -47,9 +48,7 @@ def _learn(
     threads: int,
     progress: Callable[[str], None] | None,
 ) -> LearnedModel:
-    for name in without:
-        if name not in PARTS:
-            raise DataError(f"there is no learnt part {name!r} to leave out. Cure: some of {', '.join(PARTS)}.")
+    check_parts(without, PARTS)
     log = read_log(recommender)
     model = pipeline.fit(
         log.data, budget=budget, seed=seed, threads=threads, without=without, vectors=item_vectors(recommender), progress=progress

@@ -43,6 +43,8 @@ JUDGED = 30
 """Ratings after the cut from which on the model is judged."""
 ITEMS = 1500
 """Items with the most ratings that the model knows; it holds their likeness to each other."""
+MOST = 50_000
+"""Ratings that are learnt from, the newest: the time of a fit has an end."""
 WEIGHTS = (0.0, 0.3, 1.0)
 SHRUNK = 5.0
 """Ratings that count against what a person or an item adds."""
@@ -62,6 +64,7 @@ def learn_ratings(
     columns = _ratings(log.columns)
     if held_out is not None:
         columns = taken(columns, ~np.isin(columns.seq, held_out))
+    columns = taken(columns, slice(-MOST, None))
     if len(columns.seq) < LEAST or float(np.ptp(columns.value)) == 0:
         return None
     data = _dataset(recommender, log, columns)

@@ -6,29 +6,21 @@ All score a history by the sum over its items of weight times row; weights fall 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from occasion.training.histories import Histories, dense_product
+from occasion.training.histories import dense_product
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from occasion.training.dataset import Events, Requests
+    from occasion.training.dataset import Events
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Ease", "Neighbours", "Transitions", "decayed_rows"]
-
-
-def decayed_rows(requests: Requests, n_items: int, decay: float, *, last: int | None = None, normalise: bool = True) -> Any:
-    """Return a CSR (B, items): weight decay**steps of each history item, rows scaled to sum 1.
-
-    `last` keeps the newest events only; an item met again counts again.
-    """
-    histories = Histories(requests, n_items)
-    return histories.rows(histories.decayed(decay, last), shares=normalise)
+__all__ = ["Ease", "Neighbours", "Transitions"]
 
 
 def interactions(events: Events, n_users: int, n_items: int) -> Any:
@@ -74,17 +66,13 @@ class Ease:
         np.fill_diagonal(weights, 0)
         return cls(kept, weights.astype(np.float32), n_items)
 
-    def score(self, requests: Requests, decay: float, last: int | None = None) -> Floats:
-        """Return scores (B, items) of histories with weight decay**steps."""
-        return self.score_rows(decayed_rows(requests, self.n_items, decay, last=last))
-
     def score_rows(self, rows: Any) -> Floats:
         """Return scores (B, items) of weighted histories, a CSR (B, items)."""
         from scipy import sparse
 
         if len(self.kept) == self.n_items:
             return np.asarray(rows @ self.weights, np.float32)
-        place = self._place()[rows.indices]
+        place = self._place[rows.indices]
         known = place >= 0
         ptr = np.concatenate([[0], np.cumsum(known)])[rows.indptr]
         some = sparse.csr_matrix((rows.data[known], place[known], ptr), shape=(rows.shape[0], len(self.kept)))
@@ -93,14 +81,12 @@ class Ease:
         out[:, self.kept] = inner
         return out
 
+    @cached_property
     def _place(self) -> NDArray[np.int32]:
-        """Return the place of each item in `kept` (items,), -1 where it is not; made when first asked for."""
-        place = self.__dict__.get("_places")
-        if place is None:
-            place = np.full(self.n_items, -1, np.int32)
-            place[self.kept] = np.arange(len(self.kept), dtype=np.int32)
-            self.__dict__["_places"] = place
-        return np.asarray(place, np.int32)
+        """The place of each item in `kept` (items,), -1 where it is not."""
+        place = np.full(self.n_items, -1, np.int32)
+        place[self.kept] = np.arange(len(self.kept), dtype=np.int32)
+        return place
 
 
 def _many_users(x: Any, penalty: float) -> Floats:
@@ -162,10 +148,6 @@ class Neighbours:
                 parts.append(_strongest((rows @ x).tocsr(), norm, start, k, shrink))
         return cls(sparse.vstack(parts).tocsr().astype(np.float32))
 
-    def score(self, requests: Requests, decay: float, last: int | None = None) -> Floats:
-        """Return scores (B, items)."""
-        return self.score_rows(decayed_rows(requests, self.matrix.shape[0], decay, last=last))
-
     def score_rows(self, rows: Any) -> Floats:
         """Return scores (B, items) of weighted histories, a CSR (B, items)."""
         return dense_product(rows, self.matrix)
@@ -220,10 +202,6 @@ class Transitions:
             total = total + sparse.csr_matrix((weight, (events.item[a][same], events.item[b][same])), shape=total.shape)
         rows = np.asarray(total.sum(1)).ravel()
         return cls(sparse.diags((1 / (rows + smooth)).astype(np.float32)).dot(total).tocsr().astype(np.float32))
-
-    def score(self, requests: Requests, decay: float, last: int = 5) -> Floats:
-        """Return scores (B, items)."""
-        return self.score_rows(decayed_rows(requests, self.matrix.shape[0], decay, last=last))
 
     def score_rows(self, rows: Any) -> Floats:
         """Return scores (B, items) of weighted histories, a CSR (B, items)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,15 +183,13 @@ class TextVectors:
         n = len(histories)
         rows = histories.rows(*(histories.decayed(decay, last) for decay in decays))
         sentence = np.asarray(rows @ self.sentence, np.float32) @ self.sentence.T
-        lexical = dense_product(rows @ self.lexical, self._words())
+        lexical = dense_product(rows @ self.lexical, self._words)
         out = {}
         for k, decay in enumerate(decays):
             out[f"sentence_{decay}"], out[f"lexical_{decay}"] = sentence[k * n : (k + 1) * n], lexical[k * n : (k + 1) * n]
         return out
 
+    @cached_property
     def _words(self) -> Any:
-        """Return a CSR (words, items): the items of each word, made when first asked for."""
-        kept = self.__dict__.get("_turned")
-        if kept is None:
-            kept = self.__dict__["_turned"] = self.lexical.T.tocsr()
-        return kept
+        """A CSR (words, items): the items of each word."""
+        return self.lexical.T.tocsr()
