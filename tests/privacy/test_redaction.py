@@ -1,14 +1,19 @@
 """Redaction: what is a person's number goes, what is a price, a year or a product stays."""
 
+import json
 import re
 import time
+from contextlib import closing
 from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from occasion.importing import import_files
+from occasion.privacy.guarded import open_guarded
 from occasion.privacy.redaction import redacted, redacted_signals
+from occasion.settings import load_settings
 
 FOUND = [
     ("write to ann.b+shop@mail.example.co.uk please", "write to [e-mail] please"),
@@ -154,3 +159,19 @@ def test_signals():
     assert redacted_signals(signals) == {"place": "home", "note": "ring [phone]", "n": 13800138000}
     plain = {"place": "home"}
     assert redacted_signals(plain) is plain
+
+
+def test_signals_of_an_imported_file_stay_readable(tmp_path):
+    """Signals of files are redacted value by value, as others are: numbers stay numbers, and an escape hides no card."""
+    file = tmp_path / "events.jsonl"
+    rows = [
+        {"user": "ann", "item": "tea", "at": 1_700_000_000, "signals": {"reading": 13812345678}},
+        {"user": "ann", "item": "tea", "at": 1_700_000_060, "signals": {"note": "x\n4111111111111111"}},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with closing(open_guarded(load_settings(home=tmp_path / "home", redact_text=True))) as store:
+        import_files(store, file, kind="events")
+        found = [dict(context.signals) for context in store.contexts()]
+        assert {"reading": 13812345678} in found
+        assert {"note": "x\n[card]"} in found
+        assert store.person("ann") is not None

@@ -62,10 +62,12 @@ def test_a_plan_says_why_there_is_none(serve):
     assert home not in str(plan)
 
 
-def test_cancelling_what_is_held_waits_or_runs(serve):
+def test_cancelling_what_is_held_waits_or_runs(serve, tmp_path):
     http = serve()
     job = held(http)
+    (upload,) = [p for p in tmp_path.rglob(f"{job}/*") if p.is_file()]
     assert http.post(f"/v1/imports/{job}/cancel").json()["state"] == "cancelled"
+    assert not upload.exists(), "rows of people that nobody will read"
     assert http.post(f"/v1/imports/{job}/start", json={}).status_code == 409
     assert http.delete(f"/v1/imports/{job}").status_code == 204
     # Long enough that it is under way when the word to end comes.

@@ -6,9 +6,11 @@ without this program.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -136,7 +138,7 @@ class opened:  # noqa: N801
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if self._tar is not None:
             self._tar.close()
-        if isinstance(error, (tarfile.TarError, EOFError)) or type(error).__name__ in ("BadGzipFile", "error"):
+        if isinstance(error, (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error)):
             raise DataError(f"{self._path} is damaged or cut off. Cure: another backup.") from None
 
 

@@ -24,7 +24,7 @@ from occasion.settings import Settings
 from occasion.stores import open_store
 from occasion.stores.sqlite_upkeep import copy_control
 
-__all__ = ["LEARNT", "BackedUp", "back_up", "database_of", "homes"]
+__all__ = ["LEARNT", "BackedUp", "back_up", "cleared", "database_of", "homes"]
 
 LEARNT = ("versions", "encoders")
 """Folders of a home that are packed whole."""
@@ -83,7 +83,7 @@ def back_up(
         raise StoreError(f"there is no store in {settings.home}. Cure: --home.")
     # Where the file will be: it needs room for a copy of the stores beside itself.
     staging = path.with_name(f".{path.name}.partial")
-    with _errors(path), _alone(settings.home), _cleared(staging):
+    with _errors(path), _alone(settings.home), cleared(staging):
         files, stores = _gathered(settings, staging, with_key)
         contents = Contents(
             made_at=round(time.time(), 3),
@@ -117,7 +117,7 @@ def _alone(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _cleared(folder: Path) -> Iterator[None]:
+def cleared(folder: Path) -> Iterator[None]:
     """Yield with an empty folder and remove it; what a killed backup left in it goes first."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)

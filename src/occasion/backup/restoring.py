@@ -12,13 +12,13 @@ import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from occasion.backup.archive import CONTROL, KEY, STORE, Contents, copied_out, read_contents, state_of
-from occasion.backup.making import LEARNT, database_of, homes
+from occasion.backup.making import LEARNT, cleared, database_of, homes
 from occasion.errors import DataError, OccasionError, StoreError
 from occasion.people import AuditEntry, Consent
 from occasion.privacy.erasure import erase
@@ -117,8 +117,7 @@ def restore(
         _check_targets(targets, force)
     settings.home.mkdir(parents=True, exist_ok=True)
     staging = settings.home / STAGING
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
+    with cleared(staging):
         _unpack(contents, path, staging, progress)
         if check_only:
             return Restored(contents=contents, differences=_differences(contents, settings), seconds=time.monotonic() - begun)
@@ -131,8 +130,6 @@ def restore(
             people, said = _resume(one, contents, folder, kept[folder])
             again, choices = again + people, choices + said
             (one.home / RESTORING).unlink(missing_ok=True)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return Restored(
         contents=contents,
         aside=tuple(aside),
@@ -203,16 +200,11 @@ def _survivors(settings: Settings, receipts: Sequence[Mapping[str, Any]]) -> dic
     if mark.exists():
         before = json.loads(mark.read_text("utf-8"))
         kept = {name: [*kept[name], *before[name]] for name in kept}
-    # A damaged store says nothing; then the receipts that were handed in count.
-    with ExitStack() as closing_all:
-        try:
-            if not database_of(settings).exists():
-                raise StoreError("none")
-            store = closing_all.enter_context(closing(open_store(settings.resolved_store_url)))
+    if database_of(settings).exists():
+        # A damaged store says nothing; then the receipts that were handed in count.
+        with suppress(OccasionError), closing(open_store(settings.resolved_store_url)) as store:
             kept["receipts"] += [json.loads(text) for text in store.erasures()]
             kept["choices"] += [asdict(choice) for who in store.everybody() for choice in store.consents(*who)]
-        except OccasionError:
-            pass
     settings.home.mkdir(parents=True, exist_ok=True)
     partial = mark.with_suffix(".partial")
     partial.write_text(json.dumps(kept), "utf-8")
@@ -227,7 +219,7 @@ def _put(source: Path, settings: Settings, now: str) -> list[str]:
     home, aside = settings.home, []
     for name in (STORE, CONTROL):
         if (source / name).exists():
-            aside += _putdatabase_of(source / name, database_of(settings) if name == STORE else home / name, now)
+            aside += _put_database(source / name, database_of(settings) if name == STORE else home / name, now)
     if (source / KEY).exists():
         aside += _put_key(source / KEY, home / KEY, now)
     if (home / "versions").exists():
@@ -245,7 +237,7 @@ def _put(source: Path, settings: Settings, now: str) -> list[str]:
     return aside
 
 
-def _putdatabase_of(source: Path, place: Path, now: str) -> list[str]:
+def _put_database(source: Path, place: Path, now: str) -> list[str]:
     kept = []
     if place.exists():
         old = place.with_name(f"{place.name}.{KEPT_ASIDE}{now}")

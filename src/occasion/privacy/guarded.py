@@ -6,6 +6,7 @@ refuse every purpose. All else passes through.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +21,7 @@ from occasion.privacy.keyring import pseudonym as keyed_pseudonym
 from occasion.privacy.redaction import redacted, redacted_signals
 from occasion.protocols import Coded, EventBatch, Store
 from occasion.settings import Settings
+from occasion.stores.bodies import context_signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,13 +97,15 @@ class GuardedStore:
     def put_users(self, users: Iterable[User]) -> int:
         """Insert or replace users, but for those who refuse everything; see `Store.put_users`."""
         mine = [replace(user, id=cast(str, self.pseudonym(user.id))) for user in users]
-        return self.inner.put_users([user for user in mine if not self._forbids(user.id, None)])
+        if not self._all_keep_something():
+            mine = [user for user in mine if not self._refuses_all(user.id, None)]
+        return self.inner.put_users(mine)
 
     def append(self, events: Sequence[Event]) -> int:
         """Append events, but for those of people who refuse everything; see `Store.append`."""
         admitted = [self._event(event) for event in events]
         if not self._all_keep_something():
-            admitted = [e for e in admitted if not self._forbids(e.user, e.session)]
+            admitted = [e for e in admitted if not self._refuses_all(e.user, e.session)]
         return self.inner.append(admitted)
 
     def append_columns(self, batch: EventBatch) -> int:
@@ -155,7 +159,12 @@ class GuardedStore:
     def _pair(self, text: str, signals: Mapping[str, Scalar] | str) -> tuple[str, Any]:
         if not self.settings.redact_text:
             return text, signals
-        return redacted(text), redacted(signals) if isinstance(signals, str) else redacted_signals(signals)
+        if not isinstance(signals, str):
+            return redacted(text), redacted_signals(signals)
+        # Signals of files come as JSON: what is found in it is taken out of the values, or it would be JSON no longer.
+        given = json.loads(signals)
+        kept = redacted_signals(given)
+        return redacted(text), signals if kept is given else context_signals(kept)
 
     def rejected(self, who: str | None, value: str) -> tuple[str | None, str]:
         """Return what may be listed of a row that was not taken: whose it is, and what was found. None: nobody's row.
@@ -169,7 +178,11 @@ class GuardedStore:
     # -- what may be kept ---------------------------------------------------------------------------------------------------
     def _forbids(self, user: str | None, session: str | None) -> bool:
         """Return whether a person refuses every purpose, so that nothing of them may be kept."""
-        if self._all_keep_something() or (user is None and session is None):
+        return not self._all_keep_something() and self._refuses_all(user, session)
+
+    def _refuses_all(self, user: str | None, session: str | None) -> bool:
+        """Return the same where somebody is known to refuse something, and choices are read: for each row of a batch."""
+        if user is None and session is None:
             return False
         key = self.inner.user_key(user, session)
         return all(choice.refuses(key) for choice in self._choices)
@@ -190,8 +203,8 @@ class GuardedStore:
         """Return which rows (n,) may be stored."""
         if self._all_keep_something():
             return np.ones(len(batch.id), bool)
-        users = np.array([not self._forbids(user, None) for user in batch.user.values] + [True])
-        sessions = np.array([not self._forbids(None, session) for session in batch.session.values] + [True])
+        users = np.array([not self._refuses_all(user, None) for user in batch.user.values] + [True])
+        sessions = np.array([not self._refuses_all(None, session) for session in batch.session.values] + [True])
         return np.where(batch.user.codes >= 0, users[batch.user.codes], sessions[batch.session.codes])
 
     # -- what is asked for --------------------------------------------------------------------------------------------------

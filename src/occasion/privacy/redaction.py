@@ -65,7 +65,7 @@ _PASSPORT = re.compile(
 )
 _RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
-_SEVEN = re.compile(r"\d(?:\D{0,3}\d){5}")
+_SIX = re.compile(r"\d(?:\D{0,3}\d){5}")
 """Without six digits near each other there is no number to redact."""
 _WIDE = str.maketrans("０１２３４５６７８９－（）＋．／　", "0123456789-()+./ ")
 
@@ -75,16 +75,15 @@ def redacted(text: str) -> str:
 
     A text without any is returned as it is. What was redacted once is not changed by doing it again.
     """
-    if "@" not in text and "＠" not in text and _SEVEN.search(text) is None:
+    if "@" not in text and "＠" not in text and _SIX.search(text) is None:
         return text
-    before = text
     text = _MAIL.sub("[e-mail]", text)
-    if _SEVEN.search(text) is None:
+    if _SIX.search(text) is None:
         return text
     # Full-width digits count as digits; the text keeps them where nothing is found.
     narrow = text.translate(_WIDE)
     changed = _numbers(narrow)
-    return changed if changed != narrow else text if text != before else before
+    return changed if changed != narrow else text
 
 
 def _numbers(text: str) -> str:

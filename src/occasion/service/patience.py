@@ -91,16 +91,18 @@ class PatientEncoder:
     def _ask(self, question: _Question, done: threading.Event) -> None:
         role, texts = question
         found = None
-        # Whatever goes wrong here is what `encode` tells of, by there being no answer.
-        with contextlib.suppress(OccasionError):
-            found = self.encoder.encode(list(texts), role="query" if role == "query" else "item")
-        with self._lock:
-            del self._running[question]
-            if found is not None:
-                self._late[question] = found
-                if len(self._late) > MAX_LATE:
-                    self._late.popitem(last=False)
-        done.set()
+        try:
+            # Whatever goes wrong here is what `encode` tells of, by there being no answer.
+            with contextlib.suppress(OccasionError):
+                found = self.encoder.encode(list(texts), role="query" if role == "query" else "item")
+        finally:
+            with self._lock:
+                del self._running[question]
+                if found is not None:
+                    self._late[question] = found
+                    if len(self._late) > MAX_LATE:
+                        self._late.popitem(last=False)
+            done.set()
 
     def forget(self) -> None:
         """Drop everything kept: a person's words may be among it."""

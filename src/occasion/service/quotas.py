@@ -61,6 +61,7 @@ class Quotas:
         self._seen: dict[int, int] = {}
         self._stale = True
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
         self._held: dict[str, tuple[float, dict[str, int]]] = {}
 
     def put(self, tenant: str, *, per_minute: int | None = None, items: int | None = None, events: int | None = None) -> Quota:
@@ -118,7 +119,8 @@ class Quotas:
         most = int(getattr(self.get(tenant.name), kind))
         if not most:
             return
-        with self._lock:
+        # Not the lock of `get`, which every request asks: counting takes its time.
+        with self._counting:
             when, held = self._held.get(tenant.name, (0.0, {}))
             if time.monotonic() - when > COUNT_SECONDS:
                 when, held = time.monotonic(), tenant.store.counts()

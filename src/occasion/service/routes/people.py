@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
-from occasion.people import Consent
+from occasion.people import Consent, Person
 from occasion.privacy import erasure as removal
 from occasion.privacy.access import choice_document, person_document
 from occasion.privacy.keyring import HomeKey
@@ -236,10 +236,16 @@ async def get_consent(call: Writer, user: User = None, session: Session = None) 
 @router.get("/people/export", response_model=Everything, responses=errors(404))
 async def export(call: Admin, user: User = None, session: Session = None) -> Response:
     """Return everything that is held of a person."""
-    found = await _of(call, user, session, lambda: call.tenant.store.person(user, session))
+
+    def work() -> Person | None:
+        found = call.tenant.store.person(user, session)
+        if found is not None:
+            call.audit("person.export", _subject(call, user, session))
+        return found
+
+    found = await _of(call, user, session, work)
     if found is None:
         raise RefusedError(404, "Nothing is held of this person.")
-    call.audit("person.export", _subject(call, user, session))
     return reply(person_document(found))
 
 

@@ -97,8 +97,16 @@ async def start(job: JobId, body: StartIn, call: Writer) -> Response:
 async def cancel(job: JobId, call: Writer) -> Response:
     """Let an import end before it is done: at once, or within a second or two. Rows that are stored already stay."""
     await _job(call, job)
-    await call.service.writes.run(lambda: call.service.jobs.cancel(job, call.tenant.name))
-    return reply(job_document(await _job(call, job)))
+
+    def work() -> Job:
+        call.service.jobs.cancel(job, call.tenant.name)
+        found = call.service.jobs.get(job, call.tenant.name)
+        if found.state == "cancelled" and "name" in found.options:
+            # Nobody will read it any more, and it may hold rows of people.
+            (job_folder(call.tenant, job) / found.options["name"]).unlink(missing_ok=True)
+        return found
+
+    return reply(job_document(await call.service.writes.run(work)))
 
 
 @router.post("/imports/demo", status_code=202, response_model=Imports, responses=errors(409))
