@@ -18,6 +18,7 @@ __all__ = [
     "SettingsError",
     "StoreError",
     "VectorIndexError",
+    "split_cure",
 ]
 
 
@@ -90,3 +91,9 @@ class MissingExtraError(OccasionError, ImportError):
 
     def __init__(self, part: str, extra: str) -> None:
         super().__init__(f"{part} needs packages outside the core install. Cure: pip install 'occasion[{extra}]'")
+
+
+def split_cure(text: str) -> tuple[str, str]:
+    """Return what an error's text says and, apart, what cures it: what stands behind ``Cure:``, empty where nothing does."""
+    message, _, cure = " ".join(text.split()).partition(" Cure: ")
+    return message, cure

@@ -19,6 +19,7 @@ from occasion.errors import (
     RuleError,
     StoreError,
     VectorIndexError,
+    split_cure,
 )
 from occasion.service.lanes import OverloadedError
 from occasion.service.measures import Measures
@@ -92,13 +93,6 @@ def _request_id(request: Request) -> str:
     return str(request.scope.get("request_id", ""))
 
 
-def _split(error: OccasionError) -> tuple[str, str]:
-    """Return message and cure of an error whose text ends with ``Cure: ...``."""
-    text = str(error.args[0]) if error.args else type(error).__name__
-    message, _, cure = " ".join(text.split()).partition(" Cure: ")
-    return message, cure
-
-
 def _occasion(request: Request, error: Exception) -> Response:
     assert isinstance(error, OccasionError)
     status, code = next(((status, code) for kind, status, code in _STATUS if isinstance(error, kind)), (500, "unforeseen"))
@@ -108,7 +102,7 @@ def _occasion(request: Request, error: Exception) -> Response:
         return error_response(
             status, "The service cannot answer just now.", request_id=_request_id(request), code=code, retry_after=5
         )
-    message, cure = _split(error)
+    message, cure = split_cure(str(error.args[0]) if error.args else type(error).__name__)
     return error_response(status, message, request_id=_request_id(request), code=code, cure=cure)
 
 

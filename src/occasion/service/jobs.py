@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from occasion.errors import NotFoundError, OccasionError
+from occasion.errors import NotFoundError, OccasionError, split_cure
 from occasion.privacy.rejected import naming
 from occasion.service.control import ControlFile
 from occasion.service.failures import RefusedError
@@ -251,7 +251,7 @@ class ImportRunner:
         except RefusedError as refusal:
             self._jobs.finish(job.id, "failed", {"error": refusal.message, "cure": refusal.cure})
         except OccasionError as error:
-            message, _, cure = " ".join(str(error).split()).replace(f"{folder}/", "").partition(" Cure: ")
+            message, cure = split_cure(str(error).replace(f"{folder}/", ""))
             self._jobs.finish(job.id, "failed", {"error": message, "cure": cure})
         except Exception:
             logger.exception("import", extra={"fields": {"job": job.id}})

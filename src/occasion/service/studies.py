@@ -21,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from occasion.errors import ConflictError, DataError, NotFoundError, OccasionError
+from occasion.errors import ConflictError, DataError, NotFoundError, OccasionError, split_cure
 from occasion.settings import Settings
 
 __all__ = ["KINDS", "Studies", "main"]
@@ -201,7 +201,7 @@ def main(folder: Path) -> None:
         except _CancelledError:
             tell.put(state="cancelled")
         except OccasionError as error:
-            message, _, cure = " ".join(str(error).split()).partition(" Cure: ")
+            message, cure = split_cure(str(error))
             tell.put(state="failed", error=message, cure=cure)
         except Exception:
             tell.put(state="failed", error="something unforeseen happened", cure=f"the log is {folder / 'log'}")

@@ -23,7 +23,7 @@ from occasion.service.routes.replies import errors, reply
 from occasion.service.schemas.base import Id, Shown
 from occasion.service.schemas.imports import FormatName, KindName
 
-__all__ = ["ImportOut", "Imports", "JobId", "job_document", "mapping_of", "router"]
+__all__ = ["ImportOut", "Imports", "JobId", "job_document", "job_of", "mapping_of", "router"]
 
 router = APIRouter(tags=["imports"])
 JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -125,14 +125,15 @@ async def imports(call: Writer, limit: Annotated[int, Query(ge=1, le=1000)] = 10
     return reply({"imports": [job_document(job) for job in found]})
 
 
-async def _job(call: Call, job_id: str) -> Job:
+async def job_of(call: Call, job_id: str) -> Job:
+    """Return a job of the caller's tenant."""
     return await call.service.writes.run(lambda: call.service.jobs.get(job_id, call.tenant.name))
 
 
 @router.get("/imports/{job}", response_model=ImportOut, responses=errors(404))
 async def get_import(job: JobId, call: Writer) -> Response:
     """Say how far an import is."""
-    return reply(job_document(await _job(call, job)))
+    return reply(job_document(await job_of(call, job)))
 
 
 @router.get(
@@ -142,7 +143,7 @@ async def get_import(job: JobId, call: Writer) -> Response:
 )
 async def rejects(job: JobId, call: Writer) -> Response:
     """Return the rows that an import could not take, one JSON object a line: file, line, column, value, reason."""
-    await _job(call, job)
+    await job_of(call, job)
     path = job_folder(call.tenant, job) / "rejects.jsonl"
     return StreamingResponse(_pieces(path), media_type="application/x-ndjson")
 
@@ -157,7 +158,7 @@ def _pieces(path: FilePath) -> Iterator[bytes]:
 @router.delete("/imports/{job}", status_code=204, response_class=Response, responses=errors(404, 409))
 async def delete_import(job: JobId, call: Writer) -> Response:
     """Forget an import that has ended or not begun, its rejected rows included; what it brought in stays."""
-    found = await _job(call, job)
+    found = await job_of(call, job)
     if found.state in ("queued", "running", "cancelling"):
         raise RefusedError(409, "The import has not ended.", cure="Wait for it, or cancel it.")
     shutil.rmtree(job_folder(call.tenant, job), ignore_errors=True)

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from occasion.errors import DataError
+from occasion.errors import DataError, split_cure
 from occasion.importing import preview_file
 from occasion.importing.synonyms import ROLES
 from occasion.service.callers import Call, Writer
 from occasion.service.failures import RefusedError
 from occasion.service.jobs import Job, job_folder
-from occasion.service.routes.imports import ImportOut, Imports, JobId, job_document, mapping_of
+from occasion.service.routes.imports import ImportOut, Imports, JobId, job_document, job_of, mapping_of
 from occasion.service.routes.replies import errors, reply
 from occasion.service.schemas.base import Id
 from occasion.service.schemas.imports import FormatName, KindName, PlanOut, StartIn
@@ -26,18 +26,9 @@ LENGTH = 80
 """Characters shown of an example."""
 
 
-async def _job(call: Call, job_id: str) -> Job:
-    return await call.service.writes.run(lambda: call.service.jobs.get(job_id, call.tenant.name))
-
-
 def _must_wait(job: Job) -> None:
     if job.state != "held":
         raise RefusedError(409, f"The import is {job.state}.", cure="Send the file anew, with hold=true.")
-
-
-def _split(text: str) -> tuple[str, str]:
-    message, _, cure = " ".join(text.split()).partition(" Cure: ")
-    return message, cure
 
 
 @router.get("/imports/{job}/plan", response_model=PlanOut, responses=errors(404, 409))
@@ -50,7 +41,7 @@ async def plan(
     map: Annotated[list[str], Query(max_length=100, description="role=column where the guess is wrong; repeat it.")] = [],  # noqa: B006
 ) -> Response:
     """Say how a file that is held would be understood: what each column becomes and why, with its first values."""
-    found = await _job(call, job)
+    found = await job_of(call, job)
     _must_wait(found)
     path = job_folder(call.tenant, job) / found.options["name"]
     mapping = mapping_of(map)
@@ -60,7 +51,7 @@ async def plan(
             made, sample, trouble = preview_file(path, kind=kind, format=format, event_type=event_type, mapping=mapping)
         except DataError as error:
             made, sample, trouble = None, {}, str(error)
-        said, cure = _split(trouble.replace(f"{path.parent}/", ""))
+        said, cure = split_cure(trouble.replace(f"{path.parent}/", ""))
         uses = {} if made is None else {use.column: use for use in made.columns}
         columns = [
             {
@@ -84,19 +75,19 @@ async def plan(
 @router.post("/imports/{job}/start", response_model=ImportOut, responses=errors(404, 409))
 async def start(job: JobId, body: StartIn, call: Writer) -> Response:
     """Import a file that is held, as told."""
-    found = await _job(call, job)
+    found = await job_of(call, job)
     _must_wait(found)
     options = {**found.options, **body.model_dump()}
     if not await call.service.writes.run(lambda: call.service.jobs.release(job, call.tenant.name, options)):
-        _must_wait(await _job(call, job))
+        _must_wait(await job_of(call, job))
     call.service.imports.wake()
-    return reply(job_document(await _job(call, job)))
+    return reply(job_document(await job_of(call, job)))
 
 
 @router.post("/imports/{job}/cancel", response_model=ImportOut, responses=errors(404))
 async def cancel(job: JobId, call: Writer) -> Response:
     """Let an import end before it is done: at once, or within a second or two. Rows that are stored already stay."""
-    await _job(call, job)
+    await job_of(call, job)
 
     def work() -> Job:
         call.service.jobs.cancel(job, call.tenant.name)
