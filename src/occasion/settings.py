@@ -62,11 +62,16 @@ class Settings(BaseSettings):
         Threads of the encoder, 1 to 64. One is faster than two on a shared core.
     encoder_wait : float
         Seconds that an answer of a service waits for a remote encoder, 0.05 to 60; without it, words count as they are written.
+    openai_base_url : str
+        Where a remote encoder asks; its key comes from the environment variable OPENAI_API_KEY.
+    openai_dimensions : int
+        Length of its vectors, 0 to 16,384; 0: the model's own.
     time_zone : str
         IANA zone used where a context names none.
     country : str
         ISO 3166 code for public holidays; empty: none.
     locale : en or zh
+        Language of sentences and reasons.
     half_life_days : float
         Days after which an event counts half for what is popular now, > 0.
     event_weights : str

@@ -30,7 +30,9 @@ ENDINGS = (".json", ".html", ".png", ".svg", ".pdf")
 @click.option("--baseline", "baselines", multiple=True, metavar="NAME", help="A baseline; repeatable. Default: all.")
 @click.option("--slice", "slices", multiple=True, metavar="SIGNAL", help="A signal to slice by; repeatable. Default: all.")
 @click.option("--diversity", type=float, help="Of the recommender's lists, 0 to 1. Default: the settings'.")
-@click.option("--without", multiple=True, metavar="PART", help="Also without a source, context, text or others; repeatable.")
+@click.option(
+    "--without", multiple=True, metavar="PART", help="Also without a source, context, text or others; with --learn a learnt part."
+)
 @click.option(
     "--learn", is_flag=True, help="Learn a model from what lies before the cut, and measure that; the blend is a baseline."
 )

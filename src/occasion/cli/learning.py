@@ -18,7 +18,7 @@ __all__ = ["fit", "promote", "retire", "rollback", "versions"]
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of learning.")
 @click.option("--queries", type=int, default=400, show_default=True, help="Moments the gate asks at most.")
-@click.option("--without", multiple=True, metavar="PART", help="Leave a part out; repeatable.")
+@click.option("--without", multiple=True, metavar="PART", help="Leave a part out, for example sequence; repeatable.")
 @click.option("--no-promote", is_flag=True, help="Only make the version; do not put it into service.")
 @common_options
 def fit(budget: str, seed: int, threads: int, queries: int, without: tuple[str, ...], no_promote: bool) -> None:

@@ -31,7 +31,7 @@ __all__ = ["learn"]
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of learning.")
 @click.option("--queries", type=int, default=400, show_default=True, help="Moments the gate asks at most.")
-@click.option("--without", multiple=True, metavar="PART", help="Leave a part out; repeatable.")
+@click.option("--without", multiple=True, metavar="PART", help="Leave a part out, for example sequence; repeatable.")
 @common_options
 def learn(once: bool, every: str | None, budget: str | None, poll: str, settle: str, **given: Any) -> None:
     """Watch the log; when enough is new, learn a version, and put it into service if it is not worse than what serves.

@@ -23,7 +23,7 @@ class _Group(Documented, click.Group):
 @click.group(cls=_Group, short_help="Named configurations of recommend: list, change, try, undo.")
 @common_options
 def scenarios() -> None:
-    """Named configurations of recommend: filters, pins, boosts, caps, levels, and when they are in force.
+    """Named configurations of recommend: filters, pins, boosts, caps, quotas, levels, and when they are in force.
 
     A request names one (`recommend --scenario home`); those with "always": true apply to every request. Each change is in the
     audit log and can be undone.
@@ -81,7 +81,7 @@ def list_scenarios() -> None:
 def put(name: str, file: BinaryIO) -> None:
     """Make or replace the scenario NAME from FILE, a JSON document, - for standard input.
 
-    Its names: rules (filter, exclude_seen, exclude, pins, boosts, caps, strict), k, diversity, explore, signals, always,
+    Its names: rules (filter, exclude_seen, exclude, pins, boosts, caps, quotas, strict), k, diversity, explore, signals, always,
     active_from and active_until (unix seconds), about.
 
     Examples

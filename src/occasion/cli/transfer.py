@@ -175,15 +175,15 @@ def _show_findings(invocation: Invocation, found: list[Any]) -> None:
     invocation.console().print(table)
 
 
-@click.command(cls=Documented, short_help="Write everything the store holds into a folder.")
+@click.command(cls=Documented, short_help="Write items, users, events and answers into a folder.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--format", "form", type=click.Choice(EXPORT_FORMATS), default="jsonl", show_default=True, help="Of the files.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier export.")
 @common_options
 def export(folder: Path, form: str, overwrite: bool) -> None:
-    """Write everything the store holds into FOLDER: items, users, events and slates.
+    """Write the items, users, events and slates of the store into FOLDER.
 
-    `occasion import` reads the files back.
+    `occasion import` reads the files back. Choices of people, scenarios, receipts and versions are in a backup alone.
 
     Examples
     --------

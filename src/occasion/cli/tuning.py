@@ -51,8 +51,8 @@ def seconds(text: str | None) -> float | None:
 @click.option("--max-tokens", type=int, default=48, show_default=True, help="Tokens of a text that are read.")
 @click.option("--tau", type=float, default=0.1, show_default=True, help="Temperature of the softmax.")
 @click.option("--rate", type=float, default=0.0, help="Highest learning rate. Default: 3e-5 for full, 3e-4 for lora.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where it learns.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 @common_options
 def tune(budget: str | None, **options: Any) -> None:
     """Fine-tune the language model on what people did, and show what it brought.
@@ -93,7 +93,7 @@ def tune(budget: str | None, **options: Any) -> None:
 @click.option("--dim", type=int, default=256, show_default=True, help="Length of its vectors at most.")
 @click.option("--epochs", type=int, default=20, show_default=True, help="Passes over the items' texts.")
 @click.option("--max-tokens", type=int, default=48, show_default=True, help="Tokens of a text that are read.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 @common_options
 def distill(budget: str | None, **options: Any) -> None:
     """Make a static student of a language model: one vector a token, served by numpy alone.

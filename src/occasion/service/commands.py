@@ -20,9 +20,9 @@ ROLES = ("read", "write", "admin")
 
 
 @click.command(cls=Documented, short_help="Serve recommendations over HTTP.")
-@click.option("--host", help="Address to listen on; default: 127.0.0.1, or the settings'.")
-@click.option("--port", type=click.IntRange(0, 65_535), help="Port; 0 takes a free one. Default: 8000.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Processes; default: 1.")
+@click.option("--host", help="Address to listen on. Default: the setting host.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port; 0 takes a free one. Default: the setting port.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes. Default: the setting workers.")
 @common_options
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Serve recommendations over HTTP until stopped.
@@ -116,7 +116,7 @@ def _show_made(key: AccessKey, token: str) -> None:
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What it may do; each may what those before it may.")
 @click.option("--tenant", default="default", show_default=True, help="Whose data it opens.")
 @click.option("--name", default="", help="A name for people.")
-@click.option("--per-minute", type=click.IntRange(1, 10_000_000), help="Requests a minute; default: the setting rate_limit.")
+@click.option("--per-minute", type=click.IntRange(1, 10_000_000), help="Requests a minute. Default: the setting rate_limit.")
 @common_options
 def create(role: str, tenant: str, name: str, per_minute: int | None) -> None:
     """Make a key and show it once; only its hash is kept.
