@@ -1,7 +1,7 @@
 # Two commands are all a fresh machine needs (Python 3.11 or newer, and make):
 #   make demo   install into .venv and run the main job on real data
 #   make test   install what tests need and run all of them
-# Nothing is installed outside .venv, but for a Chromium where root runs make test on Debian. Stamp files make both commands repeatable at no cost.
+# Nothing is installed outside .venv, but for a Chromium where root runs make test on Debian. Stamp files make both repeatable at no cost.
 
 SHELL := /bin/bash
 VENV ?= .venv
