@@ -11,8 +11,8 @@ import argparse
 
 import numpy as np
 
-from occasion.fitting.live_feedback import LiveSlates, compare
 from occasion.metrics import clustered_mean
+from occasion.training.live_feedback import LiveSlates, compare
 
 OLD, LONGEST, PEOPLE, RATE = 3000, 6000, 800, 0.15
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from occasion.training import pipeline
-from occasion.training.dataset import Dataset, build_requests
-from occasion.training.rated import RatedModel
-from occasion.training.text import TextVectors
+from occasion.learning import pipeline
+from occasion.learning.dataset import Dataset, build_requests
+from occasion.learning.rated import RatedModel
+from occasion.learning.text import TextVectors
 
 
 def read(task: Path, part: str) -> tuple[dict, pl.DataFrame, pl.DataFrame, pl.DataFrame]:

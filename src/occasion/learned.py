@@ -15,12 +15,12 @@ import numpy as np
 
 from occasion.errors import ModelError
 from occasion.keyed import looked_up
+from occasion.learning.model import Model
+from occasion.learning.paths import Paths
+from occasion.learning.requests import Requests
+from occasion.learning.signals import CLOCK, clock_codes
 from occasion.protocols import EventColumns, Moment
 from occasion.ratings import PREFIX, Ratings, signal_codes
-from occasion.training.model import Model
-from occasion.training.paths import Paths
-from occasion.training.requests import Requests
-from occasion.training.signals import CLOCK, clock_codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -225,7 +225,7 @@ class LearnedModel:
     def parts(self, answer: LearnedAnswer, keys: Keys) -> Floats:
         """Return how the scores of known keys split into `names` (n, 4): they add up to the scores.
 
-        Steps on the paths through the trees (`occasion.training.paths`), less those of the worst candidate, summed by part.
+        Steps on the paths through the trees (`occasion.learning.paths`), less those of the worst candidate, summed by part.
         """
         rows = np.searchsorted(answer.keys, keys)
         worst = int(np.argmin(answer.raw))

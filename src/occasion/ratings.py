@@ -1,6 +1,6 @@
 """Ratings: what a person would rate an item in a moment, by the ratings model of a version.
 
-Between the store's keys and moments and the arrays of `occasion.training.rated`. A version has one where its log had enough
+Between the store's keys and moments and the arrays of `occasion.learning.rated`. A version has one where its log had enough
 explicit ratings.
 """
 
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.errors import ModelError
+from occasion.learning import storage
+from occasion.learning.rated import RatedModel
+from occasion.learning.requests import Queries
+from occasion.learning.signals import CLOCK, Signals, clock_codes
 from occasion.protocols import Moment
-from occasion.training import storage
-from occasion.training.rated import RatedModel
-from occasion.training.requests import Queries
-from occasion.training.signals import CLOCK, Signals, clock_codes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class Ratings:
     shift : float
         Seconds from UTC to the clock that hours were read from.
     report : mapping
-        How good it was on ratings it had not seen; see `occasion.fitting.ratings`.
+        How good it was on ratings it had not seen; see `occasion.training.ratings`.
     """
 
     model: RatedModel

@@ -210,7 +210,7 @@ def test_predictions_never_come_from_ones_own_rewards() -> None:
 
 
 def test_a_model_version_is_estimated_and_what_it_knows_of_the_future_is_said(open_shop: MakeShop, settings: Settings) -> None:
-    from occasion.fitting import fit
+    from occasion.training import fit
 
     store = open_shop(shop_events(people=40, visits=12), shop_items(40))
     served(store, settings, n=40)

@@ -103,7 +103,7 @@ def _offline(invocation: Invocation, given: dict[str, Any]) -> Report:
     names = ("share", "k", "max_queries", "seed", "diversity", "without", "curves", "version")
     chosen: dict[str, Any] = {"baselines": given["baselines"]} if given["baselines"] else {}
     if given["learn"]:
-        from occasion.fitting import learner
+        from occasion.training import learner
 
         seconds_each = seconds(given["budget"], "--budget")
         chosen["learner"] = learner(budget=seconds_each, seed=given["seed"], progress=invocation.say)

@@ -35,7 +35,7 @@ def fit(budget: str, seed: int, threads: int, queries: int, without: tuple[str, 
     """
     from dataclasses import asdict
 
-    from occasion.fitting import fit as learn
+    from occasion.training import fit as learn
 
     invocation = current()
     manifest = learn(
@@ -185,7 +185,7 @@ def _changed(before: str, version: str) -> None:
 
 def _live(*, rollback: bool) -> None:
     """Tell what live feedback says of the version in service, and act on it where that was asked for."""
-    from occasion.fitting import live_feedback, roll_back_if_worse
+    from occasion.training import live_feedback, roll_back_if_worse
 
     invocation = current()
     settings = invocation.settings()

@@ -15,7 +15,7 @@ from occasion.cli.invocation import Invocation, common_options, current
 from occasion.cli.parameters import seconds
 
 if TYPE_CHECKING:
-    from occasion.fitting import Decision
+    from occasion.training import Decision
 
 __all__ = ["learn"]
 
@@ -48,8 +48,8 @@ def learn(once: bool, every: str | None, budget: str | None, poll: str, settle: 
       occasion learn --events 500 --every 30m --budget 3m
       occasion learn --once
     """
-    from occasion.fitting import LoopOptions
-    from occasion.fitting import learn as run
+    from occasion.training import LoopOptions
+    from occasion.training import learn as run
 
     invocation = current()
     settings = invocation.settings()

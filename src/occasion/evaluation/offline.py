@@ -28,12 +28,12 @@ from occasion.evaluation.report import METRICS, Curve, Report
 from occasion.evaluation.split import WINDOW, Moments, Split, split_log
 from occasion.evaluation.systems import BASELINES, OCCASION, Learner, Systems, check_baselines
 from occasion.keyed import joined
+from occasion.learning import features
 from occasion.live import StageProgress
 from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Encoder, EventColumns, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
-from occasion.training import features
 from occasion.versions import Manifest, Versions
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def evaluate(
     curves : bool
         Also work out learning curves (`occasion.evaluation.curves`), on `CURVED` queries at most; takes many times as long.
     learner : callable, optional
-        Learns from what lies before the cut, for example `occasion.fitting.learner`; the recommender then answers by what it
+        Learns from what lies before the cut, for example `occasion.training.learner`; the recommender then answers by what it
         learnt, and the untrained blend is one more baseline. Each part of `without` and each point of the curve over all events
         is learnt anew.
     version : str, optional

@@ -1,0 +1,1 @@
+"""Learning from the event log: sources, sequence model, ranker and rating models over plain arrays."""

@@ -1,0 +1,155 @@
+"""What a model learns from, as arrays: items, signals, and events, with everything found out about their kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occasion.learning.items import Items, read_items
+from occasion.learning.requests import Events, Queries, Requests, build_requests
+from occasion.learning.signals import DAY, Signals
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+__all__ = ["DAY", "Dataset", "Events", "Items", "Queries", "Requests", "Signals", "build_requests"]
+
+UNIX = 1e8
+"""Times whose median is above this are seconds of the clock; below, they are positions in a sequence."""
+
+
+@dataclass(kw_only=True)
+class Dataset:
+    """Items and events with everything found out about their kind.
+
+    Attributes
+    ----------
+    items : Items
+    events : Events
+    users : list of str
+        User ids by key.
+    signals : Signals
+    times : {"unix", "position", "none"}
+    exclude_seen : bool
+        Whether an item that a person has had is never the answer again.
+    rated : bool
+        Whether events carry ratings to be predicted.
+    span : float, optional
+        Days the log spans where it is longer than these events: it decides which windows of popularity are told apart.
+    """
+
+    items: Items
+    events: Events
+    users: list[str]
+    signals: Signals
+    times: str
+    exclude_seen: bool
+    rated: bool = False
+    span: float | None = None
+
+    @classmethod
+    def from_frames(
+        cls, items: pl.DataFrame, events: pl.DataFrame, *, exclude_seen: bool | None = None, rated: bool = False
+    ) -> Dataset:
+        """Read frames: `items` has item_id and anything; `events` has user_id, item_id and may have time, rating, batch, ctx_*.
+
+        ``exclude_seen=None`` finds out from the events: where fewer than 1 in 50 repeats an earlier one, seen items are left out.
+        """
+        catalogue = read_items(items, events["item_id"].to_list())
+        time = clean_time(events)
+        times = "none" if not np.isfinite(time).any() else "unix" if np.nanmedian(time) > UNIX else "position"
+        clock = times == "unix" and bool(np.mean(np.nan_to_num(time) % DAY == 0) < 0.5)
+        signals = Signals.learn(events, clock)
+        users = sorted(set(events["user_id"].cast(str).to_list()))
+        read = _dated(_read_events(events, time, catalogue, users, signals), times).sorted()
+        if exclude_seen is None:
+            pairs = read.user.astype(np.int64) * len(catalogue) + read.item
+            exclude_seen = len(np.unique(pairs)) > 0.98 * len(pairs)
+        return cls(items=catalogue, events=read, users=users, signals=signals, times=times, exclude_seen=exclude_seen, rated=rated)
+
+    def queries(self, frame: pl.DataFrame) -> Queries:
+        """Read queries: query_id, user_id, and may have time, ctx_*, item_id (one row a query)."""
+        time = clean_time(frame)
+        user = {u: k for k, u in enumerate(self.users)}
+        item = {i: k for k, i in enumerate(self.items.ids)}
+        codes, numbers = self.signals.code(frame, time)
+        asked = frame["item_id"].cast(str).to_list() if "item_id" in frame.columns else [""] * len(frame)
+        return Queries(
+            ids=frame["query_id"].cast(str).to_list(), time=time, signals=codes, numbers=numbers,
+            user=np.array([user.get(str(u), -1) for u in frame["user_id"].to_list()], np.int32),
+            item=np.array([item.get(i, -1) for i in asked], np.int32),
+        )  # fmt: skip
+
+    def with_events(self, frame: pl.DataFrame) -> Dataset:
+        """Return the data set with more events that are history only (codes, users and items as learnt; new users are added)."""
+        users = self.users + sorted(set(frame["user_id"].cast(str).to_list()) - set(self.users))
+        more = _dated(_read_events(frame, clean_time(frame), self.items, users, self.signals), self.times)
+        both = Events(**{n: np.concatenate([getattr(self.events, n), getattr(more, n)]) for n in more.__dataclass_fields__})
+        return replace(self, events=both.sorted(), users=users)
+
+    def only(self, frame: pl.DataFrame) -> Dataset:
+        """Return the data set with the events of a frame in place of its own; codes, users and the span of the log stay."""
+        span = self.span
+        if span is None and self.times == "unix" and len(self.events):
+            span = float(np.ptp(self.events.time)) / DAY if np.isfinite(self.events.time).all() else np.inf
+        events = _dated(_read_events(frame, clean_time(frame), self.items, self.users, self.signals), self.times)
+        return replace(self, events=events.sorted(), span=span)
+
+    def restrict(self, kept: NDArray[np.int64]) -> Dataset:
+        """Return the data set with the items of the given keys alone; events of others are dropped."""
+        place = np.full(len(self.items), -1, np.int32)
+        place[kept] = np.arange(len(kept))
+        items = Items(
+            ids=[self.items.ids[i] for i in kept], texts=[self.items.texts[i] for i in kept], numbers=self.items.numbers[kept],
+            number_names=self.items.number_names, attributes={n: m[kept] for n, m in self.items.attributes.items()},
+        )  # fmt: skip
+        events = self.events.take(place[self.events.item] >= 0)
+        return replace(self, items=items, events=replace(events, item=place[events.item]))
+
+    def liked(self) -> Dataset:
+        """Return the data set without events whose value says no (0 or less); a value that is missing says nothing."""
+        return replace(self, events=self.events.take(~(self.events.value <= 0)))
+
+    def frequent(self, limit: int, half_life: float = 60.0) -> NDArray[np.int64]:
+        """Return the keys of the `limit` items with the most events, weighted by 0.5**(days / half_life) where there is a clock."""
+        weight = np.ones(len(self.events))
+        if self.times == "unix" and len(weight):
+            weight = 0.5 ** ((np.nanmax(self.events.time) - np.nan_to_num(self.events.time)) / DAY / half_life)
+        count = np.bincount(self.events.item, weights=weight, minlength=len(self.items))
+        return np.sort(np.argsort(-count, kind="stable")[:limit])
+
+
+def _dated(events: Events, times: str) -> Events:
+    """Return events where those without a time, among others that have one, are as old as the oldest."""
+    known = np.isfinite(events.time)
+    if times == "none" or known.all():
+        return events
+    return replace(events, time=np.where(known, events.time, events.time[known].min() if known.any() else 0.0))
+
+
+def clean_time(frame: pl.DataFrame) -> NDArray[np.float64]:
+    """Return times (n,) in seconds or positions, NaN where unknown; milliseconds and dates are turned into seconds."""
+    if "time" not in frame.columns or frame["time"].dtype.is_nested():
+        return np.full(len(frame), np.nan)
+    column = frame["time"]
+    if column.dtype.is_temporal():
+        return column.dt.epoch("s").cast(float).fill_null(np.nan).to_numpy().astype(np.float64)
+    time = column.cast(float, strict=False).fill_null(np.nan).to_numpy().astype(np.float64)
+    return time / 1000.0 if len(time) and np.isfinite(time).any() and np.nanmedian(time) > UNIX * 1000 else time
+
+
+def _read_events(frame: pl.DataFrame, time: NDArray[np.float64], items: Items, users: list[str], signals: Signals) -> Events:
+    user = {u: k for k, u in enumerate(users)}
+    item = {i: k for k, i in enumerate(items.ids)}
+    codes, numbers = signals.code(frame, time)
+    value = frame["rating"].cast(float).fill_null(np.nan).to_numpy() if "rating" in frame.columns else np.ones(len(frame))
+    batch = frame["batch"].to_numpy() if "batch" in frame.columns else np.zeros(len(frame))
+    events = Events(
+        user=np.array([user[str(u)] for u in frame["user_id"].to_list()], np.int32),
+        item=np.array([item.get(str(i), -1) for i in frame["item_id"].to_list()], np.int32),
+        time=time, value=value.astype(np.float32), batch=batch.astype(np.int32), signals=codes, numbers=numbers,
+    )  # fmt: skip
+    return events.take(events.item >= 0)

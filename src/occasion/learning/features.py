@@ -1,0 +1,304 @@
+"""The sources together: which items are candidates for a request, and what is known about each.
+
+:class:`Bases` holds everything that was counted or trained on one set of events and gives each request's scores over all
+items; candidates are the best of the reciprocal ranks summed over the sources; features are the scores, their ranks among
+the candidates, figures of the item, of the person's own past with it, and of the request.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.learning.borrowed import Borrowed
+from occasion.learning.contextual import Lift, kernel_weights, signal_weights
+from occasion.learning.figures import figures
+from occasion.learning.fusion import fuse, ranks
+from occasion.learning.histories import Histories
+from occasion.learning.itemitem import Ease, Neighbours, Transitions
+from occasion.learning.popularity import Popularity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from occasion.learning.dataset import Dataset, Events, Requests
+    from occasion.learning.sequence import SequenceModel
+    from occasion.learning.text import TextVectors
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["PARTS", "Bases", "Candidates"]
+
+PARTS = ("ease", "neighbours", "transitions", "sequence", "text", "popularity", "context", "repeats", "attributes", "borrowed")
+"""Parts that can be left out by name."""
+
+CELLS = 6_000_000
+"""Requests times items scored at once."""
+
+
+@dataclass(kw_only=True)
+class Candidates:
+    """Candidates of B requests: `items` (B, C), `features` (B, C, f), `fused` (B, C) sums of reciprocal ranks."""
+
+    items: NDArray[np.int32]
+    features: Floats
+    fused: Floats
+
+
+@dataclass(kw_only=True)
+class Bases:
+    """What was learnt from one set of events.
+
+    Attributes
+    ----------
+    n_items : int
+    times : {"unix", "position", "none"}
+    exclude_seen : bool
+    parts : list of str
+        Names of the parts in use.
+    names : list of str
+        Names of the features, known after the first request.
+    novel : float, 0..1
+        Weight of the candidates put forward among the items without events alone.
+    absent : (items,) bool, optional
+        Items that are no candidates.
+    borrowed : Borrowed, optional
+        What rare items take over from their like.
+    newest : float
+        Time of the newest event, seconds.
+    """
+
+    n_items: int
+    times: str
+    exclude_seen: bool
+    parts: list[str]
+    popularity: Popularity
+    ease: Ease | None = None
+    neighbours: Neighbours | None = None
+    transitions: Transitions | None = None
+    sequence: SequenceModel | None = None
+    text: TextVectors | None = None
+    lift: Lift | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    numbers: Floats
+    number_names: list[str] = field(default_factory=list)
+    signal_names: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    n_numbers: int = 0
+    novel: float = 0.0
+    absent: NDArray[np.bool_] | None = None
+    borrowed: Borrowed | None = None
+    newest: float = 0.0
+
+    @classmethod
+    def fit(
+        cls, data: Dataset, events: Events, *, text: TextVectors | None, sequence: SequenceModel | None, without: set[str]
+    ) -> Bases:
+        """Count and solve everything but the sequence model, which is handed in."""
+        n, users = len(data.items), len(data.users)
+        timed = data.times != "none"
+        use = {p for p in PARTS if p not in without}
+        bases = cls(
+            n_items=n, times=data.times, exclude_seen=data.exclude_seen, parts=[], numbers=data.items.numbers,
+            number_names=data.items.number_names, popularity=Popularity.fit(events, n, data.times, _span(data)),
+            n_numbers=len(data.signals.numeric), newest=float(data.events.time.max(initial=0)) if data.times == "unix" else 0.0,
+        )  # fmt: skip
+        builders: dict[str, tuple[bool, Callable[[], Any]]] = {
+            "ease": (True, lambda: Ease.fit(events, users, n)),
+            "neighbours": (True, lambda: Neighbours.fit(events, users, n)),
+            "transitions": (timed, lambda: Transitions.fit(events, n)),
+            "sequence": (sequence is not None, lambda: sequence),
+            "text": (text is not None, lambda: text),
+            "lift": (bool(data.signals.names) and "context" in use, lambda: Lift.fit(events, n, data.signals.sizes)),
+        }
+        for name, (wanted, build) in builders.items():
+            if wanted and name in use | {"lift"}:
+                begun = time.monotonic()
+                setattr(bases, name, build())
+                bases.seconds[name] = time.monotonic() - begun
+                bases.parts.append("context" if name == "lift" else name)
+        if text is not None and "borrowed" in use:
+            bases.borrowed = Borrowed.fit(text.joint, np.bincount(events.item, minlength=n))
+            bases.parts.append("borrowed")
+        if "context" in bases.parts:
+            bases.signal_names = data.signals.names
+        bases.parts += [p for p in ("popularity",) if p in use]
+        if "repeats" in use and not data.exclude_seen:
+            bases.parts.append("repeats")
+        if "attributes" in use and data.items.attributes:
+            bases.parts.append("attributes")
+            order = sorted(data.items.attributes, key=lambda a: -data.items.attributes[a].nnz)
+            bases.attributes = {a: data.items.attributes[a] for a in order[:6]}
+        return bases
+
+    def scores(self, histories: Histories) -> tuple[dict[str, Floats], set[str]]:
+        """Return scores (B, items) by source, and which of them put forward candidates."""
+        out: dict[str, Floats] = {}
+        forward: set[str] = set()
+
+        def add(name: str, value: Floats, *, candidates: bool = True) -> None:
+            out[name] = value
+            if candidates:
+                forward.add(name)
+
+        kernel = self._ease(histories, add)
+        self._collaborative(histories, add)
+        if self.borrowed:
+            lent = [n for n in ("ease_1", "near") if n in out]
+            found = _apart(self.borrowed.score(np.concatenate([out[n] for n in lent])), histories) if lent else []
+            for source, value in zip(lent, found, strict=True):
+                add(f"borrowed_{source}", value)
+        self._content(histories, add)
+        if "popularity" in self.parts:
+            for name in self.popularity.names:
+                if name.startswith("share"):
+                    add(f"popular_{name}", np.broadcast_to(self.popularity.column(name), (len(histories), self.n_items)))
+        if "repeats" in self.parts:
+            self._own(histories, add)
+        if self.lift:
+            self._context(histories, add)
+            if kernel is not None:
+                add("ease_kernel", kernel, candidates=False)
+        return out, forward
+
+    def _ease(self, histories: Histories, add: Any) -> Floats | None:
+        """Add the scores of the item weights; return those for the history weighted by likeness of the moment."""
+        if not self.ease:
+            return None
+        weights = [histories.decayed(1.0)]
+        if self.times != "none":
+            weights += [histories.decayed(0.8), histories.decayed(0.4, last=5)]
+        if self.lift:
+            weights.append(kernel_weights(histories.requests, 0.7))
+        found = _apart(self.ease.score_rows(histories.rows(*weights)), histories)
+        kernel = found.pop() if self.lift else None
+        for name, value in zip(("ease_1", "ease_0.8", "ease_0.4"), found, strict=False):
+            add(name, value, candidates=name != "ease_0.4")
+        return kernel
+
+    def _collaborative(self, histories: Histories, add: Any) -> None:
+        timed = self.times != "none"
+        if self.neighbours:
+            weights = [histories.decayed(decay) for decay in ((0.8, 0.95) if timed else (1.0,))]
+            found = _apart(self.neighbours.score_rows(histories.rows(*weights)), histories)
+            for name, value in zip(("near", "near_0.95"), found, strict=False):
+                add(name, value, candidates=name == "near")
+        if self.transitions:
+            weights = [histories.decayed(decay, last=5) for decay in (0.8, 0.4)]
+            found = _apart(self.transitions.score_rows(histories.rows(*weights)), histories)
+            for name, value in zip(("next_0.8", "next_0.4"), found, strict=True):
+                add(name, value, candidates=name == "next_0.8")
+        if self.sequence:
+            add("sequence", self.sequence.score(histories.requests))
+
+    def _content(self, histories: Histories, add: Any) -> None:
+        timed = self.times != "none"
+        if self.text:
+            for name, value in self.text.score(histories, (0.8, 0.3) if timed else (1.0,)).items():
+                add(name, value, candidates=not name.endswith("0.3"))
+        if self.attributes:
+            rows = histories.rows(histories.decayed(0.9 if timed else 1.0, last=50))
+            for name, matrix in self.attributes.items():
+                profile = (rows @ matrix).toarray()
+                add(f"same_{name}", np.asarray(matrix @ profile.T, np.float32).T, candidates=False)
+
+    def _own(self, histories: Histories, add: Any) -> None:
+        add("own", histories.dense(histories.decayed(1.0)))
+        if self.times == "unix":
+            add("own_now", _aged(histories, 30.0))
+        elif self.times == "position":
+            add("own_now", histories.dense(histories.decayed(0.9)))
+
+    def _context(self, histories: Histories, add: Any) -> None:
+        lifts = self.lift.score(histories.requests) if self.lift else []
+        total = np.sum(lifts, 0) if lifts else None
+        if total is not None:
+            add("moment", total + self.popularity.column("share"))
+            for name, value in zip(self.signal_names, lifts, strict=True):
+                add(f"lift_{name}", value, candidates=False)
+        if self.exclude_seen:
+            return
+        for name, weights in zip(self.signal_names, signal_weights(histories.requests), strict=True):
+            add(f"own_{name}", histories.dense(weights), candidates=False)
+        kernels = [histories.dense(kernel_weights(histories.requests, sharpness)) for sharpness in (0.7, 1.5)]
+        add("own_kernel_0.7", kernels[0])
+        add("own_kernel_1.5", kernels[1])
+        if total is not None:
+            add("own_moment", np.log(kernels[0] + 1e-4) + 0.5 * total, candidates=False)
+
+    def candidates(self, requests: Requests, count: int) -> Candidates:
+        """Return candidates and features; sources are scored in slices that bound the memory."""
+        if self.times == "unix" and not np.isfinite(requests.time).all():
+            # A request without a time is taken for one made just after the newest event.
+            requests = replace(requests, time=np.where(np.isfinite(requests.time), requests.time, self.newest))
+        size = max(1, CELLS // max(self.n_items, 1))
+        count = min(count, self.n_items)
+        if not len(requests):
+            empty = np.zeros((0, count), np.float32)
+            return Candidates(items=empty.astype(np.int32), features=empty[..., None], fused=empty)
+        parts = [self._slice(requests.part(s, min(s + size, len(requests))), count) for s in range(0, len(requests), size)]
+        return Candidates(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in ("items", "features", "fused")})
+
+    def _slice(self, requests: Requests, count: int) -> Candidates:
+        histories = Histories(requests, self.n_items)
+        scores, forward = self.scores(histories)
+        put = [(scores[n], 1.0) for n in scores if n in forward] + self._novel(scores)
+        seen = (histories.row, histories.item) if self.exclude_seen else None
+        fused = fuse(put, seen, self._barred(requests), self.popularity.column("share"))
+        row = np.arange(len(requests))[:, None]
+        items = np.argpartition(-fused, count - 1, axis=1)[:, :count].astype(np.int32)
+        items = items[row, np.argsort(-fused[row, items], axis=1, kind="stable")]
+        picked = {name: value[row, items] for name, value in scores.items()}
+        ranked = [name for name in scores if name in forward and not name.startswith("popular")]
+        places = dict(zip(ranked, ranks(np.stack([picked[name] for name in ranked])), strict=True)) if ranked else {}
+        columns, names = [fused[row, items]], ["fused"]
+        for name, value in picked.items():
+            columns.append(value)
+            names.append(name)
+            if name in places:
+                columns.append(places[name])
+                names.append(f"rank_{name}")
+        more, more_names = figures(self, histories, items)
+        self.names = names + more_names
+        return Candidates(items=items, features=np.concatenate([np.stack(columns, -1), more], -1), fused=columns[0])
+
+    def _novel(self, scores: dict[str, Floats]) -> list[tuple[Floats, float]]:
+        """Return the text-borne scores with all items that have events put last, where such items are asked for at all."""
+        known = self.popularity.column("people") > 0
+        if self.novel < 0.005 or known.all():
+            return []
+        names = [n for n in ("sequence", "sentence_0.8", "lexical_0.8", "sentence_1.0", "lexical_1.0") if n in scores]
+        return [(np.where(known[None], np.float32(-1e9), scores[n]), self.novel) for n in names]
+
+    def _barred(self, requests: Requests) -> NDArray[np.bool_] | None:
+        """Return which items (items,) no request of the batch may be answered with."""
+        if self.absent is None or requests.allowed is None:
+            return self.absent if requests.allowed is None else ~requests.allowed
+        return self.absent | ~requests.allowed
+
+
+def _span(data: Dataset) -> float:
+    """Days between the first and the last event of the data set: the same for all its parts, so that all have the same columns."""
+    if data.span is not None:
+        return data.span
+    return float(np.ptp(data.events.time)) / 86400.0 if data.times == "unix" and np.isfinite(data.events.time).all() else np.inf
+
+
+def _apart(scores: Any, histories: Histories) -> list[Floats]:
+    """Return scores (k * B, items) as k arrays (B, items)."""
+    n = len(histories)
+    return [scores[start : start + n] for start in range(0, len(scores), n)]
+
+
+def _aged(histories: Histories, half_life: float) -> Floats:
+    """Return sums (B, items) of own events with weight 0.5**(days / half_life)."""
+    requests = histories.requests
+    age = np.maximum(requests.time[requests.row] - requests.when, 0) / 86400.0
+    weight = (0.5 ** (age / half_life)).astype(np.float32)
+    return np.asarray(histories.rows(weight, shares=False).toarray(), np.float32)

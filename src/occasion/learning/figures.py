@@ -1,0 +1,68 @@
+"""What is known of candidates besides the sources' scores: figures of the item, of the person's past with it, of the request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occasion.learning import repeats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from occasion.learning.features import Bases
+    from occasion.learning.histories import Histories
+    from occasion.learning.requests import Requests
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["figures"]
+
+SESSION = 3600.0
+"""Seconds that what was done belongs to the same session, about."""
+
+
+def figures(bases: Bases, histories: Histories, items: NDArray[np.int32]) -> tuple[Floats, list[str]]:
+    """Return figures (B, C, f) of candidates `items` (B, C), and their names (f,)."""
+    table, requests = bases.popularity.table, histories.requests
+    shape = items.shape
+    columns = [table[items], bases.numbers[items]]
+    names = [f"item_{n}" for n in bases.popularity.names] + [f"item_{n}" for n in bases.number_names]
+    if bases.number_names:
+        columns.append(np.abs(bases.numbers[items] - _usual(bases, histories)[:, None, :]))
+        names += [f"unlike_{n}" for n in bases.number_names]
+    if "repeats" in bases.parts:
+        columns.append(repeats.own_figures(requests, items, bases.n_items, bases.times))
+        names += repeats.NAMES
+    ask = [np.diff(requests.ptr).astype(np.float32)[:, None], requests.numbers]
+    names += ["history"] + [f"number_{k}" for k in range(requests.numbers.shape[1])]
+    if bases.times == "unix":
+        ask.append(_pace(requests))
+        names += ["idle", "session"]
+    for j, name in enumerate(bases.signal_names):
+        if name.startswith("clock"):
+            ask.append(requests.signals[:, j : j + 1].astype(np.float32))
+            names.append(name)
+    asked = np.concatenate(ask, 1)
+    columns.append(np.broadcast_to(asked[:, None, :], (*shape, asked.shape[1])))
+    return np.concatenate(columns, -1).astype(np.float32), names
+
+
+def _pace(requests: Requests) -> Floats:
+    """Log seconds since the newest event, and the log number of events in the SESSION before (B, 2); NaN without history."""
+    age = requests.time[requests.row] - requests.when
+    newest = np.full(len(requests), np.nan)
+    some = np.diff(requests.ptr) > 0
+    newest[some] = age[requests.ptr[1:][some] - 1]
+    recent = np.bincount(requests.row, weights=age <= SESSION, minlength=len(requests))
+    return np.stack([np.log1p(np.maximum(newest, 0)), np.where(some, np.log1p(recent), np.nan)], 1).astype(np.float32)
+
+
+def _usual(bases: Bases, histories: Histories) -> Floats:
+    """Mean of each item number over the history (B, m)."""
+    rows = histories.rows(histories.decayed(0.9 if bases.times != "none" else 1.0, last=50))
+    known = np.isfinite(bases.numbers)
+    total = rows @ np.where(known, bases.numbers, 0)
+    weight = rows @ known.astype(np.float32)
+    return np.where(weight > 0, total / np.maximum(weight, 1e-9), np.nan).astype(np.float32)

@@ -1,0 +1,89 @@
+"""How the log is cut into what sources are learnt from and what the ranker is learnt on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occasion.learning.requests import Events, Queries, Requests, build_requests
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from occasion.learning.dataset import Dataset
+
+__all__ = ["Fold", "held_out", "moments", "split"]
+
+FOLDS = 6
+"""Folds of moments where there are no times."""
+SLICES, STEPS, ENOUGH = 8, 3, 6000
+"""With a clock, labels are the last 1/SLICES of the events, and up to STEPS slices where there are not ENOUGH labels."""
+
+
+@dataclass(kw_only=True)
+class Fold:
+    """Rows of the events: `base` to learn sources from, `labels` to be predicted from them; `newest` if those are one import."""
+
+    base: NDArray[np.bool_]
+    labels: NDArray[np.bool_]
+    newest: bool = False
+
+
+def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
+    """Cut events into what sources learn from and what comes after.
+
+    With clock times, the last eighth of the events comes after (in small logs, also the eighth before it, after what was before
+    that). With positions, the newest import does where
+    there is one of a fair size, else each person's last event. Without times, whole moments (person and signals) are
+    drawn into folds.
+    """
+    events = data.events
+    if not len(events):
+        return [Fold(base=np.zeros(0, bool), labels=np.zeros(0, bool))]
+    if data.times == "none":
+        moment = moments(events, timed=False)
+        fold = rng.integers(0, FOLDS, int(moment.max(initial=-1)) + 1)[moment]
+        return [Fold(base=fold != f, labels=fold == f) for f in range(FOLDS)]
+    if data.times == "unix":
+        cuts = [*np.nanquantile(events.time, [1 - (k + 1) / SLICES for k in range(STEPS)]), 0.0]
+        late = [events.time >= cut for cut in cuts]
+        folds = [Fold(base=~late[0], labels=late[0])]
+        for k in range(1, STEPS):
+            if sum(f.labels.sum() for f in folds) < ENOUGH:
+                folds.append(Fold(base=~late[k], labels=late[k] & ~late[k - 1]))
+        return folds
+    newest = events.batch == events.batch.max(initial=0)
+    if events.batch.max(initial=0) > 0 and 300 <= newest.sum() <= 0.5 * len(events):
+        return [Fold(base=~newest, labels=newest, newest=True)]
+    last = np.append(events.user[1:] != events.user[:-1], True)
+    second = np.append(True, events.user[1:] != events.user[:-1])
+    return [Fold(base=~(last & ~second), labels=last & ~second)]
+
+
+def moments(events: Events, *, timed: bool) -> NDArray[np.int64]:
+    """Return a number for each event (n,) that tells moments apart: person and time, or person and signals."""
+    rest = events.time[:, None] if timed else events.signals
+    keys = np.concatenate([events.user[:, None].astype(float), rest.astype(float)], 1)
+    return np.unique(np.ascontiguousarray(keys), axis=0, return_inverse=True)[1].ravel()
+
+
+def held_out(
+    data: Dataset, fold: Fold, most: int, rng: np.random.Generator
+) -> tuple[Requests, list[NDArray[np.int32]], NDArray[np.int32]]:
+    """Return at most `most` requests of a fold, their answers, and their users."""
+    events = data.events.take(fold.labels)
+    group = moments(events, timed=data.times != "none")
+    order = np.argsort(group, kind="stable")
+    first = np.flatnonzero(np.diff(group[order], prepend=-1))
+    answers = np.split(events.item[order], first[1:])
+    row = order[first]
+    pick = np.sort(rng.choice(len(row), min(most, len(row)), replace=False))
+    row, answers = row[pick], [np.unique(answers[i]) for i in pick]
+    queries = Queries(
+        ids=[str(i) for i in row], user=events.user[row], time=events.time[row], item=np.full(len(row), -1, np.int32),
+        signals=events.signals[row], numbers=events.numbers[row],
+    )  # fmt: skip
+    past = data.events if data.times != "none" else data.events.take(fold.base)
+    return build_requests(past, queries), answers, events.user[row]

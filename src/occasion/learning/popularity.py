@@ -1,0 +1,75 @@
+"""What is popular: shares of all events within windows of the clock, and how old and how fresh each item is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from occasion.learning.dataset import DAY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from occasion.learning.dataset import Events
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["Popularity"]
+
+WINDOWS = (3.0, 14.0, 60.0)
+"""Days before the newest event."""
+
+
+class Popularity:
+    """Static figures of items.
+
+    Attributes
+    ----------
+    table : (items, f) float32
+        Log shares of events by window, log number of users, how far into people's histories it comes (mean log place), days since
+        the first and the newest event (NaN where never).
+    names : list of str, (f,)
+    """
+
+    def __init__(self, table: Floats, names: list[str]) -> None:
+        self.table, self.names = table, names
+
+    @classmethod
+    def fit(cls, events: Events, n_items: int, times: str, span: float = np.inf) -> Popularity:
+        """Count; windows (shorter than `span` days) and ages only where `times` is "unix"."""
+        columns = {"share": _log_share(np.bincount(events.item, minlength=n_items))}
+        pairs = np.unique(events.user.astype(np.int64) * n_items + events.item) % n_items
+        columns["people"] = np.log1p(np.bincount(pairs, minlength=n_items)).astype(np.float32)
+        if times != "none":
+            columns["depth"] = _depth(events, n_items)
+        if times == "unix":
+            # No event yet, as in the first fold of a short log, is no reason for other columns.
+            now = np.nanmax(events.time) if len(events) else 0.0
+            age = (now - np.nan_to_num(events.time, nan=now)) / DAY
+            for days in (w for w in WINDOWS if w < span):
+                columns[f"share_{days:g}d"] = _log_share(np.bincount(events.item[age <= days], minlength=n_items))
+            oldest, newest = np.full(n_items, -np.inf), np.full(n_items, np.inf)
+            np.maximum.at(oldest, events.item, age)
+            np.minimum.at(newest, events.item, age)
+            columns["age_first"] = np.where(np.isfinite(oldest), oldest, np.nan).astype(np.float32)
+            columns["age_last"] = np.where(np.isfinite(newest), newest, np.nan).astype(np.float32)
+        return cls(np.stack(list(columns.values()), 1).astype(np.float32), list(columns))
+
+    def column(self, name: str) -> Floats:
+        """Return one figure for all items (items,)."""
+        return self.table[:, self.names.index(name)]
+
+
+def _depth(events: Events, n_items: int) -> Floats:
+    """Mean log place of each item in the histories of those who had it (items,); `events` are sorted by user and time."""
+    start = np.flatnonzero(np.diff(events.user, prepend=-1))
+    place = np.arange(len(events)) - np.repeat(start, np.diff(np.append(start, len(events))))
+    count = np.bincount(events.item, minlength=n_items)
+    total = np.bincount(events.item, weights=np.log1p(place), minlength=n_items)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def _log_share(counts: NDArray[np.int64]) -> Floats:
+    """Log share with half an event added, so that items without events stay finite, per million events."""
+    return np.log1p(counts * (1e6 / max(int(counts.sum()), 1)) / 50).astype(np.float32)

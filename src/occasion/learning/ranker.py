@@ -1,0 +1,172 @@
+"""The learned ranker: LightGBM LambdaMART over candidates of held-out events, averaged over runs, checked against its sources."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.learning.trees import merged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["Ranker", "ndcg", "ndcg_each"]
+
+SETTINGS = {
+    "metric": "ndcg", "eval_at": [10], "learning_rate": 0.05, "num_leaves": 15, "min_data_in_leaf": 60,
+    "lambda_l2": 10.0, "feature_fraction": 0.5, "bagging_fraction": 0.8, "bagging_freq": 1, "lambdarank_truncation_level": 20,
+    "max_bin": 127, "verbosity": -1, "deterministic": True, "force_row_wise": True,
+}  # fmt: skip
+ROUNDS = 500
+OBJECTIVES = ("lambdarank", "binary")
+"""Taken in turn by the runs: the one looks at the order of a request, the other at every candidate; together they vary less."""
+NOTHING = -1e9
+"""Score of a candidate of which the deciding feature says nothing."""
+ROWS = 700_000
+"""Candidates up to which there are five runs; beyond, there are two."""
+
+
+def ndcg(scores: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int64], k: int = 10) -> float:
+    """Return mean ndcg@k of rows (B, C) with `answers` (B,) right answers each, also those that are not candidates."""
+    each = ndcg_each(scores, labels, answers, k)
+    return float(each.mean()) if len(each) else 0.0
+
+
+def ndcg_each(scores: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int64], k: int = 10) -> NDArray[np.float64]:
+    """Return ndcg@k of each row (B,)."""
+    top = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    gain = (np.take_along_axis(labels, top, 1) / np.log2(np.arange(2, top.shape[1] + 2))).sum(1)
+    ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))
+    return np.asarray(gain / ideal[np.clip(answers, 1, k) - 1])
+
+
+class Ranker:
+    """Boosted trees, or one feature where trees are no better.
+
+    Attributes
+    ----------
+    boosters : list of lightgbm.Booster
+        Empty where `column` decides alone.
+    column : int
+        The best single feature.
+    held : (u,) int, optional
+        Users that the first booster was not trained on.
+    spread : list of float
+        Deviation of each booster's raw scores within a request, by which they are divided before they are added.
+    report : dict
+        Held-out ndcg@10 of the trees and of the best feature, rounds, queries.
+    """
+
+    def __init__(
+        self, boosters: list[Any], column: int, report: dict[str, Any], held: NDArray[np.int64] | None = None,
+        spread: list[float] | None = None,
+    ) -> None:  # fmt: skip
+        self.boosters, self.column, self.report, self.held = boosters, column, report, held
+        self.spread = spread or [1.0] * len(boosters)
+
+    def score(self, features: Floats) -> Floats:
+        """Return scores (B, C) of features (B, C, f), the fused order first among them.
+
+        Without trees they are places, from the worst, by the best feature and, where that says nothing, by the fused order: a
+        feature of the moment is the same for all candidates of a request that does not tell the signal.
+        """
+        if not self.boosters:
+            value = np.nan_to_num(features[..., self.column], nan=NOTHING)
+            order = np.lexsort((features[..., 0], value), axis=-1)
+            places = np.empty(order.shape, np.float32)
+            np.put_along_axis(places, order, np.arange(order.shape[-1], dtype=np.float32)[None], -1)
+            return places
+        flat = features.reshape(-1, features.shape[-1])
+        total = np.sum(
+            [b.predict(flat, raw_score=True, num_threads=1) / s for b, s in zip(self.boosters, self.spread, strict=True)], axis=0
+        )
+        return np.asarray(total, np.float32).reshape(features.shape[:2])
+
+    def served(self) -> Ranker:
+        """Return the same ranker with its trees in one model, which is asked once."""
+        if len(self.boosters) < 2 and self.spread[:1] in ([], [1.0]):
+            return self
+        return Ranker([merged(self.boosters, self.spread)], self.column, self.report, self.held)
+
+    @classmethod
+    def fit(
+        cls, features: Floats, labels: NDArray[np.bool_], groups: NDArray[np.int64], answers: NDArray[np.int64], names: list[str],
+        *, seed: int = 0, runs: int | None = None, threads: int = 1, rounds: int = ROUNDS, seconds: float = math.inf,
+    ) -> Ranker:  # fmt: skip
+        """Train on (B, C, f) features, within about `seconds` but one run at least.
+
+        `groups` (B,) are users, who are held out whole for early stopping.
+
+        Queries without an answer among the candidates teach nothing and are dropped; they count in the report.
+        """
+        column = _best_column(features, labels, answers, names) if labels.any() else 0
+        useful = labels.any(1) & ~labels.all(1)
+        if useful.sum() < 40:
+            return cls([], column, {"queries": int(useful.sum()), "why": "too few held-out events to learn a ranking"})
+        boosters, gains, plain, best, spread = [], [], [], [], []
+        runs = runs or (5 if useful.sum() * features.shape[1] <= ROWS else 2)
+        rng = np.random.default_rng(seed)
+        people = rng.permutation(np.unique(groups))
+        folds = max(runs, 5)
+        begun = time.monotonic()
+        for run in range(runs):
+            if run and (time.monotonic() - begun) * (run + 1) / run > seconds:
+                break
+            held = np.isin(groups, people[run::folds])
+            booster = _train(features, labels, useful & ~held, useful & held, seed + run, threads, rounds, OBJECTIVES[run % 2])
+            boosters.append(booster)
+            best.append(booster.best_iteration)
+            mine = cls([booster], column, {}).score(features[held])
+            spread.append(max(float(mine.std(1).mean()), 1e-9) if len(mine) else 1.0)
+            gains.append(ndcg(mine, labels[held], answers[held]))
+            plain.append(ndcg(features[held][..., column], labels[held], answers[held]))
+        report = {
+            "queries": int(useful.sum()), "rounds": best, "ndcg": round(float(np.mean(gains)), 4),
+            "best_feature": names[column], "best_feature_ndcg": round(float(np.mean(plain)), 4),
+        }  # fmt: skip
+        if np.mean(gains) < np.mean(plain):
+            return cls([], column, report | {"why": "the trees were no better than one feature on held-out users"})
+        return cls(boosters, column, report, people[::folds], spread)
+
+
+def _best_column(features: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int64], names: list[str]) -> int:
+    """Return the feature whose order alone is best, in doubt the first (ranks are features too but count the wrong way round)."""
+    rows = np.random.default_rng(0).permutation(len(features))[:1500]
+    some = np.nan_to_num(features[rows], nan=NOTHING)
+    each = [ndcg_each(some[..., j], labels[rows], answers[rows]) for j in range(len(names))]
+    best = int(np.argmax([e.mean() for e in each]))
+    # The best of many features on a few requests is luck, unless it is better beyond doubt than the sources together.
+    more = each[best] - each[0]
+    return best if more.mean() > 2 * more.std() / np.sqrt(max(len(more) - 1, 1)) and len(more) > 5 else 0
+
+
+def _train(
+    features: Floats, labels: NDArray[np.bool_], train: NDArray[np.bool_], held: NDArray[np.bool_], seed: int, threads: int,
+    rounds: int, objective: str,
+) -> Any:  # fmt: skip
+    import lightgbm
+
+    width = features.shape[1]
+
+    def data(rows: NDArray[np.bool_], reference: Any = None) -> Any:
+        x = features[rows].reshape(-1, features.shape[-1])
+        y = labels[rows].reshape(-1).astype(np.float32)
+        return lightgbm.Dataset(x, y, group=np.full(int(rows.sum()), width), reference=reference, free_raw_data=True)
+
+    settings = SETTINGS | {
+        "objective": objective,
+        "seed": seed,
+        "num_threads": threads,
+        "min_data_in_leaf": int(np.clip(train.sum() * width / 4000, 10, 200)),
+    }
+    base = data(train)
+    if held.sum() < 10:
+        return lightgbm.train(settings, base, num_boost_round=80)
+    return lightgbm.train(
+        settings, base, rounds, valid_sets=[data(held, base)], callbacks=[lightgbm.early_stopping(40, verbose=False)]
+    )

@@ -1,0 +1,135 @@
+"""Sequence model: a small causal transformer over the last items; trained with torch, served with numpy.
+
+An item is its frozen text vector through a learned projection plus a small trainable delta. The delta is dropped at random
+while training, so that an item without events (delta zero) is scored by its text. Scores are cosines with a learned
+temperature under a full softmax [Klenitskiy & Vasilev 2023, "Turning dross into gold loss"; Kang & McAuley 2018, SASRec].
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from occasion.learning.dataset import Events, Requests
+
+    Floats = NDArray[np.float32]
+
+__all__ = ["SequenceModel", "has_torch"]
+
+HEADS = 2
+
+
+def has_torch() -> bool:
+    """Whether training is possible here."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def windows(events: Events, length: int) -> list[NDArray[np.int32]]:
+    """Cut each user's items into runs of at most `length` + 1 that overlap by one; single items are left out."""
+    out = []
+    bounds = np.flatnonzero(np.diff(events.user, prepend=-1, append=-1))
+    for start, stop in itertools.pairwise(bounds):
+        items = events.item[start:stop]
+        cuts = range(len(items) - 1, 0, -length)
+        out += [items[max(0, c - length) : c + 1] for c in cuts]
+    return out
+
+
+class SequenceModel:
+    """The trained arrays and the forward pass.
+
+    Attributes
+    ----------
+    arrays : dict of name to float32 array
+        `items` (items, d) unit rows as scored, `inputs` (items, d) as read, then each layer's weights.
+    length : int
+        Items read at most.
+    """
+
+    def __init__(self, arrays: dict[str, Floats], length: int) -> None:
+        self.arrays, self.length = arrays, length
+
+    def hidden(self, requests: Requests) -> Floats:
+        """Return the state after the newest item (B, d); zero where there is no history."""
+        a, n = self.arrays, self.length
+        d = a["inputs"].shape[1]
+        last = np.flatnonzero(requests.back < n)
+        rows, place = requests.row[last], n - 1 - requests.back[last]
+        x = np.zeros((len(requests), n, d), np.float32)
+        x[rows, place] = a["inputs"][requests.item[last]]
+        real = np.zeros((len(requests), n), bool)
+        real[rows, place] = True
+        layers = sum(name.startswith("qkv_w") for name in a)
+        for k in range(layers):
+            x = self._layer(x, real, k, final=k == layers - 1)
+        out = _normal(x[:, -1], a["out_g"], a["out_b"])
+        out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
+        return np.asarray(out * real[:, -1:], np.float32)
+
+    def _layer(self, x: Floats, real: NDArray[np.bool_], k: int, *, final: bool) -> Floats:
+        """One block over (B, L, d); the last block only needs the last place."""
+        a, (b, n, d) = self.arrays, x.shape
+        y = _normal(x, a[f"norm1_g{k}"], a[f"norm1_b{k}"])
+        q, key, value = np.split(y @ a[f"qkv_w{k}"].T + a[f"qkv_b{k}"], 3, axis=-1)
+        if final:
+            q, x = q[:, -1:], x[:, -1:]
+        logits = _heads(q) @ _heads(key).transpose(0, 1, 3, 2) / math.sqrt(d / HEADS)  # (B, H, l, L)
+        steps = np.arange(n)[-q.shape[1] :, None] - np.arange(n)[None, :]
+        logits = logits + a[f"bias{k}"][:, np.clip(steps, 0, n - 1)][None]
+        masked = (steps < 0)[None, None] | ~real[:, None, None, :]
+        logits = np.where(masked, -1e9, logits)
+        weight = np.exp(logits - logits.max(-1, keepdims=True))
+        weight /= weight.sum(-1, keepdims=True)
+        mixed = (weight @ _heads(value)).transpose(0, 2, 1, 3).reshape(b, -1, d)
+        x = x + mixed @ a[f"mix_w{k}"].T + a[f"mix_b{k}"]
+        y = _normal(x, a[f"norm2_g{k}"], a[f"norm2_b{k}"])
+        inner = np.maximum(y @ a[f"up_w{k}"].T + a[f"up_b{k}"], 0)
+        return np.asarray(x + inner @ a[f"down_w{k}"].T + a[f"down_b{k}"], np.float32)
+
+    def score(self, requests: Requests) -> Floats:
+        """Return cosines times the temperature (B, items); 0 for all where there is no history."""
+        return np.asarray(self.hidden(requests) @ self.arrays["items"].T * float(self.arrays["scale"][0]), np.float32)
+
+    @classmethod
+    def fit(
+        cls, events: Events, n_items: int, text: Floats | None, *,
+        held: tuple[Requests, NDArray[np.int32]] | None = None, epochs: int = 40, seed: int = 0, length: int = 20, dim: int = 64,
+        layers: int = 1, dropout: float = 0.3, rate: float = 2e-3, tokens: int = 512, seconds: float = math.inf, threads: int = 1,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[SequenceModel, int]:  # fmt: skip
+        """Train; return the model and the number of epochs it took.
+
+        Parameters
+        ----------
+        held : (requests, answers), optional
+            Stop when the answers' mean reciprocal rank on these has not risen for three epochs, and keep the best.
+        seconds : float
+            Time allowed; the epoch that would go beyond it is not begun.
+        """
+        from occasion.learning.transformer import train
+
+        return train(
+            cls, events, n_items, text, held=held, epochs=epochs, seed=seed, length=length, dim=dim, layers=layers, dropout=dropout,
+            rate=rate, tokens=tokens, seconds=seconds, threads=threads, progress=progress,
+        )  # fmt: skip
+
+
+def _heads(x: Floats) -> Floats:
+    """Return (B, L, d) as (B, H, L, d / H)."""
+    b, n, d = x.shape
+    return x.reshape(b, n, HEADS, d // HEADS).transpose(0, 2, 1, 3)
+
+
+def _normal(x: Floats, gain: Floats, bias: Floats) -> Floats:
+    """Layer normalisation over the last axis."""
+    mean = x.mean(-1, keepdims=True)
+    return np.asarray((x - mean) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) * gain + bias, np.float32)

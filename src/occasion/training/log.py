@@ -1,0 +1,180 @@
+"""The log of a store as the arrays that models learn from."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from occasion.data import Item
+from occasion.errors import DataError
+from occasion.keyed import joined, taken
+from occasion.learning.dataset import Dataset
+from occasion.privacy.choices import Choices
+from occasion.protocols import EventColumns
+from occasion.ratings import PREFIX
+from occasion.recommender import Recommender
+from occasion.statistics import liking, rating_range
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+__all__ = ["LearningLog", "event_frame", "item_vectors", "read_log"]
+
+ATTRIBUTES = 20
+"""Attributes that are learnt from, those that most items have."""
+LEFT_OUT = {"auto": None, "allow": False, "leave-out": True}
+"""Setting `repeats` to whether items had before are left out; None: found out from the log."""
+LEAST = 20
+"""Liked events below which nothing is learnt."""
+UNIX = 1e8
+"""Times above this are seconds of the clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningLog:
+    """What is learnt from.
+
+    Attributes
+    ----------
+    columns : EventColumns
+        The whole log.
+    frame : polars.DataFrame
+        The liked events, with their number ``seq``.
+    data : Dataset
+        Items by store key, and the liked events.
+    shift : float
+        Seconds from UTC to the clock of the settings' zone, at the newest event.
+    """
+
+    columns: EventColumns
+    frame: pl.DataFrame
+    data: Dataset
+    shift: float
+
+    def without(self, held_out: NDArray[np.int64]) -> Dataset:
+        """Return the data set without the events of these numbers."""
+        return self.data.only(self.frame.filter(~np.isin(self.frame["seq"].to_numpy(), held_out)))
+
+
+class _Vectors:
+    """The recommender's sentence vectors, read when they are asked for: ``vectors[keys]`` is (n, dim)."""
+
+    def __init__(self, recommender: Recommender) -> None:
+        self._live = recommender.live
+
+    def __getitem__(self, keys: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._live.vectors(keys.astype(np.int32))
+
+
+def item_vectors(recommender: Recommender) -> NDArray[np.float32]:
+    """Return the recommender's item vectors as the array that learning indexes by key; nothing is read before that."""
+    return cast("NDArray[np.float32]", _Vectors(recommender))
+
+
+def read_log(recommender: Recommender) -> LearningLog:
+    """Read the items and the liked events of a refreshed recommender's store.
+
+    Raises
+    ------
+    DataError
+        Where fewer than `LEAST` events tell a liking.
+    """
+    settings = recommender.settings
+    columns = Choices(recommender.store, "train", settings.granted_by_default).keep(joined(list(recommender.store.events())))
+    liked = (liking(columns, rating_range(columns), settings.weights) > 0) & (columns.user >= 0)
+    if liked.sum() < LEAST:
+        raise DataError(
+            f"only {int(liked.sum())} events tell that somebody liked something, {LEAST} are the least to learn from. "
+            "Cure: import more events; until then the untrained blend answers."
+        )
+    kept = taken(columns, liked)
+    shift = _shift(kept, recommender.settings.time_zone)
+    frame = event_frame(kept, recommender, shift)
+    return LearningLog(
+        columns=columns,
+        frame=frame,
+        data=Dataset.from_frames(_items(recommender), frame, exclude_seen=LEFT_OUT[settings.repeats]),
+        shift=shift,
+    )
+
+
+def _newest(columns: EventColumns) -> float:
+    return float(columns.at[np.isfinite(columns.at)].max(initial=0.0))
+
+
+def _shift(columns: EventColumns, zone: str) -> float:
+    offset = datetime.datetime.fromtimestamp(_newest(columns), ZoneInfo(zone)).utcoffset()
+    return offset.total_seconds() if offset is not None and _newest(columns) > UNIX else 0.0
+
+
+def event_frame(columns: EventColumns, recommender: Recommender, shift: float) -> pl.DataFrame:
+    """Return events as the rows that models read: seq, user_id, item_id, time and a column for each given signal."""
+    import polars as pl
+
+    catalogue = recommender.live.catalogue
+    ids = np.array([catalogue.id(k) for k in range(len(catalogue))], object)
+    series: dict[str, Any] = {
+        "seq": columns.seq,
+        "user_id": columns.user.astype(str).tolist(),
+        "item_id": ids[columns.item].tolist(),
+        "time": columns.at + shift,
+    }
+    for name, (codes, values) in recommender.past_signals(columns).items():
+        labels = np.array([*(str(v) for v in values), None], object)
+        series[PREFIX + name] = pl.Series(labels[codes].tolist(), dtype=pl.String)
+    return pl.DataFrame(series).with_columns(pl.col("time").fill_nan(None))
+
+
+def _items(recommender: Recommender) -> pl.DataFrame:
+    """Return one row a key, in order of keys, empty where an item is not described."""
+    import polars as pl
+
+    found: dict[int, Item] = {entry.key: entry.item for entry in recommender.store.items() if entry.item is not None}
+    keys = range(len(recommender.live.catalogue))
+    items = [found.get(key) for key in keys]
+    series: dict[str, Any] = {"item_id": [recommender.live.catalogue.id(key) for key in keys]}
+    for name in _common(items, "text"):
+        series[f"text {name}"] = pl.Series([_cell(i, "text", name) for i in items], dtype=pl.String)
+    for name in _common(items, "attributes"):
+        series[_free(name, series)] = _column([_cell(i, "attributes", name) for i in items])
+    if any(i is not None and i.categories for i in items):
+        series[_free("categories", series)] = pl.Series(
+            [None if i is None else "|".join(i.categories) for i in items], dtype=pl.String
+        )
+    if any(i is not None and i.price is not None for i in items):
+        series[_free("price", series)] = pl.Series([None if i is None else i.price for i in items], dtype=pl.Float64)
+    return pl.DataFrame(series)
+
+
+def _common(items: Sequence[Item | None], kind: str) -> list[str]:
+    tally = Counter(name for item in items if item is not None for name in getattr(item, kind))
+    return [name for name, _ in tally.most_common(ATTRIBUTES)]
+
+
+def _cell(item: Item | None, kind: str, name: str) -> Any:
+    value = None if item is None else getattr(item, kind).get(name)
+    return "|".join(value) if isinstance(value, tuple) else value
+
+
+def _column(values: list[Any]) -> pl.Series:
+    """Return numbers as numbers, anything else as text."""
+    import polars as pl
+
+    present = [v for v in values if v is not None]
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in present):
+        return pl.Series([None if v is None else float(v) for v in values], dtype=pl.Float64)
+    return pl.Series([None if v is None else str(v) for v in values], dtype=pl.String)
+
+
+def _free(name: str, series: Mapping[str, Any]) -> str:
+    """Return a column name that is not taken and that is not read as a column of ids."""
+    name = re.sub(r"_id$", " id", name)
+    return name if name not in series else f"{name} of the item"

