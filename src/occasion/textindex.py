@@ -17,6 +17,7 @@ import numpy as np
 
 from occasion.keyed import Board, is_allowed
 from occasion.protocols import CandidateScores
+from occasion.remembered import Remembered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,6 +105,7 @@ class TextIndex:
         self._fresh_terms: dict[int, dict[int, float]] = defaultdict(dict)
         self._gone: set[int] = set()
         self._board = Board()
+        self._met: Remembered[tuple[NDArray[np.int32], NDArray[np.float32]]] = Remembered()
         self._last = _Last()
 
     def __len__(self) -> int:
@@ -195,6 +197,7 @@ class TextIndex:
         self._newest_idf = float(np.log1p(documents))
         self._rows = Rows(starts, terms, tf, _weights(starts, terms, tf, self._idf))
         self._postings = _postings(self._rows, df)
+        self._met.clear()
 
     def query(self, text: str) -> dict[int, float]:
         """Return a text as unit-length term weights; empty where no term is known."""
@@ -263,6 +266,22 @@ class TextIndex:
 
     def _match(self, query: dict[int, float], k: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int32]:
         """Return at least k allowed keys, ascending, that the postings of the weightiest terms speak for; no fresh ones."""
+        most = 4 * SPARE * k
+        found, total = self._met.get((most, *query.items()), lambda: self._spoken_for(query, most))
+        fits = self._fit(found, allowed)
+        if len(found) >= most and np.count_nonzero(fits) < SPARE * k:
+            # So many of the best are not allowed that others, left out of what is remembered, come in.
+            found, total = self._spoken_for(query, None)
+            fits = self._fit(found, allowed)
+        return _highest(found[fits], total[fits], SPARE * k)
+
+    def _fit(self, keys: NDArray[np.int32], allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        """Return which keys (n,) are allowed and have not changed since the arrays were built."""
+        fits = is_allowed(keys, allowed)
+        return fits & ~np.isin(keys, self._gone_keys()) if self._gone else fits
+
+    def _spoken_for(self, query: dict[int, float], most: int | None) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the keys (n,) that the weightiest terms name, and sums of their weights: the `most` best, or all."""
         assert self._postings is not None
         starts, keys, weights = self._postings
         parts, factors, left = [], [], BUDGET
@@ -272,17 +291,15 @@ class TextIndex:
                 factors.append(weight)
                 left -= parts[-1].stop - parts[-1].start
         if not parts:
-            return np.zeros(0, np.int32)
+            return np.zeros(0, np.int32), np.zeros(0, np.float32)
         found = np.concatenate([keys[p] for p in parts])
         gain = np.concatenate([weights[p] * np.float32(f) for p, f in zip(parts, factors, strict=True)])
         total, last = self._board.sums(found, gain)
         found, total = found[last], total[last]
-        fits = is_allowed(found, allowed)
-        if self._gone:
-            fits &= ~np.isin(found, self._gone_keys())
-        if not fits.all():
-            found, total = found[fits], total[fits]
-        return _highest(found, total, SPARE * k)
+        if most is not None and len(found) > most:
+            kept = total >= np.partition(total, len(total) - most)[len(total) - most]
+            found, total = found[kept], total[kept]
+        return found, total
 
     def _score_fresh(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
         total: dict[int, float] = {}

@@ -38,6 +38,33 @@ class TestHnswIndexThroughTheGraph(IndexContract):
         return HnswIndex
 
 
+def opened(dim, folder, **options):
+    """Return an index that is read from files, and has lost all that was in them."""
+    index = HnswIndex(dim, **options)
+    index.add(np.arange(31, dtype=np.int32), unit_rows(31, dim, 77))
+    index.save(folder)
+    index = HnswIndex.open(folder)
+    index.remove(np.arange(31, dtype=np.int32))
+    return index
+
+
+class TestHnswIndexFromItsFiles(IndexContract):
+    @pytest.fixture
+    def make(self, tmp_path):
+        return lambda dim: opened(dim, tmp_path)
+
+
+class TestHnswIndexFromItsFilesTakenIn(IndexContract):
+    """The same where the graph is soon copied into memory."""
+
+    tolerance = 0.01
+
+    @pytest.fixture
+    def make(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("occasion.indexes.hnsw.BESIDE", 40)
+        return lambda dim: opened(dim, tmp_path, precision="int8")
+
+
 def recall_at_10(index, exact, queries):
     return np.mean([len(set(index.search(q, 10).keys) & set(exact.search(q, 10).keys)) / 10 for q in queries])
 
@@ -346,3 +373,69 @@ trees = lightgbm.train({"objective": "binary", "verbosity": -1}, lightgbm.Datase
 assert trees.feature_name()[11] == "Column_11", trees.feature_name()
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("beside", [0, 200, 5000])
+def test_what_comes_and_goes_beside_the_files_is_as_if_it_were_in_the_graph(tmp_path, monkeypatch, beside):
+    """Whether it stays beside it (5000), is taken in half way (200), or at once (0)."""
+    vectors = clustered(6000, 32, 100)
+    index, exact = HnswIndex(32), ExactIndex(32)
+    for at in (index, exact):
+        at.add(np.arange(5000, dtype=np.int32), np.concatenate([vectors[:4000], vectors[:1000]]))
+    index.save(tmp_path)
+    monkeypatch.setattr("occasion.indexes.hnsw.BESIDE", beside)
+    index = HnswIndex.open(tmp_path)
+    queries = vectors[::151]
+    for step in range(10):
+        new = np.arange(6000 + step * 20, 6020 + step * 20, dtype=np.int32)
+        changed = np.arange(step * 30, step * 30 + 15, dtype=np.int32)
+        for at in (index, exact):
+            at.add(new, vectors[5000 + step * 20 : 5020 + step * 20])
+            at.add(changed, vectors[4000 + step * 15 : 4015 + step * 15])
+            at.remove(np.arange(4000 + step * 7, 4005 + step * 7, dtype=np.int32))
+        assert len(index) == len(exact)
+        assert recall_at_10(index, exact, queries) >= 0.95
+    asked = np.arange(7000, dtype=np.int32)
+    assert np.allclose(index.vectors(asked), exact.vectors(asked))
+    assert np.allclose(index.score(queries[0], asked), exact.score(queries[0], asked), atol=1e-6)
+    index.save(tmp_path)
+    again = HnswIndex.open(tmp_path)
+    assert np.allclose(again.vectors(asked), exact.vectors(asked))
+    assert recall_at_10(again, exact, queries) >= 0.95
+
+
+def test_the_files_stay_as_they_are_until_they_are_written_anew(tmp_path):
+    index = HnswIndex(32)
+    index.add(np.arange(9000, dtype=np.int32), clustered(9000, 32, 50))
+    index.save(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    one, two = HnswIndex.open(tmp_path), HnswIndex.open(tmp_path)
+    one.remove(np.arange(0, 9000, 10, dtype=np.int32))
+    one.add(np.array([9001], np.int32), unit_rows(1, 32))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert (len(one), len(two)) == (8101, 9000)
+    assert two.vectors(np.array([0], np.int32)).any()
+
+
+def test_the_same_vector_again_changes_nothing():
+    index, rows = HnswIndex(32), clustered(500, 32, 10)
+    for precision in ("float32", "int8"):
+        index = HnswIndex(32, precision=precision)
+        index.add(np.arange(500, dtype=np.int32), rows)
+        unsaved = index.unsaved
+        index.add(np.arange(100, 200, dtype=np.int32), rows[100:200])
+        assert (index.unsaved, index.nodes) == (unsaved, 500)
+
+
+def test_a_search_that_is_remembered_sees_what_came_and_went():
+    rows = clustered(4000, 32, 100)
+    index, exact = HnswIndex(32), ExactIndex(32)
+    for at in (index, exact):
+        at.add(np.arange(3000, dtype=np.int32), rows[:3000])
+    for step in range(20):
+        for _ in range(3):
+            assert recall_at_10(index, exact, rows[:2000:500]) >= 0.95
+        for at in (index, exact):
+            at.remove(exact.search(rows[0], 2).keys)
+            at.add(np.array([3000 + step], np.int32), rows[500:501])
+        assert 3000 + step in index.search(rows[500], 30).keys

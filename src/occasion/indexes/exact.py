@@ -43,6 +43,11 @@ class ExactIndex:
         """Return the number of keys."""
         return len(self._vectors)
 
+    def keys(self) -> Keys:
+        """Return the keys (n,), in no particular order."""
+        with self._lock:
+            return self._vectors.keys.copy()
+
     def add(self, keys: Keys, vectors: Floats) -> None:
         """Add or replace vectors (n, dim); of several rows of one key the last counts.
 

@@ -5,6 +5,10 @@ memory, and the search needs direction alone. Where a few directions hold most o
 (`occasion.indexes.projection`). What it finds is scored again from the index's own vectors, so a score is the inner product of
 those vectors, not of the graph's.
 
+An index that was opened from files reads them where they lie: processes share their pages, and only what a search touches is in
+memory. Such a graph cannot be changed, so what comes and goes is kept beside it, up to `BESIDE` keys; of more, it is copied into
+memory and they get their place in it.
+
 Reference: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical Navigable
 Small World graphs", IEEE TPAMI 2020.
 """
@@ -20,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from occasion.indexes.exact import ExactIndex
 from occasion.indexes.files import read_state, write_state
 from occasion.indexes.matrix import Precision, VectorMatrix, narrowed
 from occasion.indexes.projection import fitted, whole
@@ -27,6 +32,7 @@ from occasion.indexes.scoring import best, checked, checked_query
 from occasion.indexes.twins import Twins
 from occasion.keyed import is_allowed
 from occasion.protocols import CandidateScores
+from occasion.remembered import Remembered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +44,10 @@ if TYPE_CHECKING:
 __all__ = ["HnswIndex"]
 
 KIND = "hnsw-2"
+READ_BELOW = 1 << 20
+"""Bytes of a file of which pages are not worth sharing."""
+BESIDE = 1024
+"""Keys that come or go beside a graph that is read from its file: a pass over so many vectors costs a tenth of a millisecond."""
 FETCH_MORE, FETCH_LEAST = 1.5, 10
 """The graph is asked for this many times what is wanted, and so many more: whole numbers blur the order a little."""
 FETCH_PROJECTED, LEAST_PROJECTED = 1.6, 40
@@ -86,7 +96,10 @@ class HnswIndex:
         self._basis = whole(dim)
         self._twins = Twins()
         self._zeros: set[int] = set()
+        self._beside: ExactIndex | None = None  # while the graph is read from its file
+        self._gone: list[int] = []  # keys that have left such a graph
         self._blank: Keys | None = None
+        self._met: Remembered[Keys] = Remembered()
         self._lock = threading.RLock()
         self.unsaved = 0
         """Keys added, replaced or removed since the index was last saved or opened."""
@@ -95,7 +108,7 @@ class HnswIndex:
 
     def __len__(self) -> int:
         """Return the number of keys."""
-        return len(self._vectors)
+        return len(self._vectors) + (0 if self._beside is None else len(self._beside))
 
     @property
     def nodes(self) -> int:
@@ -111,27 +124,79 @@ class HnswIndex:
         VectorIndexError
             For other shapes, negative keys, or values that are not finite.
         """
+        keys, vectors = checked(keys, vectors, self.dim)
         with self._lock:
-            # First, as the vectors held tell what the graph holds.
-            keys, vectors = checked(keys, vectors, self.dim)
-            self._unlink(keys[self._vectors.rows(keys) >= 0])
-            self._vectors.add(keys, vectors)
-            filled = np.any(vectors, axis=1)
-            # A zero vector has no direction, so no place in the graph; `search` looks for those by themselves.
-            self._zeros.update(keys[~filled].tolist())
-            self._link(keys[filled])
-            self._blank = None
-            self.unsaved += len(keys)
+            new = ~self._unchanged(keys, vectors)
+            if not new.any():
+                return
+            keys, vectors = keys[new], vectors[new]
+            if self._beside is not None and not self._room_beside(len(keys)):
+                self._take_in()
+            if self._beside is None:
+                self._place(keys, vectors)
+            else:
+                self._take_out(keys)
+                self._beside.add(keys, vectors)
+            self._changed(len(keys))
+
+    def _unchanged(self, keys: Keys, vectors: Floats) -> NDArray[np.bool_]:
+        """Return which keys (n,) have these very vectors already: a new price changes no text."""
+        rows = self._vectors.rows(keys)
+        known = np.flatnonzero(rows >= 0)
+        out = np.zeros(len(keys), np.bool_)
+        out[known] = self._vectors.holds(rows[known], vectors[known])
+        return out
+
+    def _place(self, keys: Keys, vectors: Floats) -> None:
+        """Give distinct keys a row and a place in the graph."""
+        # First, as the vectors held tell what the graph holds.
+        self._unlink(keys[self._vectors.rows(keys) >= 0])
+        self._vectors.add(keys, vectors)
+        filled = np.any(vectors, axis=1)
+        # A zero vector has no direction, so no place in the graph; `search` looks for those by themselves.
+        self._zeros.update(keys[~filled].tolist())
+        self._link(keys[filled])
 
     def remove(self, keys: Keys) -> None:
         """Remove keys; unknown keys are ignored."""
         with self._lock:
-            keys = np.unique(keys)
-            keys = keys[self._vectors.rows(keys) >= 0].astype(np.int32)
-            self._unlink(keys)
-            self._vectors.remove(keys)
-            self._blank = None
-            self.unsaved += len(keys)
+            keys = np.unique(keys).astype(np.int32)
+            if self._beside is not None and not self._room_beside(len(keys)):
+                self._take_in()
+            if self._beside is None:
+                keys = keys[self._vectors.rows(keys) >= 0]
+                self._unlink(keys)
+                self._vectors.remove(keys)
+            else:
+                self._beside.remove(keys)
+                self._take_out(keys)
+            self._changed(len(keys))
+
+    # -- beside a graph that is read from its file ----------------------------------------------------------------------
+    def _room_beside(self, count: int) -> bool:
+        return (0 if self._beside is None else len(self._beside)) + len(self._gone) + count <= BESIDE
+
+    def _take_out(self, keys: Keys) -> None:
+        """Let keys leave: their rows go, their nodes stay and are passed over."""
+        self._gone += self._vectors.remove(keys).tolist()
+
+    def _take_in(self) -> None:
+        """Copy the graph into memory, and give what came and went beside it its place."""
+        if self._beside is None:
+            return
+        beside, gone = self._beside, np.array(self._gone, np.int32)
+        self._graph, self._beside, self._gone = self._graph.copy(), None, []
+        self._met.clear()
+        self._unlink(gone)
+        keys = beside.keys()
+        if len(keys):
+            self._place(keys, beside.vectors(keys))
+
+    def _changed(self, count: int) -> None:
+        self._blank = None
+        if self._beside is None:
+            self._met.clear()
+        self.unsaved += count
 
     def _link(self, keys: Keys) -> None:
         """Give keys with a vector held and not zero their place in the graph."""
@@ -185,7 +250,11 @@ class HnswIndex:
         vector = checked_query(vector, self.dim)
         with self._lock:
             rows = self._near(vector, k, allowed)
-            return best(self._vectors.keys[rows], self._vectors.inner(rows, vector), max(k, 0))
+            keys, scores = self._vectors.keys[rows], self._vectors.inner(rows, vector)
+            if self._beside is not None and len(self._beside):
+                late = self._beside.search(vector, k, allowed)
+                keys, scores = np.concatenate([keys, late.keys]), np.concatenate([scores, late.scores])
+            return best(keys, scores, max(k, 0))
 
     def _near(self, vector: Floats, k: int, allowed: NDArray[np.bool_] | None) -> Rows:
         """Return rows that hold about the k best allowed ones."""
@@ -197,12 +266,23 @@ class HnswIndex:
         fetch = int(more * max(k, 0) * n / max(count, 1)) + least
         codes = self._projected(vector[None])[0]
         while fetch * COST_FETCHED < count * COST_SCORED and codes.any():
-            found = self._graph.search(codes, fetch, threads=1).keys.astype(np.int32)
-            found = self._twins.expand(found, k, allowed)
-            if len(found) >= k:
-                return self._vectors.rows(np.concatenate([found, self._blank_keys(k, allowed)]))
+            found = self._twins.expand(self._nodes(codes, fetch), k + len(self._gone), allowed)
+            rows = self._vectors.rows(found)
+            if self._gone:
+                rows = rows[rows >= 0]
+            if len(rows) >= k:
+                blank = self._vectors.rows(self._blank_keys(k, allowed))
+                return np.concatenate([rows, blank]) if len(blank) else rows
             fetch *= 4
         return self._vectors.near(vector, k, self._allowed_rows(allowed))
+
+    def _nodes(self, codes: NDArray[np.int8], fetch: int) -> Keys:
+        """Return the nodes (fetch,) of the graph nearest to a query, best first."""
+
+        def searched() -> Keys:
+            return np.asarray(self._graph.search(codes, fetch, threads=1).keys, np.int32)
+
+        return self._met.get((codes.tobytes(), fetch), searched)
 
     def _allowed_rows(self, allowed: NDArray[np.bool_] | None) -> Rows | None:
         if allowed is None:
@@ -219,7 +299,7 @@ class HnswIndex:
     def _blank_keys(self, k: int, allowed: NDArray[np.bool_] | None) -> Keys:
         """Return the k lowest allowed keys of zero vectors, which the graph does not hold."""
         if self._blank is None:
-            self._blank = np.array(sorted(self._zeros), np.int32)
+            self._blank = np.array(sorted(self._zeros.difference(self._gone)), np.int32)
         keys = self._blank if allowed is None else self._blank[is_allowed(self._blank, allowed)]
         return keys[:k]
 
@@ -227,12 +307,18 @@ class HnswIndex:
         """Return inner products (n,) of one vector (dim,) with those of keys, the same as `search` gives; 0 for unknown ones."""
         vector = checked_query(vector, self.dim)
         with self._lock:
-            return self._vectors.inner(self._vectors.rows(keys), vector)
+            scores = self._vectors.inner(self._vectors.rows(keys), vector)
+            if self._beside is not None and len(self._beside):
+                scores += self._beside.score(vector, keys)
+            return scores
 
     def vectors(self, keys: Keys) -> Floats:
         """Return the vectors (n, dim) of keys as float32; zeros for unknown ones."""
         with self._lock:
-            return self._vectors.vectors(keys)
+            vectors = self._vectors.vectors(keys)
+            if self._beside is not None and len(self._beside):
+                vectors += self._beside.vectors(keys)
+            return vectors
 
     # -- files ----------------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
@@ -244,7 +330,9 @@ class HnswIndex:
             Where the folder cannot be written.
         """
         with self._lock:
-            arrays = self._vectors.arrays() | self._twins.arrays() | {"basis": self._basis}
+            self._take_in()
+            arrays = self._vectors.arrays() | self._twins.arrays()
+            arrays |= {"basis": self._basis, "zeros": np.array(sorted(self._zeros), np.int32)}
             writers = {f"{name}.npy": partial(_write_array, array=array) for name, array in arrays.items()}
             writers["graph.usearch"] = self._graph.save
             about = {
@@ -268,7 +356,7 @@ class HnswIndex:
         with read_state(folder) as (about, paths):
             if about["kind"] != KIND:
                 raise ValueError(f"it is of the kind {about['kind']!r}")
-            arrays = {name: np.load(path, allow_pickle=False) for name, path in paths.items() if name.endswith(".npy")}
+            arrays = {name: _read_array(path) for name, path in paths.items() if name.endswith(".npy")}
             matrix = VectorMatrix.restore(**{name: arrays[f"{name}.npy"] for name in ("keys", "scale", "matrix")})
             twins = Twins.restore(**{name: arrays[f"{name}.npy"] for name in ("first", "hashes", "hints")})
             options = {"connectivity": about["connectivity"], "expansion": about["expansion"]}
@@ -276,8 +364,11 @@ class HnswIndex:
             index._vectors, index._twins, index._basis = matrix, twins, arrays["basis.npy"]
             if index._basis.size:
                 index._graph = _new_graph(index._basis.shape[1], *options.values())
-            index._graph.load(paths["graph.usearch"])
-            index._zeros, index.kept_in = set(matrix.keys[matrix.zeros()].tolist()), folder
+            index._graph.view(paths["graph.usearch"])
+            index._beside = ExactIndex(about["dim"])
+            # Older files do not say which they are; looking for it reads the whole matrix.
+            zeros = arrays["zeros.npy"] if "zeros.npy" in arrays else matrix.keys[matrix.zeros()]
+            index._zeros, index.kept_in = set(zeros.tolist()), folder
             if len(index._graph) != twins.nodes() or matrix.dim != about["dim"]:
                 raise ValueError("graph and vectors do not belong together")
         return index
@@ -311,6 +402,12 @@ def _load_lightgbm() -> None:
         ctypes.CDLL(str(found[0]))
     except (IndexError, OSError):
         import lightgbm  # noqa: F401
+
+
+def _read_array(path: Path) -> NDArray[Any]:
+    """Return an array where it lies in its file; what is written to it stays in this process. A small one is read."""
+    large = path.stat().st_size > READ_BELOW
+    return np.asarray(np.load(path, mmap_mode="c" if large else None, allow_pickle=False))
 
 
 def _write_array(path: Path, *, array: NDArray[np.generic]) -> None:

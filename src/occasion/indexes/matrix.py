@@ -132,6 +132,13 @@ class VectorMatrix:
         out[known] = self.inner(rows[known], vector)
         return out
 
+    def holds(self, rows: Rows, vectors: Floats) -> NDArray[np.bool_]:
+        """Return which of known rows (n,) hold just these vectors (n, dim)."""
+        if self.precision == "float32":
+            return np.asarray(np.all(self._matrix[rows] == vectors, axis=1))
+        values, scale = narrowed(vectors)
+        return np.asarray(np.all(self._matrix[rows] == values, axis=1) & (self._scale[rows] == scale))
+
     def zeros(self) -> NDArray[np.bool_]:
         """Return which rows (n,) are zero vectors."""
         return np.asarray(~np.any(self._matrix[: self._n], axis=1))
