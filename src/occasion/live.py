@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from occasion.catalogue import Catalogue
 from occasion.context import ContextExtractor
@@ -49,12 +50,16 @@ MEAN_SAMPLE = 20_000
 """Items whose vectors make the catalogue mean."""
 CATCH_UP = 20_000
 """Up to this many new events are counted one by one; more of them and the whole log is counted again."""
+COUNT_AGAIN, COUNT_AGAIN_SHARE = 50_000, 0.25
+"""After so many events counted one by one, and such a share of all, the whole log is counted again, aside."""
 TITLES = 100_000
 """Titles kept at hand (10 MB): of the first items, then of those that were named in answers."""
 SAVE_AFTER = 2048
 """New or changed items after which a large index is written again; fewer are added anew from cached vectors at the next start."""
 TRAIL, TRAILS = 32, 20_000
 """Newest items kept of a person, and of how many people, to count their next events with."""
+COUNTING_SECONDS = 600.0
+"""Longest wait for another process that counts the log."""
 AGAIN_SECONDS = 5.0
 """After the encoder failed for new items, until they are tried again."""
 RECOUNT_AT_ONCE = 50_000
@@ -291,16 +296,22 @@ class LiveState:
             self._count_all()
         else:
             self._count_new()
+            if self.until is None and self.statistics.late > max(COUNT_AGAIN, COUNT_AGAIN_SHARE * self.statistics.events):
+                self._count_beside_answers(self.statistics.cursor - self.statistics.late // 2)
 
     def _same_settings(self, loaded: Statistics) -> Statistics:
         _, seq, withdrawals = self.store.cursor()
-        mine = self.statistics
-        counted = loaded.half_life, loaded.weights, loaded.basis
-        if counted != (mine.half_life, mine.weights, self._basis(withdrawals)) or loaded.cursor > seq:
+        if not self._may_be_taken(loaded, withdrawals) or loaded.cursor > seq:
             # What was withdrawn since may be among them.
             Statistics.discard(self.folder)
             return self.statistics
         return loaded
+
+    def _may_be_taken(self, loaded: Statistics, withdrawals: int) -> bool:
+        """Return whether counts are of these settings, and without what was withdrawn."""
+        mine = self.statistics
+        counted = loaded.half_life, loaded.weights, loaded.basis
+        return counted == (mine.half_life, mine.weights, self._basis(withdrawals))
 
     def _basis(self, withdrawals: int) -> str:
         return f"{withdrawals} {'all' if self.trained is None or self.trained.default else 'some'}"
@@ -309,8 +320,12 @@ class LiveState:
         # Swap the content, not the object: sources hold a reference to it.
         self.statistics.replace(self._counted(self.contexts))
 
-    def _counted(self, contexts: Sequence[StoredContext]) -> Statistics:
-        """Return counts over the whole log, and keep them on the disk where they took long."""
+    def _counted(self, contexts: Sequence[StoredContext], *, beside: bool = False) -> Statistics:
+        """Return counts over the whole log, and keep them on the disk where they took long.
+
+        What reads contexts remembers which list it read and the codes it gave, so a thread `beside` answers has its own.
+        """
+        extractor = ContextExtractor(self.settings) if beside else self.extractor
         _, _, withdrawals = self.store.cursor()
         batches = []
         total = self.store.counts()["events"]
@@ -322,7 +337,7 @@ class LiveState:
                 self.progress("events", done, total)
         columns = joined(batches)
         fresh = Statistics(self.settings.half_life_days, self.settings.weights)
-        fresh.build(columns, len(self.catalogue), self.extractor.event_signals(columns, contexts))
+        fresh.build(columns, len(self.catalogue), extractor.event_signals(columns, contexts))
         fresh.basis = self._basis(withdrawals)
         if self.until is None and len(columns.seq) > 1000:
             with contextlib.suppress(OSError):
@@ -339,21 +354,40 @@ class LiveState:
         if cursor[1] <= RECOUNT_AT_ONCE or self.until is not None:
             self.contexts = list(self.store.contexts())
             self._count_all()
-        elif self._counting is None or not self._counting.is_alive():
-            self._counting = threading.Thread(target=self._count_aside, name="occasion-recount", daemon=True)
+        else:
+            self._count_beside_answers(cursor[1] - CATCH_UP // 2)
+
+    def _count_beside_answers(self, least: int) -> None:
+        """Count the whole log, up to event `least` at least, in a thread of its own; the next answer after its end takes over."""
+        if self._fresh is None and (self._counting is None or not self._counting.is_alive()):
+            self._counting = threading.Thread(target=self._count_aside, args=(least,), name="occasion-recount", daemon=True)
             self._counting.start()
 
-    def _count_aside(self) -> None:
+    def _count_aside(self, least: int) -> None:
         # The store may be closed meanwhile; then nothing is lost, the next start counts.
         with contextlib.suppress(StoreError):
             contexts = list(self.store.contexts())
-            self._fresh = self._counted(contexts), contexts
+            self._fresh = self._counted_once(contexts, least), contexts
+
+    def _counted_once(self, contexts: Sequence[StoredContext], least: int) -> Statistics:
+        """Return counts over the log, those of another process where it has just counted: processes wait for each other."""
+        with contextlib.suppress(OSError, Timeout), FileLock(self.folder / "counting.lock", timeout=COUNTING_SECONDS):
+            with contextlib.suppress(ModelError):
+                found = Statistics.load(self.folder)
+                _, seq, withdrawals = self.store.cursor()
+                if self._may_be_taken(found, withdrawals) and least <= found.cursor <= seq:
+                    return found
+            return self._counted(contexts, beside=True)
+        return self._counted(contexts, beside=True)
 
     def _take_fresh(self) -> None:
         if self._fresh is None:
             return
-        statistics, self.contexts = self._fresh
+        statistics, contexts = self._fresh
         self._fresh = None
+        if statistics.basis != self.statistics.basis:
+            # Words may be gone from them; else the list at hand, all of it read already, will do.
+            self.contexts = contexts
         self.statistics.replace(statistics)
         self._trails.clear()
         if statistics.basis == self._basis(self.store.cursor()[2]):
@@ -415,6 +449,11 @@ class LiveState:
                 self._titles = {k: t for k, t in self._titles.items() if k in keys}
             self._titles |= {k: found[i].title if i in found else i for k, i in ids.items()}
         return [self._titles[k] for k in keys]
+
+    def some_titles(self, most: int = 2000) -> list[str]:
+        """Return titles at hand, spread evenly over them."""
+        titles = list(self._titles.values())
+        return titles[:: max(1, -(-len(titles) // most))]
 
     def vectors(self, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the centred unit vectors (n, dim) of keys; zero where an item has none."""

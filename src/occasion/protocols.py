@@ -30,6 +30,7 @@ __all__ = [
     "Encoder",
     "EventBatch",
     "EventColumns",
+    "ExpectantEncoder",
     "Index",
     "Moment",
     "Policy",
@@ -275,6 +276,14 @@ class Encoder(Protocol):
 
     def encode(self, texts: Sequence[str], *, role: Literal["query", "item"] = "item", progress: Progress | None = None) -> Floats:
         """Return unit vectors (n, dim). An empty text gives a zero vector. Order and batch size change nothing beyond 1e-5."""
+
+
+@runtime_checkable
+class ExpectantEncoder(Encoder, Protocol):
+    """An encoder that can get ready for words before they come, so that the first sentences with them take no longer."""
+
+    def expect(self, texts: Sequence[str]) -> None:
+        """Get ready for sentences with the words of these texts; changes no vector."""
 
 
 @runtime_checkable

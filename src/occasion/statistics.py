@@ -234,6 +234,8 @@ class Statistics:
         self.basis = ""
         """What was left out when all was counted: counts of another basis hold what was withdrawn since."""
         self.events = 0
+        self.late = 0
+        """Events that were counted one by one since the last full count: they cost more memory and time than those in it."""
         self.repeats = 0
         self.ratings: tuple[float, float] | None = None
         self.reference = 0.0
@@ -279,6 +281,7 @@ class Statistics:
             if len(codes[1]) <= MAX_VALUES
         }
         self.mass = float(self.count.sum())
+        self.late = 0
         self._late.clear()
         self._given.clear()
         self._together.clear()
@@ -321,6 +324,7 @@ class Statistics:
                 self._pair(key, trail)
                 trail.append(key)
         self.events += len(counted)
+        self.late += len(columns.seq)
         self._signalled(signals, np.array(counted, np.int64), columns.item, weight)
         if len(columns.seq):
             self.cursor = int(columns.seq[-1])

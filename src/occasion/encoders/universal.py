@@ -90,6 +90,13 @@ class UniversalEncoder:
             encode = model.encode if len(texts) != 1 else self._one
             return encode_filled(clean(texts, self.LIMIT), self.dim, encode, batch=self.batch, progress=progress)
 
+    def expect(self, texts: Sequence[str]) -> None:
+        """Work out what the most frequent word pieces of these texts bring along (.2 s for 2,000 titles); changes no vector."""
+        self._loaded()
+        if self._windowed is not None:
+            with self._threads.held():
+                self._windowed.expect(texts)
+
     def _one(self, texts: list[str]) -> NDArray[np.float32]:
         """Return the vector (1, 512) of one text: requests bring them one by one."""
         vector = None if self._windowed is None else self._windowed.encode(texts[0])

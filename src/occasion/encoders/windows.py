@@ -10,6 +10,8 @@ in narrow slices of their columns: a product that small is not rearranged in mem
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +83,15 @@ class WindowedModel:
             own = projected[:, branch * WIDTH : (branch + 1) * WIDTH]
             features[:, out] = self._convolved(branch, own, products[branch])
         return self._closed(features)
+
+    def expect(self, texts: Sequence[str]) -> None:
+        """Work out the pieces that are most frequent in texts, so many that half of the room is left for others."""
+        counts = Counter(piece for text in texts for piece in self._words.encode(text))
+        wanted = [piece for piece, _ in counts.most_common(PIECES // 2)]
+        for start in range(0, len(wanted), LONGEST):
+            # In portions: a sentence that comes meanwhile waits for one of them at most.
+            with self._lock:
+                self._places(wanted[start : start + LONGEST])
 
     # -- what a piece brings along --------------------------------------------------------------------------------------
     def _places(self, pieces: list[int]) -> list[int]:

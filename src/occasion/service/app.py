@@ -112,6 +112,8 @@ async def _warm(service: Service, warm: bool) -> None:
         else:
             service.ready.set()
             logger.info("ready")
+            if warm:
+                await asyncio.to_thread(service.tenants.get(DEFAULT_TENANT).recommender.expect_words)
             return
         finally:
             service.settled.set()

