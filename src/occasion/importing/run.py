@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from occasion.data import Item, Slate, User, content_hash
 from occasion.errors import DataError
+from occasion.importing.batches import begin_batch, end_batch
 from occasion.importing.chunks import Chunk
 from occasion.importing.columnwise import EventRows
 from occasion.importing.described import RowFault, rows_to_values
@@ -99,10 +100,13 @@ def import_files(
         rejected = _Rejects(rejects, summary, guard)
         sources = options.sources(files)
         run = _Run(None if validate_only else store, options, summary, rejected)
+        before = 0 if run.store is None else begin_batch(run.store)
         run.progress = _Steps(progress, [source for source, _ in sources])
         for source, plan in sources:
             summary.plans.append(run.take(source, plan))
         run.finish()
+        if run.store is not None:
+            end_batch(run.store, before, resumed=summary.resumed > 0)
     summary.seconds = time.perf_counter() - started
     return summary
 
@@ -153,7 +157,7 @@ class _Run:
     progress: _Steps
 
     def __init__(self, store: Store | None, options: Options, summary: ImportSummary, rejects: _Rejects) -> None:
-        self._store, self._options, self._summary, self._rejects = store, options, summary, rejects
+        self.store, self._options, self._summary, self._rejects = store, options, summary, rejects
         self._states: list[str] = []
 
     def take(self, source: Source, plan: FilePlan) -> FilePlan:
@@ -175,11 +179,11 @@ class _Run:
     def finish(self) -> None:
         """Forget the places reached: the import is over."""
         for state in self._states:
-            if self._store is not None:
-                self._store.put_state(state, None)
+            if self.store is not None:
+                self.store.put_state(state, None)
 
     def _resume(self, state: str, counts: ImportSummary) -> dict[str, Any]:
-        kept = self._store.get_state(state) if self._store is not None else None
+        kept = self.store.get_state(state) if self.store is not None else None
         if kept is None:
             return {"position": 0, "line": 1, "done": False}
         self._states.append(state)
@@ -193,12 +197,12 @@ class _Run:
         return place
 
     def _mark(self, state: str, position: int, line: int, counts: ImportSummary, *, done: bool = False) -> None:
-        if self._store is None:
+        if self.store is None:
             return
         if state not in self._states:
             self._states.append(state)
         place = {"position": position, "line": line, "done": done, **counts.counts()}
-        self._store.put_state(state, json.dumps(place))
+        self.store.put_state(state, json.dumps(place))
 
     def _chunk(self, source: Source, plan: FilePlan, chunk: Chunk, counts: ImportSummary) -> None:
         """Import one chunk and count its rows."""
@@ -222,9 +226,9 @@ class _Run:
         events = EventRows(frame, plan, self._options.zone, faults)
         valid = len(events.batch.id)
         owned: OwnedFaults = [(fault, events.owner(fault[0])) for fault in events.faults]
-        if self._store is None:
+        if self.store is None:
             return 0, 0, owned
-        new = self._store.append_columns(events.batch) if valid else 0
+        new = self.store.append_columns(events.batch) if valid else 0
         return new, valid - new, owned
 
     def _values(self, plan: FilePlan, chunk: Chunk) -> tuple[int, int, OwnedFaults]:
@@ -234,9 +238,9 @@ class _Run:
             faults += [((row, v.column, v.value, v.reason), v.who) for row, v in some if isinstance(v, RowFault)]
             values = [v for _, v in some if not isinstance(v, RowFault)]
             valid += len(values)
-            if self._store is not None and values:
-                new += self._put(self._store, plan.kind, values)
-        return new, valid - new if self._store is not None else 0, faults
+            if self.store is not None and values:
+                new += self._put(self.store, plan.kind, values)
+        return new, valid - new if self.store is not None else 0, faults
 
     @staticmethod
     def _put(store: Store, kind: str, values: Sequence[Item | User | Slate]) -> int:

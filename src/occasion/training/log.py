@@ -14,6 +14,7 @@ import numpy as np
 
 from occasion.data import Item
 from occasion.errors import DataError
+from occasion.importing.batches import batch_numbers, noted_batches
 from occasion.keyed import joined, taken
 from occasion.learning.dataset import Dataset
 from occasion.privacy.choices import Choices
@@ -47,7 +48,7 @@ class LearningLog:
     columns : EventColumns
         The whole log.
     frame : polars.DataFrame
-        The liked events, with their number ``seq``.
+        The liked events, with their number ``seq`` and that of the import they came with, ``batch``.
     data : Dataset
         Items by store key, and the liked events.
     shift : float
@@ -98,6 +99,7 @@ def read_log(recommender: Recommender) -> LearningLog:
     kept = taken(columns, liked)
     shift = _shift(kept, recommender.settings.time_zone)
     frame = event_frame(kept, recommender, shift)
+    frame = frame.with_columns(batch=batch_numbers(noted_batches(recommender.store), kept.seq))
     return LearningLog(
         columns=columns,
         frame=frame,
