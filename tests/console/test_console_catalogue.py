@@ -103,6 +103,17 @@ def test_the_map_shows_and_the_lasso_picks(tab):
     tab.until(lambda: tab.script("return theMap.hidden.size") == 1, "a group hidden")
 
 
+def test_drawn_anew_the_map_is_one_and_new(tab):
+    tab.open("/catalogue?view=map")
+    tab.one("canvas[data-shows='1']")
+    tab.script("window.before = theMap")
+    tab.click("button.redraw")
+    tab.one("canvas[data-shows='2']")
+    assert tab.script("return window.before === theMap"), "two maps on one canvas would both listen"
+    assert tab.script("return [...document.querySelectorAll('.keys i')].every(i => i.style.background)")
+    assert tab.script("return theMap.x.length") == 21
+
+
 def test_a_hundred_thousand_points_stay_fluid(tab):
     tab.open("/catalogue?view=map")
     tab.one("canvas[data-ready]")

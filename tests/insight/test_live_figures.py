@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from occasion import Context, Event, Settings
 from occasion.data import Slate, SlateEntry
+from occasion.insight import traffic as traffic_module
 from occasion.insight.alerts import alerts
 from occasion.insight.drift import halves, signal_drift, vector_drift
 from occasion.insight.traffic import Served, Traffic, chosen
@@ -18,6 +21,7 @@ from occasion.insight.uses import arms, compare_arms, series, totals
 from occasion.people import Consent
 from occasion.privacy.guarded import open_guarded
 from occasion.scenarios import Scenario
+from occasion.service.watching import Watched
 
 T0 = 1_790_000_000.0
 EVERYBODY = ("personalise", "train", "analyse")
@@ -79,6 +83,84 @@ def test_traffic_follows_answers_events_and_choices(store) -> None:
     store.put_consents([Consent(purpose="analyse", granted=False, at=T0, user="u1")])
     assert not any(one.who == "u1" for one in traffic.refresh())
     assert {one.id for one in Traffic(store, EVERYBODY).refresh()} == {one.id for one in traffic.refresh()}
+
+
+def test_after_an_import_the_last_events_alone_are_looked_at(store, monkeypatch) -> None:
+    monkeypatch.setattr(traffic_module, "EVENTS", 50)
+    read: list[int] = []
+
+    class Told:
+        def __getattr__(self, name):
+            return getattr(store, name)
+
+        def read_events(self, after: int = 0):
+            for one in store.read_events(after):
+                read.append(1)
+                yield one
+
+    traffic = Traffic(Told(), EVERYBODY)
+    for n in range(3):
+        store.put_slate(answer(n))
+    traffic.refresh()
+    store.append([Event(user=f"w{n}", item="a", type="click", at=T0, id=f"w{n}") for n in range(400)])
+    store.append([Event(user="u2", item="a", type="click", slate="s2", at=T0, id="last")])
+    assert [chosen(one) for one in traffic.refresh()] == [False, False, True]
+    assert len(read) == 50
+    traffic.refresh()
+    assert len(read) == 50
+
+
+def test_answers_of_those_who_left_are_not_held(store) -> None:
+    traffic = Traffic(store, EVERYBODY)
+    for n in range(4):
+        store.put_slate(answer(n))
+    _, state = traffic.looked()
+    assert traffic.looked()[1] == state
+    traffic.forget()
+    assert len(traffic) == 4, "nobody left"
+    store.erase("u1")
+    traffic.forget()
+    assert len(traffic) == 0
+    held, after = traffic.looked()
+    assert [one.who for one in held] == ["u0", "u2", "u3"]
+    assert after != state
+
+
+def test_comparing_many_people_takes_little_memory() -> None:
+    answers = [served(n, took=n % 3 == 0, policy="a" if n % 2 else "b") for n in range(8000)]
+    for n, one in enumerate(answers):
+        one.who = f"w{n}"
+    tracemalloc.start()
+    try:
+        made = compare_arms(answers, "policy", "a", "b")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert made is not None
+    assert made.low < 0 < made.high
+    assert peak < 60e6, "draws of 1,600 by 4,000 at once would take 150 MB"
+
+
+def test_two_arms_alike_do_not_differ_for_sure() -> None:
+    answers = [served(n, took=n % 4 < 2, policy="a" if n % 2 else "b") for n in range(400)]
+    made = compare_arms(answers, "policy", "a", "b")
+    assert made.difference == 0.0
+    assert made.low < 0 < made.high, "both are drawn each for itself"
+    assert made.p > 0.5
+
+
+def test_figures_are_worked_out_once_for_all_who_look() -> None:
+    answers = [served(n, took=n % 4 == 0) for n in range(400)]
+    watched = Watched()
+    first = watched.figures(answers, "one", 10)
+    assert watched.figures(answers, "one", 10) is first
+    end = time.monotonic() + 20
+    while watched.figures(answers, "two", 10) is first and time.monotonic() < end:
+        time.sleep(0.01)
+    second = watched.figures(answers, "two", 10)
+    assert second is not first
+    watched.forget()
+    assert watched.figures(answers, "two", 10) is not second
 
 
 def test_rates_are_of_answers_and_intervals_hold_them() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 
 import numpy as np
 import pytest
-from service_shop import ITEMS
+from service_shop import ITEMS, bearer
+
+from occasion.insight.atlas import Atlas, load, save
 
 
 @pytest.fixture
@@ -62,6 +65,119 @@ def test_an_item_is_hidden_pinned_boosted_and_let_go(http):
     assert http.post("/v1/scenario-changes/undo", json={"change": changes[0]["seq"]}).status_code == 200
     assert http.get("/v1/catalogue/item", params={"id": ".."}).json()["steering"] == {}
     assert http.post("/v1/catalogue/steer", json={"item": "nowhere", "hide": True}).status_code == 404
+
+
+def map_when(http, state, **more):
+    """Return the map once it stands so."""
+    end = time.monotonic() + 30
+    while (found := http.get("/v1/catalogue/map", params=more).json())["state"] != state and time.monotonic() < end:
+        time.sleep(0.02)
+    assert found["state"] == state, found
+    return found
+
+
+def live_of(http):
+    return http.app.state.service.tenants.get("default").recommender.live
+
+
+def test_a_map_that_cannot_be_drawn_says_so_until_it_is_drawn_anew(http, monkeypatch):
+    asked = []
+
+    def broken(keys):
+        asked.append(len(keys))
+        raise ValueError("/secret/place")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(live_of(http), "vectors", broken)
+        failed = map_when(http, "failed")
+        for _ in range(3):
+            assert http.get("/v1/catalogue/map").json() == failed
+        assert "Cure" in failed["trouble"]
+        assert "secret" not in failed["trouble"]
+        assert http.post("/v1/catalogue/map/marks", json={"items": ["chips"]}).json()["state"] == "failed"
+        assert len(asked) == 1, "it is not begun again and again"
+    assert http.get("/v1/catalogue/map", params={"redraw": "true"}).json()["state"] == "drawing"
+    assert map_when(http, "ready")["trouble"] == ""
+    with monkeypatch.context() as patched:
+        patched.setattr(live_of(http), "vectors", broken)
+        assert http.get("/v1/catalogue/map", params={"redraw": "true"}).json()["state"] == "drawing"
+        old = map_when(http, "ready")
+        assert old["ids"], "the old map is still shown"
+        assert "Cure" in old["trouble"]
+
+
+def test_drawn_anew_the_old_map_is_not_taken_for_the_new_one(http):
+    map_when(http, "ready")
+    began = http.get("/v1/catalogue/map", params={"redraw": "true"}).json()
+    assert began["state"] == "drawing"
+    assert began["total"] > 0
+    map_when(http, "ready")
+    service = http.app.state.service
+    key = bearer(service.keys.create("read")[1])
+    assert http.get("/v1/catalogue/map", headers=key).status_code == 200
+    refused = http.get("/v1/catalogue/map", params={"redraw": "true"}, headers=key)
+    assert refused.status_code == 403
+    assert "role write" in refused.json()["error"]["message"]
+    writer = bearer(service.keys.create("write")[1])
+    assert http.get("/v1/catalogue/map", params={"redraw": "true"}, headers=writer).status_code == 200
+
+
+def test_a_drawing_can_be_cancelled(http, monkeypatch):
+    free, inner = threading.Event(), live_of(http).vectors
+
+    def slow(keys):
+        free.wait(20)
+        return inner(keys)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(live_of(http), "vectors", slow)
+        assert http.get("/v1/catalogue/map").json()["state"] == "drawing"
+        threading.Timer(0.3, free.set).start()
+        assert http.delete("/v1/catalogue/map/drawing").status_code == 200
+        assert map_when(http, "cancelled")["trouble"] == ""
+    assert http.get("/v1/catalogue/map").json()["state"] == "cancelled", "it does not begin unasked"
+    assert http.get("/v1/catalogue/map", params={"redraw": "true"}).json()["state"] == "drawing"
+    map_when(http, "ready")
+    assert http.delete("/v1/catalogue/map/drawing").json()["state"] == "ready", "there is nothing to cancel"
+
+
+def test_a_map_of_a_later_catalogue_is_of_another_one(serve, encoder, tmp_path):
+    path = tmp_path / "home" / "derived" / "atlas.npz"
+    keys, places = np.arange(len(ITEMS), dtype=np.int32), np.full((len(ITEMS), 2), 0.5, np.float32)
+    save(Atlas(keys, places, encoder.version, 10**6), path)
+    http = serve()
+    found = map_when(http, "ready")
+    assert len(set(np.frombuffer(base64.b64decode(found["x"]), "<u2").tolist())) > 1
+    again = load(path)
+    assert again is not None
+    assert again.revision < 10**6
+
+
+def test_places_of_some_items_are_those_of_the_map(http):
+    whole = map_when(http, "ready")
+    x, y = (np.frombuffer(base64.b64decode(whole[axis]), "<u2") for axis in "xy")
+    place = {item: [int(x[n]), int(y[n])] for n, item in enumerate(whole["ids"])}
+    some = http.post("/v1/catalogue/map/marks", json={"items": ["chips", "..", "nowhere"]}).json()
+    assert some["marks"] == {item: place[item] for item in ("chips", "..")}
+    assert (some["x"], some["y"], some["total"]) == (whole["x"], whole["y"], len(ITEMS))
+    assert http.post("/v1/catalogue/map/marks", json={"items": ["x"] * 1001}).status_code == 422
+
+
+def test_groups_are_of_fields_with_few_values(http):
+    map_when(http, "ready")
+    refused = http.get("/v1/catalogue/map", params={"field": "title"})
+    assert refused.status_code == 422
+    assert "is text" in refused.json()["error"]["message"]
+    assert http.get("/v1/catalogue/map", params={"field": "nothing"}).json()["groups"] == [""]
+
+
+def test_a_program_that_searches_reads_no_log(http):
+    service = http.app.state.service
+    mine = service.insights.of(service.tenants.get("default"))
+    http.post("/v1/catalogue/search", json={"text": "soup"})
+    assert not mine._warmed
+    http.get("/v1/catalogue/item", params={"id": "chips"})
+    assert len(mine.uptake) == 24
 
 
 def test_the_map_is_drawn_aside_and_kept(http):

@@ -129,7 +129,7 @@ def test_lower_roles_do_no_more_than_they_may(shop):
     reading = {path for (method, path), role in least.items() if role == "read"}
     assert reading == {
         "/v1/recommend", "/v1/similar", "/v1/rank", "/v1/score", "/v1/rate", "/v1/what-if", "/v1/explain", "/v1/slates",
-        "/v1/catalogue/search", "/v1/catalogue/item", "/v1/catalogue/map", "/v1/live", "/v1/compare",
+        "/v1/catalogue/search", "/v1/catalogue/item", "/v1/catalogue/map", "/v1/catalogue/map/marks", "/v1/live", "/v1/compare",
         "/v1/signals", "/v1/people/taste", "/v1/users/search",
         "/v1/items", "/v1/users", "/v1/events", "/v1/scenarios", "/v1/info", "/v1/versions",
     }  # fmt: skip

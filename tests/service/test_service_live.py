@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
+
+from occasion.errors import ConflictError, StoreError
+from occasion.service.studies import AT_ONCE, Studies
+from occasion.settings import Settings
 
 
 @pytest.fixture
@@ -79,3 +87,102 @@ def test_a_study_that_cannot_be_says_why(http):
     assert failed["state"] == "failed"
     assert "no answers to estimate from" in failed["error"]
     assert "serve with recommend" in failed["cure"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"options": {"max_queries": 0}},
+        {"options": {"k": "x"}},
+        {"options": {"share": 1.5}},
+        {"kind": "off-policy", "options": {"k": 5}},
+        {"kind": "off-policy", "options": {"places": 1000}},
+        {"kind": "other"},
+        {"options": None},
+    ],
+)
+def test_options_of_a_study_are_checked_before_it_begins(http, body):
+    refused = http.post("/v1/studies", json=body)
+    assert refused.status_code == 422
+    named = list(body["options"] or ["options"]) if "options" in body else ["kind"]
+    assert named[0] in refused.json()["error"]["message"] or named == ["options"]
+    assert http.get("/v1/studies").json()["studies"] == []
+
+
+def test_of_two_who_begin_at_once_one_waits(http):
+    codes: list[int] = []
+
+    def begin() -> None:
+        codes.append(http.post("/v1/studies", json={"options": {"max_queries": 5}}).status_code)
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == [202, 409, 409, 409]
+    (study,) = http.get("/v1/studies").json()["studies"]
+    http.delete(f"/v1/studies/{study['id']}")
+    wait(http, study["id"], "cancelled", "done", "failed")
+
+
+def _not_started(monkeypatch, studies: Studies) -> str:
+    """Begin a study whose process cannot be had; return how it stands."""
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", str(Path(sys.executable).with_name("nothing")))
+        with pytest.raises(StoreError, match="Cure"):
+            studies.start("offline", {})
+    return studies.all()[0]["state"]
+
+
+def test_a_study_whose_process_cannot_be_started_has_failed(tmp_path, monkeypatch):
+    studies = Studies(Settings(home=tmp_path / "home"), tmp_path / "home")
+    assert _not_started(monkeypatch, studies) == "failed"
+    assert _not_started(monkeypatch, studies) == "failed", "the first one stands in no way"
+    assert len(studies.all()) == 2
+
+
+def test_studies_of_all_tenants_share_what_may_run(tmp_path, monkeypatch):
+    # A process that says nothing counts as one that is about to begin.
+    monkeypatch.setattr(sys, "executable", shutil.which("true"))
+    for n in range(AT_ONCE):
+        Studies(Settings(home=tmp_path / f"t{n}"), tmp_path).start("offline", {})
+    late = Studies(Settings(home=tmp_path / "late"), tmp_path)
+    with pytest.raises(ConflictError, match="of other tenants"):
+        late.start("offline", {})
+    with pytest.raises(ConflictError, match="runs already"):
+        Studies(Settings(home=tmp_path / "t0"), tmp_path).start("offline", {})
+    mine = Studies(Settings(home=tmp_path / "t1"), tmp_path)
+    (tmp_path / "t1" / "studies" / mine.all()[0]["id"] / "state.json").write_text('{"state": "done", "beat": 0}')
+    assert late.start("offline", {})["state"] == "running"
+
+
+def test_what_lies_inside_the_service_is_not_told(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "occasion.db").write_bytes(b"no database" * 1000)
+    studies = Studies(Settings(home=home), home)
+    began = studies.start("offline", {})
+    end = time.monotonic() + 60
+    while (stand := studies.get(began["id"]))["state"] == "running" and time.monotonic() < end:
+        time.sleep(0.05)
+    assert stand["state"] == "failed"
+    assert "home" not in stand["error"] + stand["cure"]
+    assert began["id"] in stand["cure"]
+    assert "Error" in (home / "studies" / began["id"] / "log").read_text()
+
+
+def test_who_left_is_forgotten_by_those_who_look_on(http):
+    answer = http.post("/v1/recommend", json={"user": "u0", "text": "something to eat"}).json()
+    http.post("/v1/events", json={"user": "u0", "item": answer["items"][0]["item"], "slate": answer["slate"]})
+    service = http.app.state.service
+    mine = service.insights.of(service.tenants.get("default"))
+    assert http.get("/v1/live").json()["totals"]["people"] == 1
+    http.get("/v1/catalogue/item", params={"id": "chips"})
+    assert (len(mine.uptake), len(mine.traffic)) == (25, 1)
+    assert http.request("DELETE", "/v1/people", params={"user": "u0"}).status_code == 200
+    end = time.monotonic() + 20
+    while (len(mine.uptake), len(mine.traffic)) != (23, 0) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert (len(mine.uptake), len(mine.traffic)) == (23, 0)
+    assert http.get("/v1/live").json()["totals"]["answers"] == 0

@@ -36,9 +36,9 @@ CHUNK = 4096
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Atlas:
-    """Places of items.
+    """Places of items. Two are equal where they are the same object.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ __all__ = ["Served", "Traffic", "chosen"]
 MOST = 4000
 """Answers held."""
 EVENTS = 20_000
-"""Events looked at when it begins, the last of the log."""
+"""Events looked at in one go, the last of the log: an import may bring a million at once."""
 STEP = 200
 CHANCE = 0.5
 """A place whose propensity lies below was given by chance: another item was likelier to stand there."""
@@ -85,13 +85,21 @@ class Traffic:
         self._withdrawals = -1
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        """Return how many answers are held."""
+        return len(self._held)
+
     def refresh(self) -> list[Served]:
         """Take over what came since the last call; return the answers, oldest first."""
-        _, seq, withdrawals = self._store.cursor()
+        return self.looked()[0]
+
+    def looked(self) -> tuple[list[Served], tuple[str, int, int]]:
+        """Do as `refresh` does; return also what stands for the state of the answers: alike as long as nothing came or went."""
         with self._lock:
+            # Before the answers are: an event up to here names an answer that is among them.
+            _, seq, withdrawals = self._store.cursor()
             if withdrawals != self._withdrawals:
-                self._held.clear()
-                self._newest, self._seq, self._withdrawals = "", -1, withdrawals
+                self._drop(withdrawals)
             permitted = Permitted(self._store, self._by_default)
             fresh = self._fresh()
             for slate in reversed(permitted.slates(fresh)):
@@ -100,14 +108,25 @@ class Traffic:
                 self._newest = fresh[0].id
             while len(self._held) > MOST:
                 self._held.popitem(last=False)
-            if seq != self._seq:
-                start = max(0, seq - EVENTS) if self._seq < 0 else self._seq
-                for event in permitted.events(self._store.read_events(after=start)):
+            if seq > self._seq:
+                for event in permitted.events(self._store.read_events(after=max(0, self._seq, seq - EVENTS))):
                     mine = self._held.get(event.slate) if event.slate is not None else None
                     if mine is not None:
-                        mine.acts.setdefault(event.type, set()).add(event.item)
+                        # Made anew: somebody may be reading the old one.
+                        mine.acts = {**mine.acts, event.type: {*mine.acts.get(event.type, ()), event.item}}
                 self._seq = seq
-            return list(self._held.values())
+            return list(self._held.values()), (self._newest, self._seq, self._withdrawals)
+
+    def _drop(self, withdrawals: int) -> None:
+        self._held.clear()
+        self._newest, self._seq, self._withdrawals = "", -1, withdrawals
+
+    def forget(self) -> None:
+        """Drop what is held once somebody was erased or chose anew; the next look reads it anew."""
+        withdrawals = self._store.cursor()[2]
+        with self._lock:
+            if withdrawals != self._withdrawals:
+                self._drop(-1)
 
     def _fresh(self) -> list[Slate]:
         """Return the answers since the last call, newest first."""

@@ -1,4 +1,4 @@
-"""Uptake: who did what with an item, from the whole log held as three small columns and kept up to date."""
+"""Uptake: who did what with an item, from the whole log held as five small columns and kept up to date."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["Taken", "Uptake"]
 
 SAMPLE = 5
+COLUMNS = {"item": np.int32, "type": np.int16, "user": np.int32, "seq": np.int64, "at": np.float64}
+ROOM = 1 / 8
+"""By how much the columns grow beyond what is needed."""
+LOOKS = 3
+"""How often it is tried to count the events while none comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,8 @@ class Taken:
 class Uptake:
     """Item, type, person, place and time of every event: 26 bytes an event. People who refuse to be analysed are left out.
 
+    Who refuses is asked when an item is looked at; the log is read anew only after events were removed from it.
+
     Parameters
     ----------
     store : Store
@@ -56,50 +63,93 @@ class Uptake:
 
     def __init__(self, store: Store, by_default: Collection[str]) -> None:
         self._store, self._by_default = store, by_default
-        self._parts: list[EventColumns] = []
-        self._item: NDArray[np.int32] = np.zeros(0, np.int32)
-        self._seq = 0
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._types: dict[str, int] = {}
+        self._held = self._seq = 0
         self._withdrawals = -1
         self._lock = threading.Lock()
+        self._drop()
+
+    def __len__(self) -> int:
+        """Return how many events are held."""
+        return self._held
+
+    def _drop(self) -> None:
+        self._columns = {name: np.zeros(0, kind) for name, kind in COLUMNS.items()}
+        self._held = self._seq = 0
 
     def refresh(self) -> None:
-        """Take over events that came since the last call; after a withdrawal all are read anew."""
-        _, seq, withdrawals = self._store.cursor()
+        """Take over events that came since the last call; where events were removed, all are read anew."""
         with self._lock:
-            if withdrawals != self._withdrawals:
-                self._parts, self._seq, self._withdrawals = [], 0, withdrawals
-            if seq == self._seq and self._parts:
-                return
-            choices = Choices(self._store, "analyse", self._by_default)
-            self._parts += [choices.keep(batch) for batch in self._store.events(after=self._seq)]
-            self._seq = seq
-            self._item = np.concatenate([np.zeros(0, np.int32), *(part.item for part in self._parts)])
-            self._types = [part.types for part in self._parts]
-            self._starts = np.cumsum([0, *(len(part.item) for part in self._parts)])
+            self._catch_up()
+
+    def forget(self) -> None:
+        """Drop what is held of events that were removed, if any were; nothing is read where nothing is held."""
+        with self._lock:
+            if self._held:
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        _, seq, withdrawals = self._store.cursor()
+        self._read(seq)
+        if withdrawals != self._withdrawals:
+            if self._held and self._removed():
+                self._drop()
+                self._read(seq)
+            self._withdrawals = withdrawals
+
+    def _read(self, seq: int) -> None:
+        """Take over what comes after what is held, at least to `seq`."""
+        if seq <= self._seq:
+            return
+        for batch in self._store.events(after=self._seq):
+            self._add(batch)
+        # The last ones may have been removed.
+        self._seq = max(self._seq, seq)
+
+    def _add(self, batch: EventColumns) -> None:
+        more = len(batch.seq)
+        if not more:
+            return
+        end = self._held + more
+        if end > len(self._columns["seq"]):
+            room = end + int(end * ROOM)
+            for name, column in self._columns.items():
+                self._columns[name] = np.concatenate([column[: self._held], np.zeros(room - self._held, column.dtype)])
+        codes = np.array([self._types.setdefault(name, len(self._types)) for name in batch.types], np.int16)
+        for name, column in self._columns.items():
+            column[self._held : end] = codes[batch.type] if name == "type" else getattr(batch, name)
+        # Events may have come while these were read: what was read tells how far.
+        self._held, self._seq = end, int(batch.seq[-1])
+
+    def _removed(self) -> bool:
+        """Return whether the log lacks events that are held; also where so much comes that it cannot be told."""
+        for _ in range(LOOKS):
+            before = self._store.cursor()
+            self._read(before[1])
+            number = self._store.counts()["events"]
+            if self._store.cursor() == before:
+                return number != self._held
+        return True
 
     def of(self, key: int) -> Taken:
         """Return what was done with the item of a key."""
-        self.refresh()
         with self._lock:
-            parts, starts, found = self._parts, self._starts, np.flatnonzero(self._item == key)
-        counts: Counter[str] = Counter()
-        people: list[int] = []
-        times: list[float] = []
-        places: list[int] = []
-        for n, part in enumerate(parts):
-            rows = found[(found >= starts[n]) & (found < starts[n + 1])] - starts[n]
-            if not len(rows):
-                continue
-            for code, number in zip(*np.unique(part.type[rows], return_counts=True), strict=True):
-                counts[part.types[int(code)]] += int(number)
-            people += part.user[rows].tolist()
-            places += part.seq[rows].tolist()
-            times += part.at[rows][np.isfinite(part.at[rows])].tolist()
+            self._catch_up()
+            rows = np.flatnonzero(self._columns["item"][: self._held] == key)
+            item = {name: column[rows] for name, column in self._columns.items()}
+            types = list(self._types)
+        choices = Choices(self._store, "analyse", self._by_default)
+        allowed = choices.allows(item["user"])
+        item = {name: column[allowed] for name, column in item.items()}
+        codes, numbers = np.unique(item["type"], return_counts=True)
+        counts = Counter({types[code]: number for code, number in zip(codes.tolist(), numbers.tolist(), strict=True)})
+        times = item["at"][np.isfinite(item["at"])]
         return Taken(
             events=dict(counts.most_common()),
-            people=len(set(people)),
-            sample=self._users(people, places),
-            last_at=max(times, default=None),
+            people=len(np.unique(item["user"])),
+            sample=self._users(item["user"].tolist(), item["seq"].tolist()),
+            last_at=float(times.max()) if len(times) else None,
         )
 
     def _users(self, people: list[int], places: list[int]) -> tuple[str, ...]:

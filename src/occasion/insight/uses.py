@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occasion.insight.traffic import Served, chosen, shown
-from occasion.metrics import rate_interval
+from occasion.metrics import rate_interval, resampled_means
 
 __all__ = ["Arm", "Comparison", "Point", "Totals", "arms", "compare_arms", "series", "totals"]
 
@@ -168,24 +168,19 @@ def compare_arms(answers: Sequence[Served], by: str, arm: str, base: str, *, see
 
     Both are resampled over people, each for itself; p is twice the smaller share of differences on either side of 0.
     """
-    rng = np.random.default_rng(seed)
     means: list[NDArray[np.float64]] = []
     number: list[int] = []
     observed: list[float] = []
-    for name in (arm, base):
+    for n, name in enumerate((arm, base)):
         mine = [one for one in shown(answers) if getattr(one, by) == name]
-        took: dict[str, float] = defaultdict(float)
-        total: Counter[str] = Counter()
-        for one in mine:
-            took[one.who] += chosen(one)
-            total[one.who] += 1
-        if len(total) < 2:
+        took, who = [float(chosen(one)) for one in mine], [one.who for one in mine]
+        people = len(set(who))
+        if people < 2:
             return None
-        sums, sizes = np.array([took[who] for who in total]), np.array(list(total.values()))
-        pick = rng.integers(0, len(sums), (4 * DRAWS, len(sums)))
-        means.append(sums[pick].sum(1) / sizes[pick].sum(1))
-        number.append(len(total))
-        observed.append(float(sums.sum() / sizes.sum()))
+        # Each for itself: of one seed the same people would be drawn for both.
+        means.append(resampled_means(took, who, 4 * DRAWS, 2 * seed + n))
+        number.append(people)
+        observed.append(_mean(took))
     difference = means[0] - means[1]
     low, high = np.percentile(difference, [2.5, 97.5])
     p = min(1.0, max(2 * min(float((difference <= 0).mean()), float((difference >= 0).mean())), 1 / len(difference)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from occasion.metrics.intervals import bootstrap_interval, paired_difference, permutation_test, rate_interval
+from occasion.metrics.intervals import bootstrap_interval, paired_difference, permutation_test, rate_interval, resampled_means
 from occasion.metrics.lists import coverage, gini, intra_list_diversity, novelty
 from occasion.metrics.off_policy import (
     LoggedPlaces,
@@ -36,5 +36,6 @@ __all__ = [
     "rate_interval",
     "recall",
     "reciprocal_rank",
+    "resampled_means",
     "sequential_margin",
 ]

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.float64]
 
-__all__ = ["bootstrap_interval", "paired_difference", "permutation_test", "rate_interval"]
+__all__ = ["bootstrap_interval", "paired_difference", "permutation_test", "rate_interval", "resampled_means"]
 
-CHUNK = 4_000_000
+CHUNK = 1_000_000
 """Numbers drawn at once."""
 
 
@@ -30,7 +30,7 @@ def bootstrap_interval(
     ValueError
         Where there are no values, not as many users as values, or a value is not finite.
     """
-    means = _resampled(np.asarray(values, np.float64), users, draws, seed)
+    means = resampled_means(values, users, draws, seed)
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(means, [tail, 100 - tail])
     return float(low), float(high)
@@ -57,7 +57,7 @@ def paired_difference(
     The p value is twice the smaller share of resampled differences on either side of 0, at least 1 / draws.
     """
     difference = _differences(values, others)
-    means = _resampled(difference, users, draws, seed)
+    means = resampled_means(difference, users, draws, seed)
     low, high = np.percentile(means, [2.5, 97.5])
     p = min(1.0, max(2 * min((means <= 0).mean(), (means >= 0).mean()), 1 / draws))
     return float(difference.mean()), (float(low), float(high)), float(p)
@@ -105,9 +105,15 @@ def _by_user(values: Values, users: Sequence[int | str]) -> tuple[Values, NDArra
     return np.bincount(who, values).astype(np.float64), np.bincount(who).astype(np.int64)
 
 
-def _resampled(values: Values, users: Sequence[int | str], draws: int, seed: int) -> Values:
-    """Return the means (draws,) of resamples over users."""
-    total, number = _by_user(values, users)
+def resampled_means(values: Sequence[float] | Values, users: Sequence[int | str], draws: int, seed: int) -> Values:
+    """Return the means (draws,) of resamples of `values` (n,) over users; a few million numbers are drawn at once.
+
+    Raises
+    ------
+    ValueError
+        Where there are no values, not as many users as values, or a value is not finite.
+    """
+    total, number = _by_user(np.asarray(values, np.float64), users)
     rng = np.random.default_rng(seed)
     step = max(1, CHUNK // len(total))
     means = np.empty(draws)

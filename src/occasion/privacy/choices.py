@@ -47,8 +47,14 @@ class Choices:
         """Return whether a user key refuses; None stands for somebody who is not known yet."""
         return (user in self.others) == self.default
 
+    def allows(self, users: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return which of user keys (n,) do not refuse."""
+        if self.everybody:
+            return np.ones(len(users), np.bool_)
+        return np.asarray(np.isin(users, self._keys) != self.default, np.bool_)
+
     def keep(self, columns: EventColumns) -> EventColumns:
         """Return events without those of people who refuse."""
         if self.everybody or not len(columns.seq):
             return columns
-        return taken(columns, np.isin(columns.user, self._keys) != self.default)
+        return taken(columns, self.allows(columns.user))

@@ -119,6 +119,10 @@ class Columns:
         if not new.put(key, value):
             self._changed(key, name, value, texts=texts)
 
+    def is_text(self, name: str) -> bool:
+        """Return whether a field is kept as text: nearly every item has another value; False for a field that no item has."""
+        return isinstance(self._fields.get(name), Texts)
+
     def first(self, key: int, name: str) -> str | None:
         """Return the first value of an item's field as text without case, None where it has none.
 

@@ -66,6 +66,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.imports.start()
         service.upkeep.start()
+        service.recent.start()
         warming = asyncio.create_task(_warm(service, warm))
         try:
             yield

@@ -23,7 +23,10 @@ _header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="header",
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An allowed request: the service, the caller's key (None: open on loopback), the tenant and the request's id."""
+    """An allowed request: the service, the caller's key (None: open on loopback), the tenant and the request's id.
+
+    `within`: it came from this process itself, from the console.
+    """
 
     service: Service
     key: AccessKey | None
@@ -31,11 +34,23 @@ class Call:
     request_id: str
     begun: float
     """When the request came, by `time.perf_counter`."""
+    within: bool = False
 
     @property
     def actor(self) -> str:
         """Who the audit log names."""
         return self.key.id if self.key is not None else "local"
+
+    def demand(self, role: str) -> None:
+        """Refuse what needs a role that the caller's key lacks.
+
+        Raises
+        ------
+        RefusedError
+            With status 403.
+        """
+        if self.key is not None and ROLES.index(self.key.role) < ROLES.index(role):
+            raise _lacking(role, self.key)
 
     def audit(self, act: str, target: str) -> None:
         """Write an administrative act down."""
@@ -54,11 +69,20 @@ class _Asks:
         key: AccessKey | None = request.scope.get("access_key")
         service: Service = request.app.state.service
         if key is not None and ROLES.index(key.role) < ROLES.index(self.role):
-            raise RefusedError(403, f"This needs a key of the role {self.role}, yours has the role {key.role}.")
+            raise _lacking(self.role, key)
         if key is not None and self.operator and key.tenant != DEFAULT_TENANT:
             raise RefusedError(403, "This is about the whole service.", cure=f"Use an admin key of the tenant {DEFAULT_TENANT!r}.")
-        tenant = service.tenants.get(DEFAULT_TENANT if key is None else key.tenant)
-        return Call(service, key, tenant, str(request.scope.get("request_id", "")), request.scope["begun"])
+        name = DEFAULT_TENANT if key is None else key.tenant
+        tenant = service.tenants.opened(name)
+        if tenant is None:
+            # To open a store may take a while; other requests need not wait for it.
+            tenant = await service.writes.run(lambda: service.tenants.get(name))
+        within = bool(request.scope.get("within", False))
+        return Call(service, key, tenant, str(request.scope.get("request_id", "")), request.scope["begun"], within)
+
+
+def _lacking(role: str, key: AccessKey) -> RefusedError:
+    return RefusedError(403, f"This needs a key of the role {role}, yours has the role {key.role}.")
 
 
 Reader = Annotated[Call, Depends(_Asks("read"))]

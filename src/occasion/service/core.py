@@ -99,16 +99,18 @@ class Service:
             return self._encoder
 
     def forget_withdrawn(self, tenant: Tenant) -> None:
-        """Drop the sentences kept in memory once somebody was erased or withdrew: their words may be among them."""
+        """Drop what is kept in memory of people once somebody was erased or withdrew: sentences, answers, events by item."""
         withdrawals = tenant.store.cursor()[2]
         if withdrawals != tenant.withdrawals:
             tenant.withdrawals = withdrawals
             if self._encoder is not None and isinstance(self._encoder, SentenceCache):
                 self._encoder.forget()
+            self.insights.forget(tenant)
 
     def close(self) -> None:
         """Finish what runs, then close everything; idempotent."""
         self.stopping = True
+        self.recent.close()
         self.upkeep.close()
         self.insights.close()
         self.imports.close()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["CODES", "RefusedError", "error_body", "error_response", "install"]
+__all__ = ["CODES", "RefusedError", "error_body", "error_response", "install", "is_inner", "told"]
 
 CODES: Mapping[int, tuple[str, str]] = {
     400: ("malformed", "Send one valid JSON document, UTF-8."),
@@ -93,9 +93,31 @@ def _request_id(request: Request) -> str:
     return str(request.scope.get("request_id", ""))
 
 
+def _status(error: BaseException) -> tuple[int, str]:
+    return next(((status, code) for kind, status, code in _STATUS if isinstance(error, kind)), (500, "unforeseen"))
+
+
+def is_inner(error: BaseException) -> bool:
+    """Return whether the message of an error may name what lies inside the service: folders of this machine, say."""
+    return not isinstance(error, OccasionError) or _status(error)[0] >= 500
+
+
+def told(error: BaseException, place: str) -> tuple[str, str]:
+    """Return what may be told of an error that came up in the background, and its cure.
+
+    Parameters
+    ----------
+    place : str
+        What the log has the cause under, where the message may name what lies inside the service.
+    """
+    if is_inner(error):
+        return "something went wrong inside the service", f"the service's log has the cause under {place}"
+    return split_cure(str(error))
+
+
 def _occasion(request: Request, error: Exception) -> Response:
     assert isinstance(error, OccasionError)
-    status, code = next(((status, code) for kind, status, code in _STATUS if isinstance(error, kind)), (500, "unforeseen"))
+    status, code = _status(error)
     request.scope["failure"] = error if status >= 500 else code
     if status >= 500:
         # The message of a store's error names folders of this machine: they go to the log alone.

@@ -120,6 +120,7 @@ class _Passage:
     def _unknown(self) -> Any:
         if "access_key" in self.scope:
             # A call from within this process, on behalf of whoever signed in: no request from outside brings this entry.
+            self.scope["within"] = True
             return None if self.scope["access_key"] is not None else self._keyless()
         token = self.headers.get(b"x-api-key", "")
         scheme, _, bearer = self.headers.get(b"authorization", "").partition(" ")

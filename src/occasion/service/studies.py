@@ -1,7 +1,8 @@
-"""Studies: evaluations in a process of their own, so that answers do not wait for them. One at a time in a home.
+"""Studies: evaluations in a process of their own, so that answers do not wait for them. One at a time in a home, two in a service.
 
 A study is a folder ``<home>/studies/<id>``: ``study.json`` (what was asked), ``state.json`` (how far it is), ``report.json``, and
-``cancel`` where it is to stop. Run as a module with the folder's path, this file does the work.
+``cancel`` where it is to stop. Run as a module with the folder's path, this file does the work. The service's home notes those
+that run: ``<home>/studies-running/<id>`` holds the folder's path.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from occasion.errors import ConflictError, DataError, NotFoundError, OccasionError, split_cure
+from occasion.errors import ConflictError, DataError, NotFoundError, StoreError
+from occasion.service.failures import is_inner, told
+from occasion.service.logs import logger
 from occasion.settings import Settings
 
 __all__ = ["KINDS", "Studies", "main"]
@@ -32,6 +35,10 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """Kind to the options it takes."""
 KEPT = 20
+AT_ONCE = 2
+"""Studies of all tenants together: each takes a core."""
+RUNNING = "studies-running"
+LOCK_SECONDS = 10.0
 TELL_SECONDS = 0.3
 SILENT_SECONDS = 60.0
 """A study that has not said anything for so long, and whose process is gone, has died."""
@@ -44,10 +51,13 @@ class Studies:
     ----------
     settings : Settings
         Of the tenant.
+    root : Path
+        The service's home, which may be the tenant's.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, root: Path) -> None:
         self._settings, self._folder = settings, settings.home / "studies"
+        self._notes, self._lock = root / RUNNING, root / f"{RUNNING}.lock"
 
     def start(self, kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """Begin a study; return how it stands.
@@ -57,33 +67,62 @@ class Studies:
         DataError
             For a kind or an option that is not there.
         ConflictError
-            Where one runs.
+            Where one runs, or two of other tenants.
         """
         if kind not in KINDS:
             raise DataError(f"there is no study {kind!r:.50}. Cure: one of {', '.join(KINDS)}.")
         unknown = [name for name in options if name not in KINDS[kind]]
         if unknown:
             raise DataError(f"a study {kind} has no option {unknown[0]!r:.50}. Cure: some of {', '.join(KINDS[kind])}.")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if self._running():
-            raise ConflictError("a study runs already. Cure: wait for it, or cancel it.")
         folder = self._folder / uuid.uuid4().hex
-        folder.mkdir()
-        asked = {"kind": kind, "options": dict(options), "created": time.time()}
-        _write(folder / "study.json", asked)
-        _write(folder / "state.json", {"state": "running", "stage": "", "done": 0, "total": 0, "beat": time.time()})
+        try:
+            self._notes.mkdir(parents=True, exist_ok=True)
+            # Of two who begin at once, in whatever process, the second finds the first.
+            with FileLock(self._lock, timeout=LOCK_SECONDS):
+                self._check_free()
+                folder.mkdir(parents=True)
+                _write(folder / "study.json", {"kind": kind, "options": dict(options), "created": time.time()})
+                _write(folder / "state.json", {"state": "running", "stage": "", "done": 0, "total": 0, "beat": time.time()})
+                (self._notes / folder.name).write_text(str(folder.absolute()))
+            self._launch(folder)
+        except Timeout:
+            raise ConflictError("other studies begin just now. Cure: try again in a moment.") from None
+        except OSError as error:
+            with suppress(OSError):
+                _Telling(folder).put(state="failed", error="its process could not be started", cure="try again later")
+            raise StoreError(
+                f"{folder} or its process cannot be made: {error.strerror or error}. Cure: see to the disk."
+            ) from error
+        self._forget_old()
+        return self.get(folder.name)
+
+    def _launch(self, folder: Path) -> None:
         environment = {k: v for k, v in os.environ.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
         command = [sys.executable, "-m", "occasion.service.studies", str(folder)]
         with (folder / "log").open("wb") as log:
             child = subprocess.Popen(  # noqa: S603  # nosec B603: a list of our own words, no shell
                 command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
             )
-        threading.Thread(target=_attended, args=(child, self._settings.model_dump_json()), daemon=True, name="study").start()
-        self._forget_old()
-        return self.get(folder.name)
+        attended = (child, self._settings.model_dump_json(), folder)
+        threading.Thread(target=_attended, args=attended, daemon=True, name="study").start()
 
-    def _running(self) -> bool:
-        return any(one["state"] == "running" for one in self.all())
+    def _check_free(self) -> None:
+        """Refuse where a study of this home runs, or as many of all as may; forget notes of those that have ended."""
+        elsewhere = 0
+        for note in self._notes.iterdir():
+            try:
+                folder = Path(note.read_text())
+                runs = _stand(folder)["state"] == "running"
+            except (OSError, ValueError, KeyError):
+                runs = False
+            if not runs:
+                note.unlink(missing_ok=True)
+            elif folder.parent == self._folder.absolute():
+                raise ConflictError("a study runs already. Cure: wait for it, or cancel it.")
+            else:
+                elsewhere += 1
+        if elsewhere >= AT_ONCE:
+            raise ConflictError(f"{elsewhere} studies of other tenants run. Cure: wait until one has ended.")
 
     def _forget_old(self) -> None:
         for one in self.all()[KEPT:]:
@@ -131,9 +170,12 @@ class Studies:
         return stand
 
 
-def _attended(child: subprocess.Popen[bytes], settings: str) -> None:
+def _attended(child: subprocess.Popen[bytes], settings: str, folder: Path) -> None:
     """Hand a process its settings, which may hold what belongs in no file, and wait for its end."""
-    child.communicate(settings.encode())
+    with suppress(BrokenPipeError):
+        child.communicate(settings.encode())
+    if child.wait():
+        logger.error("study failed", extra={"fields": {"study": folder.name, "code": child.returncode, "log": str(folder / "log")}})
 
 
 def _stand(path: Path) -> dict[str, Any]:
@@ -200,12 +242,12 @@ def main(folder: Path) -> None:
             tell.put(state="done")
         except _CancelledError:
             tell.put(state="cancelled")
-        except OccasionError as error:
-            message, cure = split_cure(str(error))
+        except Exception as error:
+            message, cure = told(error, f"study {folder.name}")
             tell.put(state="failed", error=message, cure=cure)
-        except Exception:
-            tell.put(state="failed", error="something unforeseen happened", cure=f"the log is {folder / 'log'}")
-            raise
+            if is_inner(error):
+                # Into the study's own log, which the service's names.
+                raise
 
 
 def _measured(settings: Settings, asked: dict[str, Any], tell: _Telling) -> dict[str, Any]:

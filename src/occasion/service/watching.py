@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from occasion.insight.alerts import alerts
-from occasion.insight.drift import VectorDrift, halves, signal_drift, spread_out, vector_drift
+from occasion.insight.drift import SignalDrift, VectorDrift, halves, signal_drift, spread_out, vector_drift
 from occasion.insight.traffic import Served
-from occasion.insight.uses import arms, series, totals
+from occasion.insight.uses import Arm, Point, Totals, arms, series, totals
 from occasion.scenarios import Scenarios
 
 if TYPE_CHECKING:
@@ -20,29 +21,80 @@ if TYPE_CHECKING:
     from occasion.service.insights import TenantInsight
     from occasion.service.tenants import Tenant
 
-__all__ = ["looked_at", "text_vectors"]
+__all__ = ["Known", "Watched", "looked_at"]
 
 SENTENCES = 48
 """Sentences of each part that are encoded."""
 AGAIN_SECONDS = 60.0
+IDLE = 4.0
+"""While answers keep coming, figures are worked out anew after so many times the seconds that it took: a fifth of a core."""
 SHOWN_SIGNALS = 12
 
 TELLING = 40
 """Answers from which on their slowest twentieth says something: the first ones read models from disk."""
+_BY = {"scenarios": "scenario", "policies": "policy", "versions": "version"}
 
 
-def text_vectors(recommender: Recommender, mine: TenantInsight, answers: Sequence[Served]) -> tuple[list[VectorDrift], int, str]:
-    """Return how the vectors of situations and of items shown turned, the size of the catalogue, and the recommender's trouble.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the recommender says: how vectors turned, the number of items that may be recommended, its trouble."""
 
-    In the lane of answers; vectors are worked out once a minute.
-    """
-    recommender.refresh()
-    if time.monotonic() - mine.turned[0] > AGAIN_SECONDS:
-        mine.turned = (time.monotonic(), _turned(recommender, answers))
-    return mine.turned[1], recommender.live.catalogue.size, recommender.trouble
+    vectors: list[VectorDrift]
+    catalogue: int
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Figures:
+    """What is worked out of the answers alone."""
+
+    totals: Totals
+    series: list[Point]
+    arms: dict[str, list[Arm]]
+    signals: list[SignalDrift]
+
+
+class Watched:
+    """The live figures of one tenant as they were worked out last: several who look on must not cost more than one."""
+
+    def __init__(self) -> None:
+        self._turned: tuple[float, list[VectorDrift]] = (-1e9, [])
+        self._figures: _Figures | None = None
+        self._of: object = None
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def known(self, recommender: Recommender, answers: Sequence[Served]) -> Known:
+        """Return what the recommender says. In the lane of answers; vectors are compared once a minute."""
+        recommender.refresh()
+        if time.monotonic() - self._turned[0] > AGAIN_SECONDS:
+            self._turned = (time.monotonic(), _turned(recommender, answers))
+        return Known(vectors=self._turned[1], catalogue=recommender.live.catalogue.size, trouble=recommender.trouble)
+
+    def figures(self, answers: Sequence[Served], state: object, catalogue: int) -> _Figures:
+        """Return the figures of answers; `state` stands for them, see `Traffic.looked`."""
+        with self._lock:
+            of = (state, catalogue)
+            if self._figures is None or (of != self._of and time.monotonic() >= self._until):
+                begun = time.monotonic()
+                self._figures = _Figures(
+                    totals=totals(answers, catalogue),
+                    series=series(answers),
+                    arms={name: arms(answers, by) for name, by in _BY.items()},
+                    signals=signal_drift(*halves(answers)),
+                )
+                ended = time.monotonic()
+                self._of, self._until = of, ended + IDLE * (ended - begun)
+            return self._figures
+
+    def forget(self) -> None:
+        """Drop the figures: they may count somebody who left."""
+        with self._lock:
+            self._figures = None
 
 
 def _turned(recommender: Recommender, answers: Sequence[Served]) -> list[VectorDrift]:
+    """Return how the vectors of situations and of items shown turned."""
     before, now = halves(answers)
     if not before:
         return []
@@ -59,16 +111,10 @@ def _turned(recommender: Recommender, answers: Sequence[Served]) -> list[VectorD
 
 
 def looked_at(
-    tenant: Tenant,
-    answers: Sequence[Served],
-    vectors: Sequence[VectorDrift],
-    catalogue: int,
-    trouble: str,
-    recent: dict[str, Any] | None,
+    tenant: Tenant, mine: TenantInsight, answers: Sequence[Served], state: object, known: Known, recent: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Return the live figures."""
-    figures = totals(answers, catalogue)
-    signals = signal_drift(*halves(answers))
+    figures = mine.watched.figures(answers, state, known.catalogue)
     scenarios = Scenarios(tenant.store, tenant.settings.home).all()
     now = time.time()
     service = None
@@ -80,17 +126,16 @@ def looked_at(
             "p95": answered.get("p95") if telling else None,
             "overloaded": recent["overloaded"],
         }
-    found = alerts(answers, figures, signals, vectors, scenarios, now=now, trouble=trouble, service=service)
+    found = alerts(
+        answers, figures.totals, figures.signals, known.vectors, scenarios, now=now, trouble=known.trouble, service=service
+    )
     return {
         "at": now,
-        "totals": asdict(figures),
-        "series": [asdict(point) for point in series(answers)],
-        **{name: [asdict(arm) for arm in arms(answers, by)] for name, by in _BY.items()},
-        "signals": [asdict(one) for one in signals[:SHOWN_SIGNALS]],
-        "vectors": [asdict(one) for one in vectors],
+        "totals": asdict(figures.totals),
+        "series": [asdict(point) for point in figures.series],
+        **{name: [asdict(arm) for arm in found_arms] for name, found_arms in figures.arms.items()},
+        "signals": [asdict(one) for one in figures.signals[:SHOWN_SIGNALS]],
+        "vectors": [asdict(one) for one in known.vectors],
         "alerts": [asdict(one) for one in found],
         "service": recent,
     }
-
-
-_BY = {"scenarios": "scenario", "policies": "policy", "versions": "version"}

@@ -35,6 +35,10 @@ WORDS: Words = {
     "picked": ("{total:,} picked; the most popular first", "选中 {total:,} 个，按流行度排序"),
     "empty": ("There is nothing to draw.", "没有可绘制的内容。"),
     "failed": ("The map could not be drawn.", "地图绘制失败。"),
+    "old": ("The map could not be drawn anew; this is the old one.", "无法重新绘制地图，显示的是旧地图。"),
+    "cancelled": ("The drawing was cancelled.", "绘制已取消。"),
+    "cancelled_hint": ("Choose “Draw it anew” to begin again.", "选择“重新绘制”即可再次开始。"),
+    "cancel": ("Cancel", "取消"),
     "redraw": ("Draw it anew", "重新绘制"),
 }
 CANVAS = "catalogue-map"
@@ -92,20 +96,31 @@ class MapPart:
         self.shown = True
         found = await self.view.api.get("/v1/catalogue/map", redraw="true" if redraw else None)
         self.state.clear()
-        if found["state"] == "drawing":
-            with self.state:
-                share = found["done"] / found["total"] if found["total"] else 0.0
-                ui.label(self.t("drawing", share=share))
-                ui.linear_progress(share, show_value=False).props(f'aria-label="{self.t("drawing", share=share)}"')
-                ui.timer(SECONDS, self._again, once=True)
-        elif found["state"] == "ready":
-            self._draw(found)
-        else:
-            with self.state:
-                if found["state"] == "empty":
-                    empty(self.t("empty"))
-                else:
-                    failed(self.t("failed"), found["trouble"])
+        with self.state:
+            if found["state"] == "drawing":
+                self._drawing(found)
+            elif found["state"] == "ready":
+                if found["trouble"]:
+                    failed(self.t("old"), found["trouble"])
+                self._draw(found)
+            elif found["state"] == "empty":
+                empty(self.t("empty"))
+            elif found["state"] == "cancelled":
+                empty(self.t("cancelled"), self.t("cancelled_hint") if self.view.may("write") else "")
+            else:
+                failed(self.t("failed"), found["trouble"])
+
+    def _drawing(self, found: dict[str, Any]) -> None:
+        share = found["done"] / found["total"] if found["total"] else 0.0
+        ui.label(self.t("drawing", share=share))
+        ui.linear_progress(share, show_value=False).props["aria-label"] = self.t("drawing", share=share)
+        if self.view.may("write"):
+            ui.button(self.t("cancel"), on_click=self.cancel).props("outline dense no-caps").classes("cancel")
+        ui.timer(SECONDS, self._again, once=True)
+
+    async def cancel(self) -> None:
+        """Let the drawing end."""
+        await self.view.api.delete("/v1/catalogue/map/drawing")
 
     async def _again(self) -> None:
         self.shown = False
@@ -167,10 +182,6 @@ _SHOW = """(() => {
   const begin = () => {
     if (!window.occasionMap || !document.getElementById('catalogue-map')) { setTimeout(begin, 50); return; }
     occasionMap.show('catalogue-map', data);
-    const paint = () => document.querySelectorAll('.keys i').forEach((i) => {
-      const n = Number(i.dataset.colour); i.style.background = theMap.palette()[n === data.groups.length - 1 ? 11 : n %% 11];
-    });
-    paint(); new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ['class'] });
   };
   begin();
 })()"""

@@ -19,13 +19,20 @@
       canvas.addEventListener("pointerup", (e) => this.up(e));
       canvas.addEventListener("keydown", (e) => this.key(e));
       new ResizeObserver(() => this.draw()).observe(canvas);
-      new MutationObserver(() => this.draw()).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+      new MutationObserver(() => { this.draw(); this.keys(); }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
       this.draw();
     }
     load(data) {
       this.x = new Uint16Array(bytes(data.x).buffer); this.y = new Uint16Array(bytes(data.y).buffer);
       this.group = bytes(data.group); this.popularity = bytes(data.popularity); this.groups = data.groups;
       this.picked = null; this.hidden.clear();
+    }
+    keys() {
+      const colours = this.palette();
+      document.querySelectorAll(".keys i").forEach((i) => {
+        const n = Number(i.dataset.colour);
+        i.style.background = colours[n === this.groups.length - 1 ? 11 : n % 11];
+      });
     }
     size() { return [this.canvas.clientWidth, this.canvas.clientHeight]; }
     place(n) {
@@ -160,7 +167,15 @@
     }
   }
   window.occasionMap = {
-    show(id, data) { const canvas = document.getElementById(id); window.theMap = new CatalogueMap(canvas, data); canvas.dataset.ready = "yes"; },
+    show(id, data) {
+      const canvas = document.getElementById(id);
+      // A second one on the same canvas would listen beside the first.
+      if (window.theMap && theMap.canvas === canvas) { theMap.load(data); theMap.draw(); }
+      else window.theMap = new CatalogueMap(canvas, data);
+      theMap.keys();
+      canvas.dataset.ready = "yes";
+      canvas.dataset.shows = Number(canvas.dataset.shows || 0) + 1;
+    },
     colour(name) { if (window.theMap) { theMap.colour = name; theMap.draw(); } },
     lasso(on) { if (window.theMap) { theMap.lassoing = on; } },
     toggle(group) { if (window.theMap) { theMap.hidden.has(group) ? theMap.hidden.delete(group) : theMap.hidden.add(group); theMap.draw(); } },

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from occasion.errors import NotFoundError
-from occasion.insight.atlas import Atlas
 from occasion.insight.item import ItemView, view_item
 from occasion.insight.search import Found, find
-from occasion.recommender import Recommender
 from occasion.rules import parse_filter
 from occasion.scenarios import STEERING, Scenarios, steered, steering_of
-from occasion.service.callers import Admin, Reader
+from occasion.service.callers import Admin, Reader, Writer
 from occasion.service.routes.answers import shown_entries
 from occasion.service.routes.replies import errors, reply
 from occasion.service.schemas.base import Id
 from occasion.service.schemas.steering import SteerIn
-from occasion.service.schemas.views import ItemPageOut, MapOut, SearchIn, SearchOut, SteeringOut
+from occasion.service.schemas.views import ItemPageOut, MapOut, MarksIn, MarksOut, SearchIn, SearchOut, SteeringOut
 from occasion.stores.bodies import item_fields
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["catalogue"])
-GROUPS = 11
-"""Groups of the map that have a colour of their own; the others share one."""
 
 
 @router.post("/catalogue/search", response_model=SearchOut, responses=errors())
@@ -41,7 +35,9 @@ async def search(body: SearchIn, call: Reader) -> Response:
         return find(call.tenant.recommender, body.text, wanted, k=body.k, offset=body.offset, facets=body.facets)
 
     found = await call.service.answers.run(work)
-    call.service.insights.of(call.tenant).warm()
+    if call.within:
+        # Whoever searches on the console opens an item next; a program that searches may never.
+        call.service.insights.of(call.tenant).warm()
     items = await call.service.writes.run(lambda: call.tenant.store.get_items([item for item, _ in found.items]))
     shown = [
         {"item": {"id": i, **item_fields(items[i])}, "title": items[i].title, "popularity": popularity}
@@ -102,63 +98,27 @@ async def steer(body: SteerIn, call: Admin) -> Response:
 @router.get("/catalogue/map", response_model=MapOut, responses=errors())
 async def atlas(
     call: Reader,
-    field: Annotated[Id, Query(description="What groups are made of.")] = "categories",
-    redraw: Annotated[bool, Query(description="Draw it anew.")] = False,
+    field: Annotated[Id, Query(description="What groups are made of; no text.")] = "categories",
+    redraw: Annotated[bool, Query(description="Draw it anew; needs the role write.")] = False,
 ) -> Response:
     """Return the catalogue in two dimensions: what reads alike lies together. The first call begins to draw; ask again."""
+    if redraw:
+        call.demand("write")
     mine = call.service.insights.of(call.tenant)
-
-    def work() -> dict[str, Any]:
-        found = mine.atlas(redraw)
-        recommender = call.tenant.recommender
-        if not recommender.live.catalogue.size:
-            return {"state": "empty", "done": 0, "total": 0}
-        if found is None or (redraw and mine.drawing):
-            done, total = mine.progress
-            state = "failed" if mine.trouble else "drawing"
-            return {"state": state, "done": done, "total": total, "trouble": mine.trouble}
-        return _shown(recommender, found, field)
-
-    return reply(await call.service.answers.run(work))
+    document = await call.service.answers.run(lambda: mine.map.whole(field, redraw=redraw))
+    return Response(document, media_type="application/json")
 
 
-def _shown(recommender: Recommender, found: Atlas, field: str) -> dict[str, Any]:
-    live = recommender.live
-    here = live.catalogue.known[found.keys]
-    keys, places = found.keys[here], found.places[here]
-    groups, codes = _groups(recommender, keys, field)
-    now = np.zeros(len(live.catalogue))
-    now[: len(live.statistics.now)] = live.statistics.now[: len(now)]
-    # By rank: counts are so skew that by size nearly all would look alike.
-    values, places_of = np.unique(now[keys], return_inverse=True)
-    rank = np.cumsum(np.bincount(places_of, minlength=len(values)))[places_of] / max(1, len(keys))
-    popularity = np.where(now[keys] > 0, np.round(255 * rank), 0).astype(np.uint8)
-    return {
-        "state": "ready",
-        "done": len(keys),
-        "total": live.catalogue.size,
-        "ids": [live.catalogue.id(int(key)) for key in keys],
-        "x": _packed(np.round(65535 * places[:, 0]).astype("<u2")),
-        "y": _packed(np.round(65535 * places[:, 1]).astype("<u2")),
-        "group": _packed(codes),
-        "popularity": _packed(popularity),
-        "groups": groups,
-        "field": field,
-    }
+@router.delete("/catalogue/map/drawing", response_model=MapOut, responses=errors())
+async def cancel_drawing(call: Writer) -> Response:
+    """Let the drawing of the map end before it is done; say how the map stands. Where none is drawn nothing happens."""
+    mine = call.service.insights.of(call.tenant)
+    mine.atlas.cancel()
+    return reply(await call.service.answers.run(mine.map.stand))
 
 
-def _packed(values: Any) -> str:
-    return base64.b64encode(values.tobytes()).decode()
-
-
-def _groups(recommender: Recommender, keys: Any, field: str) -> tuple[list[str], Any]:
-    """Return the names of groups by a field's first value, the largest first, and each key's group; the last is all others."""
-    columns = recommender.live.catalogue.columns
-    if field not in columns.names:
-        return [""], np.zeros(len(keys), np.uint8)
-    first = [columns.first(int(key), field) or "" for key in keys]
-    names, codes, counts = np.unique(np.array(first), return_inverse=True, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:GROUPS]
-    place = np.full(len(names), len(order), np.int64)
-    place[order] = np.arange(len(order))
-    return [*(str(names[n]) for n in order), ""], place[codes].astype(np.uint8)
+@router.post("/catalogue/map/marks", response_model=MarksOut, responses=errors())
+async def marks(body: MarksIn, call: Reader) -> Response:
+    """Return all points of the map without saying what they are, and the places of some items: enough to mark these on it."""
+    mine = call.service.insights.of(call.tenant)
+    return reply(await call.service.answers.run(lambda: mine.map.marks(body.items)))

@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 import anyio
+import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
@@ -92,20 +93,26 @@ async def start_import(
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "upload"
     options: dict[str, Any] = {"name": plain, "kind": kind, "format": format, "event_type": event_type, "mapping": mapping_of(map)}
     options["validate_only"] = validate_only
-    if call.service.jobs.unfinished(call.tenant.name) >= WAITING_IMPORTS:
+    jobs = call.service.jobs
+    if await call.service.writes.run(lambda: jobs.unfinished(call.tenant.name)) >= WAITING_IMPORTS:
         raise RefusedError(409, f"{WAITING_IMPORTS} imports of this tenant wait or run already.", cure="Wait until one has ended.")
-    job_id = call.service.jobs.new_id()
+    job_id = jobs.new_id()
     folder = job_folder(call.tenant, job_id)
     size = await _saved(request, folder, plain)
-    await call.service.writes.run(lambda: call.service.jobs.submit(job_id, call.tenant.name, options, size, hold=hold))
+
+    def submitted() -> Job:
+        jobs.submit(job_id, call.tenant.name, options, size, hold=hold)
+        return jobs.get(job_id, call.tenant.name)
+
+    job = await call.service.writes.run(submitted)
     call.service.imports.wake()
-    return reply(job_document(call.service.jobs.get(job_id, call.tenant.name)), 202)
+    return reply(job_document(job), 202)
 
 
 async def _saved(request: Request, folder: FilePath, name: str) -> int:
     """Write the body to a file as it comes; return its size. A body that breaks off leaves nothing."""
     try:
-        folder.mkdir(parents=True)
+        await anyio.to_thread.run_sync(lambda: folder.mkdir(parents=True))
         async with await anyio.open_file(folder / name, "wb") as file:
             async for piece in request.stream():
                 await file.write(piece)
@@ -113,7 +120,9 @@ async def _saved(request: Request, folder: FilePath, name: str) -> int:
         if not size:
             raise RefusedError(422, "The body is empty.", cure="Send the file as the body.")
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        # Also where the request was cancelled: it is waited for all the same.
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
         raise
     return size
 
@@ -161,6 +170,10 @@ async def delete_import(job: JobId, call: Writer) -> Response:
     found = await job_of(call, job)
     if found.state in ("queued", "running", "cancelling"):
         raise RefusedError(409, "The import has not ended.", cure="Wait for it, or cancel it.")
-    shutil.rmtree(job_folder(call.tenant, job), ignore_errors=True)
-    await call.service.writes.run(lambda: call.service.jobs.forget(job))
+
+    def work() -> None:
+        shutil.rmtree(job_folder(call.tenant, job), ignore_errors=True)
+        call.service.jobs.forget(job)
+
+    await call.service.writes.run(work)
     return Response(status_code=204)

@@ -14,7 +14,7 @@ from occasion.service.keys import DEFAULT_TENANT
 from occasion.service.routes.replies import errors, reply
 from occasion.service.schemas.live import ComparisonOut, LiveOut, StudiesOut, StudyIn, StudyOut
 from occasion.service.studies import Studies
-from occasion.service.watching import looked_at, text_vectors
+from occasion.service.watching import looked_at
 
 __all__ = ["router"]
 
@@ -27,11 +27,14 @@ async def live(call: Reader) -> Response:
     """Say what is going on: answers and what came of them, by scenario, policy and version; coverage, chance, drift, alerts."""
     mine = call.service.insights.of(call.tenant)
     operator = call.key is None or (call.key.role == "admin" and call.key.tenant == DEFAULT_TENANT)
-    answers = await call.service.writes.run(mine.traffic.refresh)
-    vectors, catalogue, trouble = await call.service.answers.run(lambda: text_vectors(call.tenant.recommender, mine, answers))
-    recent = call.service.recent.figures() if operator else None
-    shown = await call.service.writes.run(lambda: looked_at(call.tenant, answers, vectors, catalogue, trouble, recent))
-    return reply(shown)
+    answers, state = await call.service.writes.run(mine.traffic.looked)
+    known = await call.service.answers.run(lambda: mine.watched.known(call.tenant.recommender, answers))
+
+    def work() -> dict[str, Any]:
+        recent = call.service.recent.figures() if operator else None
+        return looked_at(call.tenant, mine, answers, state, known, recent)
+
+    return reply(await call.service.writes.run(work))
 
 
 @router.get("/compare", response_model=ComparisonOut, responses=errors())
@@ -64,7 +67,7 @@ async def compare(
 
 
 def _studies(call: Call) -> Studies:
-    return Studies(call.tenant.settings)
+    return Studies(call.tenant.settings, call.service.settings.home)
 
 
 @router.get("/studies", response_model=StudiesOut, responses=errors())
@@ -75,10 +78,10 @@ async def studies(call: Admin) -> Response:
 
 @router.post("/studies", status_code=202, response_model=StudyOut, responses=errors(409))
 async def start(body: StudyIn, call: Admin) -> Response:
-    """Begin to measure quality on the tenant's own log, in a process of its own; one at a time."""
+    """Begin to measure quality on the tenant's own log, in a process of its own; one at a time in a tenant, two in the service."""
 
     def work() -> dict[str, Any]:
-        made = _studies(call).start(body.kind, body.options)
+        made = _studies(call).start(body.kind, body.named)
         call.audit("study.start", body.kind)
         return made
 

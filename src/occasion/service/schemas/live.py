@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
-from occasion.service.schemas.base import Body, Shown
+from occasion.service.schemas.base import Body, Id, Shown
 
 __all__ = ["ComparisonOut", "LiveOut", "StudiesOut", "StudyIn", "StudyOut"]
 
@@ -106,16 +106,48 @@ class ComparisonOut(Shown):
     enough: bool = Field(default=False, description="Both have at least 20 people.")
 
 
+class OfflineOptions(Body):
+    """Options of a study of the kind offline; see `occasion.evaluation.evaluate`."""
+
+    share: Annotated[float, Field(gt=0, lt=1, description="Share of the events that lie after the cut in time.")] = 0.1
+    k: Annotated[int, Field(ge=1, le=1000, description="Length of the lists.")] = 10
+    max_queries: Annotated[int, Field(ge=1, le=1_000_000, description="Moments foretold at most.")] = 2000
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    curves: Annotated[bool, Field(description="Also learning curves; takes many times as long.")] = False
+
+
+class OffPolicyOptions(Body):
+    """Options of a study of the kind off-policy; see `occasion.evaluation.evaluate_off_policy`."""
+
+    version: Annotated[Id | None, Field(description="A model version; left out: the blend.")] = None
+    policy: Annotated[Id | None, Field(description="Left out: as when it serves.")] = None
+    places: Annotated[int, Field(ge=1, le=100, description="First places of each answer that are looked at.")] = 5
+    reward: Annotated[Id, Field(description="choice (clicked or better), or an event type.")] = "choice"
+    max_slates: Annotated[int, Field(ge=1, le=1_000_000, description="Answers looked at, at most.")] = 2000
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
 class StudyIn(Body):
     """What is to be measured."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "offline", "options": {"max_queries": 100}}]})
 
     kind: Literal["offline", "off-policy"] = "offline"
-    options: dict[Annotated[str, Field(max_length=40)], Any] = Field(
-        default={},
-        description="offline: share, k, max_queries, seed, curves. off-policy: version, policy, places, reward, max_slates, seed.",
-    )
+    options: OfflineOptions | OffPolicyOptions = Field(default_factory=OfflineOptions, description="Those of the kind.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_kind(cls, given: Any) -> Any:
+        """Let options be those of the kind alone, so that what is wrong is told of these."""
+        if not isinstance(given, dict):
+            return given
+        options: type[Body] = OffPolicyOptions if given.get("kind") == "off-policy" else OfflineOptions
+        return {**given, "options": options.model_validate(given.get("options", {}))}
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The options that were given."""
+        return self.options.model_dump(exclude_unset=True)
 
 
 class StudyOut(Shown):

@@ -10,7 +10,7 @@ from occasion.service.schemas.answers import Entry
 from occasion.service.schemas.base import Body, Id, Shown
 from occasion.service.schemas.catalogue import ItemOut
 
-__all__ = ["ItemPageOut", "MapOut", "SearchIn", "SearchOut", "SteeringOut"]
+__all__ = ["ItemPageOut", "MapOut", "MarksIn", "MarksOut", "SearchIn", "SearchOut", "SteeringOut"]
 
 
 class SearchIn(Body):
@@ -90,7 +90,7 @@ class ItemPageOut(Shown):
 class MapOut(Shown):
     """The catalogue in two dimensions. Arrays are base64 of little-endian numbers, one an item, in the order of `ids`."""
 
-    state: Literal["ready", "drawing", "empty", "failed"]
+    state: Literal["ready", "drawing", "empty", "failed", "cancelled"]
     done: int
     total: int
     ids: list[str] = []
@@ -100,4 +100,26 @@ class MapOut(Shown):
     popularity: str = Field(default="", description="uint8: 255 is the most popular.")
     groups: list[str] = []
     field: str = ""
+    trouble: str = Field(default="", description="Why the last drawing failed; an older map may be shown all the same.")
+
+
+class MarksIn(Body):
+    """The items whose places are asked for."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": ["chips", "dip"]}]})
+
+    items: Annotated[list[Id], Field(max_length=1000)]
+
+
+class MarksOut(Shown):
+    """All points of the map, and the places of some items. Arrays are as those of the map."""
+
+    state: Literal["ready", "drawing", "empty", "failed", "cancelled"]
+    done: int
+    total: int
+    x: str = ""
+    y: str = ""
+    marks: dict[str, Annotated[list[int], Field(min_length=2, max_length=2)]] = Field(
+        default={}, description="Item to place (x, y), each number 0 to 65535; items that are not on the map are left out."
+    )
     trouble: str = ""
