@@ -18,9 +18,9 @@ from occasion.keyed import looked_up
 from occasion.learning.model import Model
 from occasion.learning.paths import Paths
 from occasion.learning.requests import Requests
-from occasion.learning.signals import CLOCK, clock_codes
+from occasion.learning.signals import SignalCodes
 from occasion.protocols import EventColumns, Moment
-from occasion.ratings import PREFIX, Ratings, signal_codes
+from occasion.ratings import Ratings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,7 +114,7 @@ class LearnedModel:
         if model.signals is None:
             raise ModelError(f"the model of version {version} does not say how signals are coded. Cure: `occasion fit` a new one.")
         self.signals = model.signals
-        self._values = {name: {v: k for k, v in enumerate(values)} for name, values in self.signals.values.items()}
+        self._codes = SignalCodes(self.signals)
         self._place = np.full(model.n_items, -1, np.int32)
         self._place[model.kept] = np.arange(len(model.kept))
         self.names = ("moment", "history", "others", "popularity")
@@ -181,13 +181,15 @@ class LearnedModel:
         model, history = self.model, moment.history
         assert history is not None
         rows = np.flatnonzero((moment.extra["liking"] > 0) & (history.item < model.n_items))
-        past, codes = self._past_codes(history, rows), signal_codes(self.signals, self._values, moment.signals)
+        # What was given in the past is only looked up where something is made of it.
+        given = self._past(history) if self._codes.given and len(rows) else {}
+        past, codes = self._codes.of_columns(given, rows), self._codes.of(moment.signals)[None]  # (n, s), (1, s)
         time, when = moment.at, history.at[rows]
         timed = model.bases.times == "unix"
         if timed:
             time, when = time + self.shift, when + self.shift
-            clock = [self.signals.names.index(name) for name in CLOCK if name in self.signals.names]
-            codes[clock], past[:, clock] = clock_codes(np.array([time]))[0, : len(clock)], clock_codes(when)[:, : len(clock)]
+            self._codes.set_clock(codes, np.array([time]))
+            self._codes.set_clock(past, when)
         else:
             time = float(np.nanmax(when, initial=0)) + 1 if model.bases.times == "position" else np.nan
         allowed = None
@@ -197,7 +199,7 @@ class LearnedModel:
             allowed[:n] = moment.allowed[:n]
         return Requests(
             time=np.array([time], float),
-            signals=codes[None],
+            signals=codes,
             numbers=np.full((1, model.bases.n_numbers), np.nan, np.float32),
             ptr=np.array([0, len(rows)], np.int64),
             item=history.item[rows].astype(np.int32),
@@ -206,20 +208,6 @@ class LearnedModel:
             past=past,
             allowed=allowed,
         )
-
-    def _past_codes(self, history: EventColumns, rows: NDArray[np.int64]) -> NDArray[np.int32]:
-        out = np.full((len(rows), len(self.signals.names)), -1, np.int32)
-        wanted = [n for n in self.signals.names if n in self._values]
-        if not wanted or not len(rows):
-            return out
-        given = self._past(history)
-        for j, name in enumerate(self.signals.names):
-            codes, values = given.get(name.removeprefix(PREFIX), (None, ()))
-            if codes is None or name not in self._values:
-                continue
-            mine = np.array([*(self._values[name].get(str(v), -1) for v in values), -1], np.int32)
-            out[:, j] = mine[codes[rows]]
-        return out
 
     # -- why ----------------------------------------------------------------------------------------------------------------
     def parts(self, answer: LearnedAnswer, keys: Keys) -> Floats:

@@ -6,7 +6,6 @@ explicit ratings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from occasion.errors import ModelError
 from occasion.learning import storage
 from occasion.learning.rated import RatedModel
 from occasion.learning.requests import Queries
-from occasion.learning.signals import CLOCK, Signals, clock_codes
+from occasion.learning.signals import SignalCodes, Signals
 from occasion.protocols import Moment
 
 if TYPE_CHECKING:
@@ -25,21 +24,9 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
-__all__ = ["PREFIX", "Ratings", "signal_codes"]
+__all__ = ["Ratings"]
 
-PREFIX = "ctx_"
-"""Stands before the name of a signal in a model's columns."""
 FOLDER = "ratings"
-
-
-def signal_codes(signals: Signals, values: Mapping[str, Mapping[str, int]], given: Mapping[str, Any]) -> NDArray[np.int32]:
-    """Return the codes (s,) of a moment's signals, -1 where they are missing or were never met."""
-    out = np.full(len(signals.names), -1, np.int32)
-    for j, name in enumerate(signals.names):
-        value = given.get(name.removeprefix(PREFIX))
-        if value is not None and name in values:
-            out[j] = values[name].get(str(value), -1)
-    return out
 
 
 @dataclass(kw_only=True)
@@ -72,14 +59,13 @@ class Ratings:
     report: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._values = {name: {v: k for k, v in enumerate(values)} for name, values in self.signals.values.items()}
+        self._codes = SignalCodes(self.signals)
         self._people = {int(key): row for row, key in enumerate(self.users)}
 
     def rate(self, moment: Moment, keys: NDArray[np.int32]) -> Doubles:
         """Return the expected ratings (n,) of item keys, within the scale; items it has not met are judged by the person alone."""
-        codes = signal_codes(self.signals, self._values, moment.signals)
-        clock = [self.signals.names.index(name) for name in CLOCK if name in self.signals.names]
-        codes[clock] = clock_codes(np.array([moment.at + self.shift]))[0, : len(clock)]
+        codes = self._codes.of(moment.signals)[None]  # (1, s)
+        self._codes.set_clock(codes, np.array([moment.at + self.shift]))
         n = len(keys)
         at = np.minimum(np.searchsorted(self.kept, keys), len(self.kept) - 1)
         asked = Queries(
@@ -87,7 +73,7 @@ class Ratings:
             user=np.full(n, self._people.get(moment.user, -1), np.int32),
             time=np.full(n, moment.at + self.shift),
             item=np.where(self.kept[at] == keys, at, -1).astype(np.int32),
-            signals=np.repeat(codes[None], n, 0),
+            signals=np.repeat(codes, n, 0),
             numbers=np.full((n, len(self.signals.numeric)), np.nan, np.float32),
         )
         return np.asarray(np.clip(self.model.predict(asked), self.low, self.high), np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -19,32 +20,27 @@ def _listed(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _days(text: str) -> dict[str, float]:
+def _by_type(text: str, allowed: Callable[[float], bool], what: str) -> dict[str, float]:
+    """Return ``type=number, ...`` as a mapping; `what` says in words what stands there, and gives an example."""
     out = {}
     for pair in _listed(text):
-        name, found, days = (part.strip() for part in pair.rpartition("="))
+        name, _, figure = (part.strip() for part in pair.rpartition("="))
         try:
-            number = float(days)
+            number = float(figure)
         except ValueError:
-            number = 0.0
-        if not found or not name or not 0 < number <= 36_500:
-            raise ValueError(f"{pair!r} is no event type with days from above 0 to 36,500, an example is 'view=90, *=365'")
+            number = float("nan")
+        if not name or not allowed(number):
+            raise ValueError(f"{pair!r} is no event type with {what}")
         out[name] = number
     return out
+
+
+def _days(text: str) -> dict[str, float]:
+    return _by_type(text, lambda days: 0 < days <= 36_500, "days from above 0 to 36,500, an example is 'view=90, *=365'")
 
 
 def _weights(text: str) -> dict[str, float]:
-    out = {}
-    for pair in _listed(text):
-        name, found, weight = (part.strip() for part in pair.rpartition("="))
-        try:
-            number = float(weight)
-        except ValueError:
-            number = 99.0
-        if not found or not name or not -10 <= number <= 10:
-            raise ValueError(f"{pair!r} is no event type with a weight from -10 to 10, an example is 'view=0.2, share=3'")
-        out[name] = number
-    return out
+    return _by_type(text, lambda weight: -10 <= weight <= 10, "a weight from -10 to 10, an example is 'view=0.2, share=3'")
 
 
 class Settings(BaseSettings):

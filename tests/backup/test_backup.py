@@ -236,10 +236,17 @@ def test_receipts_from_elsewhere_do_where_the_home_is_lost(shop, tmp_path):
         erase(store, settings, user="ann")
         kept = receipts(store, settings.home)
     lost = load_settings(home=tmp_path / "new")
-    assert restore(lost, tmp_path / "b.tar", receipts=kept).erased_again == 1
+    forged = [{**kept[0], "id": "forged", "at": 1.0}]
+    put = restore(lost, tmp_path / "b.tar", receipts=[*kept, *forged])
+    assert (put.erased_again, put.strange) == (1, 1)
+    with closing(open_store(f"sqlite:///{lost.home / 'tenants' / 'acme' / 'occasion.db'}")) as other:
+        assert other.erasures() == [], "the receipt is of another tenant"
+        assert other.person("ann") is not None
     with closing(open_store(lost.resolved_store_url)) as store:
         assert store.person("ann") is None
         assert store.counts()["events"] == 200
+        assert kept[0]["id"] in [json.loads(text)["id"] for text in store.erasures()]
+        assert "forged" not in str(store.erasures())
     (tmp_path / "receipts.json").write_text(json.dumps({"receipts": kept}))
     done = subprocess_restore(tmp_path / "third", tmp_path / "b.tar", "--receipts", str(tmp_path / "receipts.json"))
     assert "erased again: 1" in done.stdout

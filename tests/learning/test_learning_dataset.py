@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from learning_worlds import catalogue, walkers
 
 from occasion.learning.dataset import Dataset, build_requests
+from occasion.learning.signals import CLOCK, SignalCodes, Signals
 
 
 def frame(**columns: list) -> pl.DataFrame:
@@ -128,3 +129,38 @@ def test_the_most_frequent_items_are_kept():
     assert len(small.items) == 10
     assert len(small.events) == count[kept].sum()
     assert small.items.ids[0] == data.items.ids[kept[0]]
+
+
+@settings(derandomize=True, max_examples=50)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["rain", "sun", None, "fog"]), st.sampled_from(["desk", "phone", None]), st.floats(0, 2e9)),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_moments_are_coded_as_frames_are(rows):
+    signals = Signals(
+        names=["ctx_weather", "ctx_device", *CLOCK],
+        values={"ctx_weather": ["rain", "sun"], "ctx_device": ["desk", "phone"]},
+        clock=True,
+    )
+    weather, device, time = ([row[n] for row in rows] for n in range(3))
+    wanted, _ = signals.code(
+        pl.DataFrame(
+            {"ctx_weather": weather, "ctx_device": device}, schema=dict.fromkeys(("ctx_weather", "ctx_device"), pl.String)
+        ),
+        np.array(time),
+    )
+    codes = SignalCodes(signals)
+    one_by_one = np.stack([codes.of({"weather": w, "device": d, "other": 1}) for w, d in zip(weather, device, strict=True)])
+    codes.set_clock(one_by_one, np.array(time))
+    assert one_by_one.tolist() == wanted.tolist()
+    values = {"weather": ["sun", "fog", "rain"], "device": ["phone", "desk"]}
+    columns = {
+        name: (np.array([-1 if v is None else values[name].index(v) for v in given], np.int32), values[name])
+        for name, given in (("weather", weather), ("device", device))
+    }
+    at_once = codes.of_columns(columns, np.arange(len(rows)))
+    codes.set_clock(at_once, np.array(time))
+    assert at_once.tolist() == wanted.tolist()

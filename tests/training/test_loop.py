@@ -18,10 +18,10 @@ from occasion.cli import cli
 from occasion.cli.failures import guarded
 from occasion.encoders import load_encoder
 from occasion.errors import DataError
+from occasion.exclusive import BusyError, exclusive
 from occasion.privacy.guarded import open_guarded
 from occasion.settings import load_settings
 from occasion.training import LoopOptions, fit, learn
-from occasion.training.exclusive import BusyError, exclusive
 from occasion.training.loop import LearningLoop
 from occasion.versions import BLEND, Versions
 

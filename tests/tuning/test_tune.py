@@ -209,7 +209,7 @@ def test_two_runs_of_one_name(bases, world):
     settings, store = world
     folder = settings.home / "encoders"
     folder.mkdir(exist_ok=True)
-    with FileLock(folder / ".busy.lock"), pytest.raises(ModelError, match="another run"):
+    with FileLock(folder / ".busy.lock"), pytest.raises(ModelError, match=r"another run makes 'busy' in .* Cure: let it"):
         tune(store, replace(QUICK, base=str(bases["bert"]), name="busy"), settings=settings)
 
 

@@ -24,7 +24,7 @@ from occasion.people import AuditEntry, Consent
 from occasion.privacy.erasure import erase
 from occasion.privacy.guarded import RESTORING, guarded
 from occasion.privacy.keyring import HomeKey
-from occasion.privacy.receipts import parsed, subject_of
+from occasion.privacy.receipts import parsed, public_key_of, subject_of, verify
 from occasion.privacy.traces import KEPT_ASIDE
 from occasion.protocols import Progress, Store
 from occasion.settings import Settings
@@ -63,6 +63,8 @@ class Restored:
         People of the backup who had been erased since.
     choices : int
         Choices made since the backup that hold on.
+    strange : int
+        Receipts handed in that no home of the backup has signed: they were left aside.
     differences : mapping
         Settings that were others when the backup was made: name to (then, now).
     """
@@ -71,6 +73,7 @@ class Restored:
     aside: tuple[str, ...] = ()
     erased_again: int = 0
     choices: int = 0
+    strange: int = 0
     differences: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -97,18 +100,20 @@ def restore(
     check_only : bool
         Check the backup as a whole and change nothing.
     receipts : sequence of mapping
-        Receipts of erasures besides those in the home, where that is lost.
+        Receipts of erasures besides those in the home, where that is lost. Each counts in the home that signed it.
     progress : callable, optional
         Called with (bytes unpacked, bytes in all).
 
     Raises
     ------
     DataError
-        Where the backup is damaged; where the home holds something and `force` is not set.
+        Where the backup is damaged; where the home holds something and `force` is not set; where a receipt is none.
     StoreError
         Where another process has a store open, or it cannot be written.
     """
     begun = time.monotonic()
+    for receipt in receipts:
+        parsed(json.dumps(dict(receipt)))
     # Two restores may fall into one second.
     now = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     contents = read_contents(path)
@@ -126,15 +131,17 @@ def restore(
         for folder, one in targets.items():
             aside += [f"{folder.removeprefix('home').lstrip('/')}/{name}".lstrip("/") for name in _put(staging / folder, one, now)]
         again = choices = 0
+        strange = {str(receipt.get("id")) for receipt in receipts}
         for folder, one in targets.items():
-            people, said = _resume(one, contents, folder, kept[folder])
-            again, choices = again + people, choices + said
+            people, said, taken = _resume(one, contents, folder, kept[folder])
+            again, choices, strange = again + people, choices + said, strange - taken
             (one.home / RESTORING).unlink(missing_ok=True)
     return Restored(
         contents=contents,
         aside=tuple(aside),
         erased_again=again,
         choices=choices,
+        strange=len(strange),
         differences=_differences(contents, settings),
         seconds=round(time.monotonic() - begun, 2),
     )
@@ -196,10 +203,10 @@ def _same(found: Mapping[str, Any], wanted: Mapping[str, Any], what: str) -> Non
 def _survivors(settings: Settings, receipts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what must hold on beyond a restore, and write it down: receipts of erasures, and people's choices."""
     mark = settings.home / RESTORING
-    kept: dict[str, Any] = {"receipts": [dict(receipt) for receipt in receipts], "choices": []}
+    kept: dict[str, Any] = {"handed in": [dict(receipt) for receipt in receipts], "receipts": [], "choices": []}
     if mark.exists():
         before = json.loads(mark.read_text("utf-8"))
-        kept = {name: [*kept[name], *before[name]] for name in kept}
+        kept = {name: [*kept[name], *before.get(name, [])] for name in kept}
     if database_of(settings).exists():
         # A damaged store says nothing; then the receipts that were handed in count.
         with suppress(OccasionError), closing(open_store(settings.resolved_store_url)) as store:
@@ -234,6 +241,8 @@ def _put(source: Path, settings: Settings, now: str) -> list[str]:
             shutil.move(folder, place)
     Statistics.discard(home / "derived")
     shutil.rmtree(home / "derived" / "index", ignore_errors=True)
+    # Its keys may stand for other items now.
+    (home / "derived" / "atlas.npz").unlink(missing_ok=True)
     return aside
 
 
@@ -270,16 +279,23 @@ def _aside(path: Path, now: str) -> Path:
 
 
 # -- afterwards -------------------------------------------------------------------------------------------------------------------
-def _resume(settings: Settings, contents: Contents, folder: str, kept: Mapping[str, Any]) -> tuple[int, int]:
-    """Check what was put into place, and do again what people asked for since the backup."""
+def _resume(settings: Settings, contents: Contents, folder: str, kept: Mapping[str, Any]) -> tuple[int, int, set[str]]:
+    """Check what was put into place, and do again what people asked for since the backup.
+
+    Returns
+    -------
+    int, int, set of str
+        People erased again, choices taken down again, ids of those receipts handed in that this home has signed.
+    """
     with closing(open_store(settings.resolved_store_url)) as inner:
         _same(state_of(inner), contents.stores[folder], f"the store {database_of(settings)}")
         said = _choose_again(inner, kept["choices"])
         store = guarded(inner, settings)
-        again = _erase_again(store, settings, kept["receipts"])
+        mine = _signed_here(settings.home, kept["handed in"]) if kept["handed in"] else []
+        again = _erase_again(store, settings, [*kept["receipts"], *mine])
         entry = AuditEntry(at=time.time(), actor="local", act="restore", detail=f"backup of {contents.made_at:.0f}")
         store.add_audit(entry)
-    return again, said
+    return again, said, {receipt["id"] for receipt in mine}
 
 
 def _choose_again(store: Store, choices: Sequence[Mapping[str, Any]]) -> int:
@@ -298,14 +314,26 @@ def _erase_again(store: Store, settings: Settings, receipts: Sequence[Mapping[st
     for user, session in gone:
         erase(store, settings, user=user, session=session, actor="restore")
     for receipt in missing.values():
-        store.add_erasure(json.dumps({name: value for name, value in receipt.items() if name != "still_holding"}, indent=1))
+        store.add_erasure(json.dumps(_unadorned(receipt), indent=1))
     return len(gone)
 
 
+def _signed_here(home: Path, receipts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the receipts that were signed with a key of a home: those of other tenants are none of its business."""
+    public = [public_key_of(key) for key in _keys(home)]
+    texts = [(receipt, json.dumps(_unadorned(receipt))) for receipt in receipts]
+    return [receipt for receipt, text in texts if any(verify(text, public_key=one)["valid"] for one in public)]
+
+
+def _unadorned(receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a receipt as it was signed, without what lists of receipts add."""
+    return {name: value for name, value in receipt.items() if name != "still_holding"}
+
+
 def _keys(home: Path) -> list[HomeKey]:
-    """Return the key of a home, and those that restores put aside: with them receipts were made."""
-    old = [path.name for path in sorted(home.glob(f"{KEY}.{KEPT_ASIDE}*"))]
-    return [HomeKey(home), *(HomeKey(home, name) for name in old)]
+    """Return the key of a home, if it has one, and those that restores put aside: with them receipts were made."""
+    names = [KEY] if HomeKey.exists(home) else []
+    return [HomeKey(home, name) for name in (*names, *(path.name for path in sorted(home.glob(f"{KEY}.{KEPT_ASIDE}*"))))]
 
 
 def _differences(contents: Contents, settings: Settings) -> dict[str, tuple[Any, Any]]:

@@ -83,12 +83,15 @@ def restore(file: Path, force: bool, check: bool, receipts: Path | None) -> None
             progress=told,
         )
     facts = {"restored": not check, "aside": done.aside, "erased_again": done.erased_again, "choices_kept": done.choices}
+    facts["strange_receipts"] = done.strange
     if invocation.json:
         invocation.emit({**facts, "settings_differ": done.differences, "seconds": done.seconds, **_facts(done.contents)})
         return
     click.echo(f"{'good' if check else 'restored'}: {_sentence(done.contents)} ({done.seconds:.1f} s)")
     if done.erased_again:
         click.echo(f"erased again: {done.erased_again} of the backup who were erased since")
+    if done.strange:
+        invocation.say(f"note: {done.strange} of the receipts are of no home of this backup; they were left aside")
     if done.aside:
         invocation.say(f"what was there is kept as {', '.join(done.aside)}; it holds people's data, so delete it in time")
     for name, (then, now) in done.differences.items():

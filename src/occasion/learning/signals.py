@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,11 +12,15 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["CLOCK", "DAY", "Signals", "clock_codes"]
+    Columns = Mapping[str, tuple[NDArray[np.int32], Sequence[Any]]]
+
+__all__ = ["CLOCK", "DAY", "PREFIX", "SignalCodes", "Signals", "clock_codes"]
 
 DAY = 86400.0
 BINS = 8
 """Bins of a numeric signal, of about equal size."""
+PREFIX = "ctx_"
+"""Stands before the name of a signal in a model's columns."""
 CLOCK = {"clock_hour": 24, "clock_weekday": 7}
 """Signals that the clock gives, and their numbers of codes."""
 
@@ -56,7 +61,7 @@ class Signals:
     def learn(cls, frame: pl.DataFrame, clock: bool) -> Signals:
         """Find the signals of a frame with ``ctx_*`` columns; a column with one value or none says nothing and is left out."""
         signals = cls(clock=clock)
-        for name in sorted(c for c in frame.columns if c.startswith("ctx_")):
+        for name in sorted(c for c in frame.columns if c.startswith(PREFIX)):
             column = frame[name]
             if column.dtype.is_numeric() and column.n_unique() > BINS:
                 finite = column.cast(float).drop_nulls().drop_nans().to_numpy()
@@ -87,6 +92,50 @@ class Signals:
             elif name in CLOCK:
                 codes[:, j] = clock_codes(time)[:, list(CLOCK).index(name)]
         return codes, numbers
+
+
+class SignalCodes:
+    """Codes of moments that do not come as frames: of the one that is asked about, and of those of a history.
+
+    Parameters
+    ----------
+    signals : Signals
+    """
+
+    def __init__(self, signals: Signals) -> None:
+        self.names = signals.names
+        self._codes = {name: {value: code for code, value in enumerate(values)} for name, values in signals.values.items()}
+        self._clock = [self.names.index(name) for name in CLOCK if name in self.names]
+
+    @property
+    def given(self) -> bool:
+        """Whether any signal is one that a moment gives, and not the clock."""
+        return any(name in self._codes for name in self.names)
+
+    def of(self, given: Mapping[str, Any]) -> NDArray[np.int32]:
+        """Return the codes (s,) of given signals, -1 where they are missing or were never met."""
+        out = np.full(len(self.names), -1, np.int32)
+        for j, name in enumerate(self.names):
+            value = given.get(name.removeprefix(PREFIX))
+            if value is not None and name in self._codes:
+                out[j] = self._codes[name].get(str(value), -1)
+        return out
+
+    def of_columns(
+        self, given: Mapping[str, tuple[NDArray[np.int32], Sequence[Any]]], rows: NDArray[np.int64]
+    ) -> NDArray[np.int32]:
+        """Return the codes (n, s) of some rows of columns: a name's codes, -1 for none, and what they stand for."""
+        out = np.full((len(rows), len(self.names)), -1, np.int32)
+        for j, name in enumerate(self.names):
+            codes, values = given.get(name.removeprefix(PREFIX), (None, ()))
+            if codes is not None and name in self._codes:
+                mine = np.array([*(self._codes[name].get(str(value), -1) for value in values), -1], np.int32)
+                out[:, j] = mine[codes[rows]]
+        return out
+
+    def set_clock(self, codes: NDArray[np.int32], time: NDArray[np.float64]) -> None:
+        """Write what the clock says at some times (n,) into codes (n, s)."""
+        codes[:, self._clock] = clock_codes(time)[:, : len(self._clock)]
 
 
 def clock_codes(time: NDArray[np.float64]) -> NDArray[np.int32]:

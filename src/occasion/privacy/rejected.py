@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-__all__ = ["FILE", "expire_rejects", "forget_rejects", "list_rejects", "lists_of", "naming"]
+__all__ = ["FILE", "expire_rejects", "forget_rejects", "list_rejects", "lists_of", "naming", "texts_in"]
 
 FILE = "rejects.jsonl"
 UPLOADS = "uploads"
@@ -44,6 +44,19 @@ def list_rejects(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def naming(names: Collection[str]) -> re.Pattern[str]:
     """Return what finds any of some ids in a text, as a word of its own."""
     return re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(names, key=len, reverse=True)))
+
+
+def texts_in(document: Any) -> Iterator[str]:
+    """Yield all texts of a JSON document, names of fields included; numbers are none: an id ``7`` is not the figure 7."""
+    left = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, Mapping):
+            left += [*value, *value.values()]
+        elif isinstance(value, list):
+            left += value
+        elif isinstance(value, str):
+            yield value
 
 
 def forget_rejects(home: Path, names: Collection[str]) -> int:

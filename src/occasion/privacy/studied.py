@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from occasion.privacy.rejected import naming
+from occasion.privacy.rejected import naming, texts_in
 
 __all__ = ["forget_studies"]
 
@@ -42,12 +42,4 @@ def _texts(path: Path) -> Iterator[str]:
     except ValueError:
         yield content
         return
-    left = [document]
-    while left:
-        value = left.pop()
-        if isinstance(value, dict):
-            left += [*value, *value.values()]
-        elif isinstance(value, list):
-            left += value
-        elif isinstance(value, str):
-            yield value
+    yield from texts_in(document)

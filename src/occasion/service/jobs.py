@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from occasion.errors import NotFoundError, OccasionError, split_cure
-from occasion.privacy.rejected import naming
+from occasion.privacy.rejected import naming, texts_in
 from occasion.service.control import ControlFile
 from occasion.service.failures import RefusedError
 from occasion.service.logs import logger
@@ -154,7 +154,7 @@ class Jobs:
         named, gone = naming(names), 0
         sql = "SELECT id, options, result FROM job WHERE tenant = ? AND state IN ('done', 'failed', 'cancelled')"
         for job_id, options, result in self._control.rows(sql, tenant):
-            if named.search(" ".join(_texts(json.loads(options)) + _texts(json.loads(result)))):
+            if any(named.search(text) for document in (options, result) for text in texts_in(json.loads(document))):
                 left = {name: value for name, value in json.loads(result).items() if isinstance(value, (int, float))}
                 kept = {**json.loads(options), "name": "upload", "mapping": {}}
                 self._control.rows(
@@ -173,15 +173,6 @@ class Jobs:
         """Return finished jobs that are due to be forgotten."""
         sql = f"SELECT {_COLUMNS} FROM job WHERE state IN ('held', 'done', 'failed', 'cancelled') AND beat < ?"
         return [_job(row) for row in self._control.rows(sql, time.time() - KEPT_SECONDS)]
-
-
-def _texts(value: Any) -> list[str]:
-    """Return all texts of a document, names of fields included."""
-    if isinstance(value, dict):
-        return [text for pair in value.items() for part in pair for text in _texts(part)]
-    if isinstance(value, list):
-        return [text for part in value for text in _texts(part)]
-    return [value] if isinstance(value, str) else []
 
 
 def _job(row: tuple[Any, ...]) -> Job:

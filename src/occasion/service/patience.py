@@ -50,7 +50,7 @@ class PatientEncoder:
         self.version, self.dim = encoder.version, encoder.dim
         self.hurried = True
         self._lock = threading.Lock()
-        self._running: dict[_Question, threading.Event] = {}
+        self._running: dict[_Question, _Asked] = {}
         self._late: OrderedDict[_Question, Vectors] = OrderedDict()
         self._failed = 0
         self._quiet_until = 0.0
@@ -67,28 +67,34 @@ class PatientEncoder:
             return self.encoder.encode(texts, role=role, progress=progress)
         question = role, tuple(texts)
         with self._lock:
-            done = self._running.get(question)
-            if done is None and question not in self._late:
-                done = self._started(question)
-        in_time = done is None or done.wait(self.wait)
+            late = self._late.pop(question, None)
+            if late is not None:
+                self._succeeded()
+                return late
+            asked = self._running.get(question) or self._started(question)
+            asked.waiting += 1
+        in_time = asked.done.wait(self.wait)
         with self._lock:
-            found = self._late.pop(question, None)
-            if found is not None:
-                self._failed, self._quiet_until = 0, 0.0
-                return found
+            asked.waiting -= 1
+            if asked.found is not None:
+                self._succeeded()
+                return asked.found
             self._failed += 1
             if self._failed >= FAILURES:
                 self._quiet_until = time.monotonic() + min(REST * 2.0 ** (self._failed - FAILURES), LONGEST_REST)
         raise EncoderError("the encoder failed." if in_time else f"the encoder gave no answer within {self.wait:g} s.")
 
-    def _started(self, question: _Question) -> threading.Event:
+    def _succeeded(self) -> None:
+        self._failed, self._quiet_until = 0, 0.0
+
+    def _started(self, question: _Question) -> _Asked:
         if time.monotonic() < self._quiet_until or len(self._running) >= MAX_RUNNING:
             raise EncoderError("the encoder is left alone for a while: it did not answer. Cure: wait, or look after its service.")
-        done = self._running[question] = threading.Event()
-        threading.Thread(target=self._ask, args=(question, done), name="encoder", daemon=True).start()
-        return done
+        asked = self._running[question] = _Asked()
+        threading.Thread(target=self._ask, args=(question, asked), name="encoder", daemon=True).start()
+        return asked
 
-    def _ask(self, question: _Question, done: threading.Event) -> None:
+    def _ask(self, question: _Question, asked: _Asked) -> None:
         role, texts = question
         found = None
         try:
@@ -98,16 +104,30 @@ class PatientEncoder:
         finally:
             with self._lock:
                 del self._running[question]
-                if found is not None:
+                asked.found = found
+                # All who wait for it get it; it is kept where nobody does any more.
+                if found is not None and not asked.waiting and asked.kept:
                     self._late[question] = found
                     if len(self._late) > MAX_LATE:
                         self._late.popitem(last=False)
-            done.set()
+            asked.done.set()
 
     def forget(self) -> None:
-        """Drop everything kept: a person's words may be among it."""
+        """Drop everything kept, and keep nothing of what is under way: a person's words may be among it."""
         with self._lock:
             self._late.clear()
+            for asked in self._running.values():
+                asked.kept = False
+
+
+class _Asked:
+    """A question under way: how many wait for its answer, and the answer, None while or where there is none."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.found: Vectors | None = None
+        self.waiting = 0
+        self.kept = True
 
 
 @contextlib.contextmanager

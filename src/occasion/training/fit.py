@@ -19,6 +19,7 @@ import numpy as np
 from occasion.errors import DataError, OccasionError
 from occasion.evaluation.offline import held_out_recommender
 from occasion.evaluation.split import Moments, Split, split_log
+from occasion.exclusive import exclusive
 from occasion.learned import LearnedModel
 from occasion.learning import pipeline
 from occasion.learning.features import PARTS
@@ -28,7 +29,6 @@ from occasion.protocols import Encoder, Store
 from occasion.ratings import Ratings
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
-from occasion.training.exclusive import exclusive
 from occasion.training.gate import Verdict, judge
 from occasion.training.log import LearningLog, item_vectors, read_log
 from occasion.training.ratings import learn_ratings, rating_errors, rating_weight

@@ -17,9 +17,9 @@ from occasion.errors import DataError
 from occasion.importing.batches import batch_numbers, noted_batches
 from occasion.keyed import joined, taken
 from occasion.learning.dataset import Dataset
+from occasion.learning.signals import PREFIX
 from occasion.privacy.choices import Choices
 from occasion.protocols import EventColumns
-from occasion.ratings import PREFIX
 from occasion.recommender import Recommender
 from occasion.statistics import liking, rating_range
 

@@ -16,11 +16,11 @@ from typing import Any, cast
 
 from occasion.encoders import load_encoder
 from occasion.errors import DataError, OccasionError, StoreError
+from occasion.exclusive import BusyError, exclusive
 from occasion.people import AuditEntry
 from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Encoder, Store
 from occasion.settings import Settings, load_settings
-from occasion.training.exclusive import BusyError, exclusive
 from occasion.training.fit import check_options, fit
 from occasion.training.live_feedback import SETTLE, roll_back_if_worse
 from occasion.versions import Versions

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from occasion.errors import ModelError
+from occasion.exclusive import exclusive
 from occasion.settings import Settings, load_settings
+from occasion.tuning.checkpoints import same_work, saving
 from occasion.tuning.lessons import Lessons, read_lessons
 from occasion.tuning.networks import load_network, merge_additions, needs_extra, prepare, set_mixture, snapshot
 from occasion.tuning.options import TuneOptions
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from occasion.protocols import Store
     from occasion.tuning.training import Course
 
-__all__ = ["TuneReport", "locked", "tune"]
+__all__ = ["TuneReport", "one_run", "tune"]
 
 StageProgress = Callable[[str, int, int], None]
 MIXTURES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -91,33 +93,23 @@ def tune(
     options, settings = options or TuneOptions(), settings or load_settings()
     begun = time.monotonic()
     folder = settings.home / "encoders"
-    with locked(folder, options.name):
+    with one_run(folder, options.name):
         return _Run(store, options, settings, folder, progress, begun).report()
 
 
-class locked:  # noqa: N801 - read as a word: with locked(...)
-    """One run a name at a time."""
+@contextmanager
+def one_run(folder: Path, name: str) -> Iterator[None]:
+    """Let one run a name work at a time in a folder, which is made.
 
-    def __init__(self, folder: Path, name: str) -> None:
-        from filelock import FileLock
-
-        from occasion.tuning.checkpoints import saving
-
-        with saving(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        self.name = name
-        self._lock = FileLock(folder / f".{name}.lock", timeout=0)
-
-    def __enter__(self) -> None:
-        from filelock import Timeout
-
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise ModelError(f"another run makes {self.name!r} just now. Cure: let it finish, or give this one a --name.") from None
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+    Raises
+    ------
+    ModelError
+        Where another one works, or the folder cannot be written.
+    """
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder, f".{name}", f"another run makes {name!r}"):
+        yield
 
 
 class _Run:
@@ -170,8 +162,6 @@ class _Run:
         }  # fmt: skip
 
     def _work(self) -> Path:
-        from occasion.tuning.checkpoints import same_work
-
         work = self.folder / f".{self.options.name}.work"
         # A budget may differ between a run and the one that goes on from it.
         plan = {n: v for n, v in asdict(self.options).items() if n not in ("budget", "device")}

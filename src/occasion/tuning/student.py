@@ -26,7 +26,7 @@ from occasion.tuning.networks import encode, load_network, needs_extra
 from occasion.tuning.options import DistillOptions
 from occasion.tuning.output import install, libraries
 from occasion.tuning.questions import compare, judge
-from occasion.tuning.run import TuneReport, locked
+from occasion.tuning.run import TuneReport, one_run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +84,7 @@ def distill(
     needs_extra("distilling")
     options, settings = options or DistillOptions(), settings or load_settings()
     folder = settings.home / "encoders"
-    with locked(folder, options.name):
+    with one_run(folder, options.name):
         return _distill(store, options, settings, folder, progress)
 
 
