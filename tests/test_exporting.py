@@ -13,10 +13,11 @@ from occasion.data import Context, Event, Item, Slate, SlateEntry, User
 from occasion.errors import DataError
 from occasion.exporting import EXPORT_FORMATS, export
 from occasion.importing import import_files
+from occasion.people import PURPOSES, Consent
 from occasion.stores import open_store
 
 sys.path.insert(0, str(Path(__file__).parent / "stores"))
-from store_contract import SETTINGS, events, items, slates, users
+from store_contract import SETTINGS, events, ids, items, slates, times, users
 
 sys.path.pop(0)
 
@@ -29,6 +30,7 @@ def everything(store):
         {user.id: repr(user) for user in store.users()},
         list(map(repr, store.read_events())),
         list(map(repr, store.slates())),
+        sorted(map(repr, store.all_consents())),
         store.counts(),
     )
 
@@ -74,7 +76,23 @@ def full(tmp_path):
     )
     entry = SlateEntry(item="a/1", score=0.5, propensity=0.25, parts={"moment": 0.5}, because=("x",), reason='because, "so"')
     store.put_slate(
-        Slate(id="sl\rate\r", context=Context(user="u", at=3.0, recent=("a/1",)), entries=(entry,), notes=("one", "two"))
+        Slate(
+            id="sl\rate\r",
+            context=Context(user="u", at=3.0, recent=("a/1",)),
+            entries=(entry,),
+            sentence="[in brackets]",
+            notes=("one", "two"),
+            version="v1",
+            policy="epsilon",
+            scenario="home",
+        )
+    )
+    store.put_consents(
+        [
+            Consent(user="u", purpose="train", granted=False, at=1.7e9),
+            Consent(session="s", purpose="analyse", granted=True, at=1.7e9),
+            Consent(user="u", purpose="train", granted=True, at=1.7e9 + 0.5),
+        ]
     )
     yield store
     store.close()
@@ -84,12 +102,12 @@ def full(tmp_path):
 def test_an_import_of_the_export_is_the_same_store(tmp_path, full, format):
     seen = []
     summary = export(full, tmp_path / "out", format, progress=lambda done, total: seen.append((done, total)))
-    assert dict(summary.rows) == {"items": 1, "users": 2, "events": 3, "slates": 1}
-    assert seen[-1] == (7, 7)
+    assert dict(summary.rows) == {"consents": 3, "items": 1, "users": 2, "events": 3, "slates": 1}
+    assert seen[-1] == (10, 10)
     other = new_store(tmp_path)
     result = import_files(other, [str(f) for f in summary.files])
     assert not result.rejected
-    assert result.new == 7
+    assert result.new == 10
     assert everything(other) == everything(full)
     assert import_files(other, [str(tmp_path / "out" / "*")]).new == 0
     other.close()
@@ -120,6 +138,51 @@ def test_any_store_survives_the_journey(tmp_path, format, given_items, given_use
     other.close()
 
 
+choices = st.builds(
+    lambda who, session, **given: Consent(user=None if session else who, session=who if session else None, **given),
+    who=st.sampled_from(["a", "b"]) | ids,
+    session=st.booleans(),
+    purpose=st.sampled_from(PURPOSES),
+    granted=st.booleans(),
+    at=st.sampled_from([1.0, 2.0, 3.0]) | times,
+)
+
+
+def in_force(store):
+    return {(c.user, c.session, c.purpose): c.granted for c in store.all_consents()}
+
+
+@pytest.mark.parametrize("format", EXPORT_FORMATS)
+@settings(**{**SETTINGS, "max_examples": 25})
+@given(st.lists(choices, max_size=12), st.booleans())
+def test_choices_survive_the_journey(tmp_path, format, made, in_order):
+    store, other = new_store(tmp_path), new_store(tmp_path)
+    store.put_consents(sorted(made, key=lambda choice: choice.at) if in_order else made)
+    folder = tmp_path / f"out{next(NUMBERS)}"
+    files = [str(file) for file in export(store, folder, format).files]
+    if files:
+        assert not import_files(other, files).rejections
+        before = sorted(map(repr, store.all_consents()))
+        for again in (other, store):
+            assert import_files(again, files).new == 0
+        assert sorted(map(repr, store.all_consents())) == before
+    assert in_force(other) == in_force(store)
+    if in_order:
+        assert sorted(map(repr, other.all_consents())) == sorted(map(repr, store.all_consents()))
+    store.close()
+    other.close()
+
+
+def test_an_old_export_takes_no_choice_back(tmp_path):
+    store = new_store(tmp_path)
+    store.put_consents([Consent(user="u", purpose="train", granted=True, at=1.7e9)])
+    export(store, tmp_path / "out")
+    store.put_consents([Consent(user="u", purpose="train", granted=False, at=1.8e9)])
+    assert import_files(store, str(tmp_path / "out" / "*")).new == 0
+    assert [c.granted for c in store.consents("u")] == [True, False]
+    store.close()
+
+
 def test_json_lines_hold_plain_values(tmp_path, full):
     export(full, tmp_path / "out")
     first = json.loads((tmp_path / "out" / "events.jsonl").read_text("utf-8").splitlines()[0])
@@ -148,7 +211,8 @@ def test_what_is_in_the_way_is_not_replaced_unasked(tmp_path, full):
     assert (tmp_path / "out" / "items.jsonl").read_bytes() == before
     export(full, tmp_path / "out", overwrite=True)
     assert (tmp_path / "out" / "items.jsonl").read_bytes() != before
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["events.jsonl", "items.jsonl", "slates.jsonl", "users.jsonl"]
+    kinds = ("consents", "events", "items", "slates", "users")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [f"{kind}.jsonl" for kind in kinds]
 
 
 def test_an_empty_store_gives_no_files(tmp_path):

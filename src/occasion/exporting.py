@@ -6,12 +6,14 @@ import csv
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass, fields
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
+from occasion.data import Event, Item, Slate, User
 from occasion.errors import DataError
+from occasion.people import Consent
 from occasion.protocols import Progress, Store
 from occasion.stores.bodies import as_json, event_fields, item_fields, slate_fields, user_fields
 
@@ -20,13 +22,17 @@ __all__ = ["EXPORT_FORMATS", "ExportSummary", "export"]
 PART = 500_000
 """Rows of one Parquet file: a longer log becomes several."""
 
-_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "items": ("id", "text", "attributes", "categories", "price", "available_from", "available_until", "media"),
-    "users": ("id", "attributes"),
-    "events": ("id", "user", "session", "item", "type", "value", "at", "text", "signals", "slate"),
-    "slates": ("id", "context", "entries", "sentence", "notes", "version", "policy"),
+_VALUES: Mapping[str, type[Item | User | Event | Slate | Consent]] = {
+    "consents": Consent,
+    "items": Item,
+    "users": User,
+    "events": Event,
+    "slates": Slate,
 }
+# What a value has, a file has a column for.
+_COLUMNS = {kind: tuple(field.name for field in fields(value)) for kind, value in _VALUES.items()}
 _NUMBERS = frozenset({"price", "available_from", "available_until", "value", "at"})
+_TRUTHS = frozenset({"granted"})
 
 Row = dict[str, Any]
 
@@ -47,7 +53,9 @@ class ExportSummary:
 
 
 def _rows(store: Store, kind: str) -> Iterator[Row]:
-    if kind == "items":
+    if kind == "consents":
+        yield from map(_filled, _consents(store))
+    elif kind == "items":
         for stored in store.items():
             if stored.item is not None:
                 yield {"id": stored.id, **item_fields(stored.item)}
@@ -57,6 +65,22 @@ def _rows(store: Store, kind: str) -> Iterator[Row]:
         yield from map(event_fields, store.read_events())
     else:
         yield from ({"id": slate.id, "entries": (), **slate_fields(slate)} for slate in store.slates())
+
+
+def _consents(store: Store) -> Iterator[Consent]:
+    """Yield all choices but those that a choice dated earlier came after: in a file the newest by its date is in force."""
+    for _, made in groupby(store.all_consents(), lambda choice: (choice.user, choice.session)):
+        in_order: list[Consent] = []
+        earliest: dict[str, float] = {}
+        for choice in reversed(list(made)):
+            if choice.at <= earliest.get(choice.purpose, choice.at):
+                earliest[choice.purpose] = choice.at
+                in_order.append(choice)
+        yield from reversed(in_order)
+
+
+def _filled(choice: Consent) -> Row:
+    return {name: value for name, value in asdict(choice).items() if value is not None}
 
 
 def _flat(row: Row) -> Row:
@@ -90,7 +114,8 @@ def _write_csv(rows: Iterator[Row], kind: str, folder: Path) -> Iterator[tuple[P
 def _write_parquet(rows: Iterator[Row], kind: str, folder: Path) -> Iterator[tuple[Path, int]]:
     import polars as pl
 
-    schema = {name: pl.Float64 if name in _NUMBERS else pl.String for name in _COLUMNS[kind]}
+    kinds = {**dict.fromkeys(_NUMBERS, pl.Float64), **dict.fromkeys(_TRUTHS, pl.Boolean)}
+    schema = {name: kinds.get(name, pl.String) for name in _COLUMNS[kind]}
     number = 0
     while part := list(islice(rows, PART)):
         number += 1
@@ -116,11 +141,12 @@ def export(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> ExportSummary:
-    """Write items, users, events and slates into a folder; importing its files into an empty store gives the same store.
+    """Write consents, items, users, events and slates into a folder; importing its files into an empty store gives the same store.
 
     In CSV and Parquet, what is nested (texts, attributes, signals, an answer's entries) is JSON inside a cell, so that a
-    number stays a number and a list a list. Items and users that are only named by events have no row of their own. Files
-    appear under their names when they are complete.
+    number stays a number and a list a list. Items and users that are only named by events have no row of their own. Of a
+    person's choices for a purpose those are left out that a choice dated earlier came after. Files appear under their names
+    when they are complete.
 
     Parameters
     ----------
@@ -168,7 +194,7 @@ def _refuse_old(target: Path, format: str) -> None:
 
 
 def _export(store: Store, target: Path, part: Path, format: str, progress: Progress | None) -> ExportSummary:
-    counts = store.counts()
+    counts = {**store.counts(), "consents": sum(1 for _ in _consents(store))}
     total = sum(counts[kind] for kind in _COLUMNS)
     done = 0
 

@@ -194,6 +194,9 @@ class Store(Protocol):
     def consents(self, user: str | None, session: str | None = None) -> list[Consent]:
         """Return all choices of a user, or of an anonymous session, oldest first; the newest of a purpose is in force."""
 
+    def all_consents(self) -> Iterator[Consent]:
+        """Yield all choices of everybody, person by person, each one's oldest first."""
+
     def refusing(self, purpose: str) -> set[int]:
         """Return the user keys of all who refuse a purpose.
 

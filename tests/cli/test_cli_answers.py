@@ -89,6 +89,24 @@ def test_a_filter_that_leaves_too_little_says_so(ready: Path) -> None:
     assert found["notes"]
 
 
+def test_a_quota_is_met(ready: Path) -> None:
+    plain = answer(inside("recommend", "--json", "--no-keep", "-k", "2", "--filter", "categories != drinks", home=ready))
+    rest = set(GOODS) - set(ids(plain)) - {"beer", "tea"}
+    wanted = f"2:id in ({', '.join(chr(34) + i + chr(34) for i in rest)})"
+    found = answer(inside("recommend", "--json", "--no-keep", "-k", "2", "--quota", wanted, home=ready))
+    assert set(ids(found)) <= rest
+    like = answer(inside("similar", "beer", "--json", "-k", "3", "--quota", "3:categories = electronics", home=ready))
+    assert {GOODS[i][1] for i in ids(like)} == {"electronics"}
+
+
+def test_places_that_a_filter_leaves_go_to_others_where_it_is_not_strict(ready: Path) -> None:
+    options = ("recommend", "--filter", "price > 400", "--json", "--no-keep", "-k", "3")
+    assert ids(answer(inside(*options, "--strict", home=ready))) == ["phone"]
+    found = ids(answer(inside(*options, "--no-strict", home=ready)))
+    assert found[0] == "phone"
+    assert len(found) == 3
+
+
 def test_boost_moves_up(ready: Path) -> None:
     plain = answer(inside("recommend", "--json", "--no-keep", "--diversity", "0", home=ready))
     lowest = ids(plain)[-1]
@@ -154,6 +172,9 @@ def test_k_at_its_limits(ready: Path, k: int) -> None:
         (("--boost", "brand = Acme"), "FACTOR:FILTER"),
         (("--boost", "-1:brand = Acme"), "-1"),
         (("--pin", "phone=first"), "ID=PLACE"),
+        (("--quota", "brand = Acme"), "LEAST:FILTER"),
+        (("--quota", "many:brand = Acme"), "LEAST:FILTER"),
+        (("--quota", "0:brand = Acme"), "quota is 0"),
         (("--cap", "categories=0"), "categories"),
         (("--time-zone", "Mars/Base"), "Mars/Base"),
         (("--locale", "fr"), "fr"),

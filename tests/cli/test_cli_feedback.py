@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from cli_shop import OCCASION, inside, occasion
 
+from occasion.cli.settings import described
 from occasion.settings import Settings
 from occasion.stores import open_store
 
@@ -175,6 +178,17 @@ def test_config_tells_of_variables_that_do_nothing(tmp_path: Path) -> None:
     done = occasion("config", home=tmp_path, env={"OCCASION_RETENTION_DAY": "view=9"})
     assert "OCCASION_RETENTION_DAY is no setting" in done.err
     assert "OCCASION_RETENTION_DAYS" in done.err
+
+
+def test_settings_are_described_with_and_without_the_indentation_of_their_docstring() -> None:
+    plain = inspect.cleandoc(Settings.__doc__ or "")
+    first, rest = plain.split("\n", 1)
+    indented = f"{first}\n{textwrap.indent(rest, '    ')}\n    "
+    assert indented != plain
+    told = described(plain)
+    assert described(indented) == told
+    assert set(told) == set(Settings.model_fields)
+    assert told["home"] == "Folder of everything: the store, caches, indexes, model versions, rejects."
 
 
 def test_init_writes_settings_that_are_read(tmp_path: Path) -> None:

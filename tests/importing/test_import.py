@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+from contextlib import closing
 
 import polars as pl
 import pytest
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 from occasion.data import Event, Item, User
 from occasion.errors import DataError
 from occasion.importing import import_files, plan_files
+from occasion.people import PURPOSES
+from occasion.privacy.guarded import open_guarded
+from occasion.settings import load_settings
 from occasion.stores import open_store
 
 
@@ -35,6 +39,38 @@ def write(tmp_path):
 
 def plain(events):
     return [(e.user, e.item, e.type, e.value, e.at) for e in events]
+
+
+# -- choices of people --------------------------------------------------------------------------------------------------
+def test_choices_of_other_systems_in_any_order(store, write):
+    path = write(
+        "consents.csv",
+        "customer_id,purpose,granted,timestamp\n"
+        "ann,train,no,2026-11-03\nann,train,yes,2026-11-01\nbob,analyse,1,2026-11-02\n"
+        "bob,dancing,yes,2026-11-02\nbob,,yes,2026-11-02\n,train,no,2026-11-02\ncarl,train,perhaps,2026-11-02\n",
+    )
+    summary = import_files(store, path)
+    assert [c.granted for c in store.consents("ann")] == [True, False]
+    assert [c.purpose for c in store.consents("bob")] == ["analyse"]
+    assert (summary.new, summary.plans[0].kind) == (3, "consents")
+    assert [(r.line, r.column, r.who) for r in summary.examples] == [
+        (5, "", "bob"),
+        (6, "purpose", "bob"),
+        (7, "", ""),
+        (8, "granted", "carl"),
+    ]
+
+
+def test_nothing_is_kept_of_those_who_refuse_everything(tmp_path, write):
+    events = write("events.csv", "user,item,time\nann,a,2026-11-03\nbob,a,2026-11-03\n")
+    rows = "".join(f"ann,{purpose},false,1.7e9\n" for purpose in PURPOSES)
+    consents = write("people.csv", "user,purpose,granted,at\n" + rows)
+    with closing(open_guarded(load_settings(home=tmp_path / "home", pseudonymous=True))) as store:
+        assert import_files(store, [events, consents]).new == 4, "choices go in first"
+        assert store.person("ann").events == ()
+        assert len(store.person("bob").events) == 1
+        assert len(store.consents("ann")) == 3
+        assert import_files(store, [events, consents]).new == 0
 
 
 # -- formats ------------------------------------------------------------------------------------------------------------

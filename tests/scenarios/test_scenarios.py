@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occasion import Context, Item, Recommender, Settings
+from occasion import Context, Event, Item, Recommender, Settings
 from occasion.errors import ConflictError, DataError, NotFoundError, RuleError
 from occasion.rules import Rules, parse_rules
 from occasion.scenarios import Scenario, Scenarios, combined, parse_scenario, resolve
@@ -138,6 +138,33 @@ def test_both_sides_of_combined_rules_are_in_force() -> None:
     assert {cap.field: cap.most for cap in both.caps} == {"brand": 2, "kind": 1}
     assert dict(both.pins) == {"a": 1, "c": 2}
     assert both.exclude == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("asked", "always", "both"),
+    [
+        (False, True, True),
+        ("auto", True, True),
+        (True, False, True),
+        (False, False, False),
+        ("auto", False, False),
+        (False, "auto", False),
+        ("auto", "auto", "auto"),
+    ],
+)
+def test_what_was_had_stays_away_where_either_side_says_so(asked, always, both) -> None:
+    assert combined(Rules(exclude_seen=asked), Rules(exclude_seen=always)).exclude_seen == both
+
+
+def test_no_request_brings_back_what_always_stays_away(shop: Recommender) -> None:
+    shop.feedback(Event(user="ann", item="bread", type="purchase", at=NOW - 100))
+    moment = Context(user="ann", at=NOW)
+    allowed = Rules(exclude_seen=False)
+    assert "bread" in shop.recommend(moment, rules=allowed, keep=False).items
+    shop.scenarios.put("new", parse_scenario({"always": True, "rules": {"exclude_seen": True}}))
+    shop.scenarios.put("again", parse_scenario({"always": True, "rules": {"exclude_seen": False}}))
+    for options in ({"rules": allowed}, {"scenario": "again"}, {}):
+        assert "bread" not in shop.recommend(moment, keep=False, **options).items
 
 
 def test_every_change_is_in_the_log_and_can_be_undone(tmp_path: Path) -> None:

@@ -70,6 +70,24 @@ class PeopleContract:
         assert history == [("train", False, 1.7e9), ("analyse", True, 1.7e9), ("train", True, 1.8e9)]
         assert store.refusing("train") == set()
 
+    def test_the_choices_of_everybody(self, store):
+        assert list(store.all_consents()) == []
+        made = [
+            consent("u0"),
+            consent(user=None, session="v1", granted=True),
+            consent("u0", "analyse"),
+            consent("u0", granted=True, at=1.6e9),
+        ]
+        store.put_consents(made)
+        assert sorted(map(repr, store.all_consents())) == sorted(map(repr, made))
+        assert [c for c in store.all_consents() if c.user] == store.consents("u0")
+
+    def test_the_choices_of_many_come_in_parts(self, store, monkeypatch):
+        monkeypatch.setattr("occasion.stores.sqlite_people.PEOPLE", 2)
+        made = [consent(f"u{n}", purpose) for n in range(5) for purpose in ("train", "analyse")]
+        store.put_consents(made)
+        assert list(store.all_consents()) == made
+
     def test_who_refuses(self, store):
         store.append([event(n) for n in range(5)])
         keys = [store.user_key(f"u{n}") for n in range(5)]

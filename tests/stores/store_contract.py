@@ -75,6 +75,8 @@ slates = st.builds(
         at=st.none() | times,
         text=texts,
         signals=st.dictionaries(names, scalars, max_size=3),
+        time_zone=st.none() | texts,
+        country=st.none() | texts,
         locale=st.sampled_from(["en", "zh"]),
         recent=st.lists(ids, max_size=2).map(tuple),
     ),
@@ -90,8 +92,11 @@ slates = st.builds(
         ),
         max_size=3,
     ).map(tuple),
+    sentence=texts,
     notes=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), max_size=2).map(tuple),
     version=st.sampled_from(["", "v1"]),
+    policy=st.sampled_from(["", "diverse"]),
+    scenario=st.sampled_from(["", "home"]),
 )
 
 

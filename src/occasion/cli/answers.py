@@ -13,7 +13,7 @@ from occasion.cli.invocation import Invocation, common_options, current
 if TYPE_CHECKING:
     from occasion.data import Context, Slate
     from occasion.recommender import Recommender
-    from occasion.rules import Boost, Rules
+    from occasion.rules import Boost, Quota, Rules
 
 __all__ = ["recommend", "similar"]
 
@@ -27,6 +27,7 @@ def rule_options(command: Any) -> Any:
         click.option("--pin", multiple=True, metavar="ID=PLACE", help="An item that stands at a place, from 1; repeatable."),
         click.option("--boost", multiple=True, metavar="FACTOR:FILTER", help="Raise scores, e.g. '1.5:brand = Acme'; repeatable."),
         click.option("--cap", multiple=True, metavar="FIELD=MOST", help="At most so many items of one value; repeatable."),
+        click.option("--quota", multiple=True, metavar="LEAST:FILTER", help="At least so many, e.g. '2:brand = Acme'; repeatable."),
         click.option("--item-fields", default="", metavar="A,B", help="Fields of the items to show, e.g. price,categories."),
         click.option("--explain", is_flag=True, help="Show the parts that add up to each score."),
     )
@@ -42,7 +43,9 @@ def _rules(
     pin: tuple[str, ...],
     boost: tuple[str, ...],
     cap: tuple[str, ...],
+    quota: tuple[str, ...],
     seen: str = "auto",
+    strict: bool = True,
 ) -> Rules:
     from occasion.cli.parameters import named_values
     from occasion.rules import Cap, Rules
@@ -53,6 +56,8 @@ def _rules(
         pins=dict(_pin(given) for given in pin),
         boosts=tuple(_boost(given) for given in boost),
         caps=tuple(Cap(name, most) for name, most in named_values(cap, "--cap", "brand=2").items()),  # type: ignore[arg-type]  # Cap checks
+        quotas=tuple(_quota(given) for given in quota),
+        strict=strict,
         exclude_seen={"auto": "auto", "leave-out": True, "allow": False}[seen],  # type: ignore[arg-type]
     )
 
@@ -80,6 +85,17 @@ def _boost(given: str) -> Boost:
     return Boost(parse_filter(text), number)
 
 
+def _quota(given: str) -> Quota:
+    """Read LEAST:FILTER."""
+    from occasion.errors import RuleError
+    from occasion.rules import Quota, parse_filter
+
+    least, found, text = given.partition(":")
+    if not found or not least.strip().isdecimal():
+        raise RuleError(f"--quota is {given!r}. Cure: LEAST:FILTER, for example '2:brand = Acme'.")
+    return Quota(parse_filter(text), int(least))
+
+
 def _fields(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
@@ -102,6 +118,9 @@ def _fields(text: str) -> list[str]:
     show_default=True,
     help="Items already had.",
 )
+@click.option(
+    "--strict/--no-strict", default=True, help="--no-strict: places that the filter leaves empty go to items that do not pass it."
+)
 @click.option("--diversity", type=float, help="0 (best first) to 1 (as different as can be).")
 @click.option("--explore", type=float, help="Chance of each place to go to a random candidate, 0 to 1.")
 @policy_options
@@ -122,7 +141,7 @@ def recommend(**given: Any) -> None:
       occasion recommend --user 7 --policy plackett-luce --temperature .1
     """
     invocation = current()
-    rules = _rules(**{name: given[name] for name in ("filter_text", "exclude", "pin", "boost", "cap", "seen")})
+    rules = _rules(**{name: given[name] for name in ("filter_text", "exclude", "pin", "boost", "cap", "quota", "seen", "strict")})
     fields = _fields(given["item_fields"])
     options = {"rules": rules, "diversity": given["diversity"], "explore": given["explore"]}
     options |= {"policy": given["policy"], "policy_options": policy_settings(given)}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from occasion.presets import Preset
     from occasion.settings import Settings
 
-__all__ = ["config", "init"]
+__all__ = ["config", "described", "init"]
 
 SECRETS = ("OPENAI_API_KEY",)
 """Secrets are read from the environment alone and never shown."""
@@ -74,17 +74,23 @@ def _put_scenarios(preset: Preset) -> list[str]:
 
 def _descriptions() -> dict[str, str]:
     """Return each setting's description from the docstring of Settings, the one place where it is written."""
-    import re
-
     from occasion.settings import Settings
+
+    return described(Settings.__doc__ or "")
+
+
+def described(docstring: str) -> dict[str, str]:
+    """Return what a docstring says of each attribute. From Python 3.13 on docstrings come without their indentation."""
+    import inspect
+    import re
 
     out: dict[str, str] = {}
     names: list[str] = []
-    for line in (Settings.__doc__ or "").splitlines():
-        head = re.fullmatch(r" {4}(\w+(?:, \w+)*) : .*", line)
+    for line in inspect.cleandoc(docstring).splitlines():
+        head = re.fullmatch(r"(\w+(?:, \w+)*) : .*", line)
         if head:
             names = head[1].split(", ")
-        elif names and line.startswith(" " * 8):
+        elif names and line.startswith(" " * 4):
             for name in names:
                 out[name] = f"{out.get(name, '')} {line.strip()}".strip().replace("``", "")
     return out

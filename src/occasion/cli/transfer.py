@@ -25,7 +25,7 @@ EXPORT_FORMATS = ("jsonl", "csv", "parquet")
 @click.argument("files", nargs=-1, required=True)
 @click.option(
     "--kind",
-    type=click.Choice(["auto", "items", "users", "events", "slates"]),
+    type=click.Choice(["auto", "consents", "items", "users", "events", "slates"]),
     default="auto",
     show_default=True,
     help="What the files hold.",
@@ -49,8 +49,8 @@ def import_command(files: tuple[str, ...], plan: bool, allow_rejects: bool, **gi
     Importing twice changes nothing, and an import that was stopped goes on when it is run again. Rejected rows are written
     to a file with line, column, value and reason; the exit code is then 6, unless --allow-rejects.
 
-    Roles of --map: item, user, session, type, value, at, text, slate, id; text.NAME, attributes.NAME, signals.NAME,
-    categories, price, available_from, available_until, media.KIND; ignored.
+    Roles of --map: item, user, session, type, value, at, text, slate, id; purpose, granted; text.NAME, attributes.NAME,
+    signals.NAME, categories, price, available_from, available_until, media.KIND; ignored.
 
     Examples
     --------
@@ -175,15 +175,15 @@ def _show_findings(invocation: Invocation, found: list[Any]) -> None:
     invocation.console().print(table)
 
 
-@click.command(cls=Documented, short_help="Write items, users, events and answers into a folder.")
+@click.command(cls=Documented, short_help="Write items, users, events, answers and choices into a folder.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--format", "form", type=click.Choice(EXPORT_FORMATS), default="jsonl", show_default=True, help="Of the files.")
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier export.")
 @common_options
 def export(folder: Path, form: str, overwrite: bool) -> None:
-    """Write the items, users, events and slates of the store into FOLDER.
+    """Write the items, users, events and slates of the store, and the choices of people, into FOLDER.
 
-    `occasion import` reads the files back. Choices of people, scenarios, receipts and versions are in a backup alone.
+    `occasion import` reads the files back. Scenarios, receipts and versions are in a backup alone.
 
     Examples
     --------

@@ -30,7 +30,8 @@ from occasion.importing.synonyms import (
 
 __all__ = ["ALSO", "KINDS", "check_mapping", "plan_file"]
 
-KINDS = ("items", "users", "events", "slates")
+KINDS = ("consents", "items", "users", "events", "slates")
+"""What rows may be, in the order in which they are imported: choices first, as they say what may be kept."""
 
 _TESTS: Mapping[str, Callable[[Any], object]] = {
     "at": as_time,
@@ -40,6 +41,7 @@ _TESTS: Mapping[str, Callable[[Any], object]] = {
     "value": as_number,
     "rating": as_number,
     "amount": as_number,
+    "granted": as_truth,
 }
 _NESTED = frozenset({"text", "attributes", "media", "context"})
 ALSO = "and part of the text"
@@ -80,6 +82,8 @@ def _guess_kind(file: str, names: Mapping[str, str], roles_given: Mapping[str, s
         return {"inter": "events", "item": "items", "user": "users"}[file.rsplit(".", 1)[-1]]
     if {"id", "context", "entries"} <= plain:
         return "slates"
+    if {"purpose", "granted"} <= plain | given:
+        return "consents"
     if user and item:
         return "events"
     if "id" in plain | given or user or item:
@@ -322,10 +326,18 @@ def _addresses(texts: Sequence[str]) -> bool:
     return sum(t.startswith(("http://", "https://", "/")) for t in texts) * 2 > len(texts)
 
 
+_NEEDED: Mapping[str, Sequence[str]] = {
+    "consents": ["purpose", "granted", "at"],
+    "items": ["id"],
+    "users": ["id"],
+    "events": ["item"],
+    "slates": ["id", "context", "entries"],
+}
+
+
 def _check(planner: _Planner, names: Mapping[str, str]) -> None:
-    needed = {"events": ["item"], "items": ["id"], "users": ["id"], "slates": ["id", "context", "entries"]}[planner.kind]
-    missing = [role for role in needed if role not in planner.taken]
-    if planner.kind == "events" and not planner.taken & {"user", "session"}:
+    missing = [role for role in _NEEDED[planner.kind] if role not in planner.taken]
+    if planner.kind in ("events", "consents") and not planner.taken & {"user", "session"}:
         missing.append("user")
     if missing:
         raise DataError(

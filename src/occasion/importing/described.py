@@ -1,4 +1,4 @@
-"""Rows to items, users and slates: one value a row."""
+"""Rows to items, users, slates and consents: one value a row."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from occasion.importing.cells import (
     as_records,
     as_text,
     as_time,
+    as_truth,
 )
 from occasion.importing.columns import ALSO
 from occasion.importing.report import ColumnUse, FilePlan
+from occasion.people import Consent
 from occasion.stores.bodies import slate_from_fields
 
 __all__ = ["RowFault", "rows_to_values"]
@@ -41,7 +43,14 @@ def _slate(fields: Mapping[str, Any]) -> Slate:
     return slate_from_fields(fields["id"], {name: part for name, part in fields.items() if name != "id"})
 
 
-_MAKERS: Mapping[str, Callable[[Mapping[str, Any]], Item | User | Slate]] = {
+def _consent(fields: Mapping[str, Any]) -> Consent:
+    """Return a choice; where a row names both, it is the user's."""
+    who = "user" if "user" in fields else "session"
+    return Consent(**{name: part for name, part in fields.items() if name in ("purpose", "granted", "at", who)})
+
+
+_MAKERS: Mapping[str, Callable[[Mapping[str, Any]], Item | User | Slate | Consent]] = {
+    "consents": _consent,
     "items": lambda fields: Item(**fields),
     "users": lambda fields: User(**fields),
     "slates": _slate,
@@ -50,13 +59,13 @@ _MAKERS: Mapping[str, Callable[[Mapping[str, Any]], Item | User | Slate]] = {
 
 def rows_to_values(
     kind: str, rows: Iterator[Mapping[str, Any]], plan: FilePlan, zone: tzinfo = UTC
-) -> Iterator[Item | User | Slate | RowFault]:
+) -> Iterator[Item | User | Slate | Consent | RowFault]:
     """Yield the value of each row, or what is wrong with it.
 
     Parameters
     ----------
     kind : str
-        ``items``, ``users`` or ``slates``.
+        ``consents``, ``items``, ``users`` or ``slates``.
     """
     make = _MAKERS[kind]
     uses = [use for use in plan.columns if use.role != "ignored"]
@@ -64,9 +73,9 @@ def rows_to_values(
     for row in rows:
         try:
             fields = _fields(row, uses, separators, zone)
-            if "id" not in fields:
-                column = plan.roles()["id"][0].column
-                raise RowFault(column, "", "an id is empty")
+            for role in ("purpose", "granted", "at") if kind == "consents" else ("id",):
+                if role not in fields:
+                    raise RowFault(plan.roles()[role][0].column, "", "an id is empty" if role == "id" else f"no {role}")
             yield make(fields)
         except RowFault as fault:
             fault.who = _owner(kind, row, uses)
@@ -82,6 +91,8 @@ def _owner(kind: str, row: Mapping[str, Any], uses: Sequence[ColumnUse]) -> str 
     cells = {use.role: row.get(use.column) for use in uses}
     if kind == "users":
         return as_text(cells.get("id") or "")
+    if kind == "consents":
+        return as_text(cells.get("user") or cells.get("session") or "")
     try:
         context = as_mapping(cells.get("context"), lambda part: part)
     except Fault:
@@ -128,16 +139,18 @@ def _put(fields: dict[str, Any], use: ColumnUse, cell: Any, separator: str, zone
         fields["categories"] = (*fields.get("categories", ()), *as_list(cell, separator))
     elif group == "price":
         fields["price"] = as_price(cell)
-    elif group.startswith("available"):
+    elif group.startswith("available") or group == "at":
         fields[group] = as_time(cell, zone)
     elif group == "context":
         fields[group] = as_mapping(cell, lambda part: part)
     elif group == "entries":
         fields[group] = as_records(cell)
+    elif group == "granted":
+        fields[group] = as_truth(cell)
     elif group == "notes":
         fields[group] = as_list(cell)
     else:
-        fields[group] = as_id(cell) if group == "id" else as_text(cell)
+        fields[group] = as_id(cell) if group in ("id", "user", "session") else as_text(cell)
 
 
 def _put_named(fields: dict[str, Any], group: str, name: str, use: ColumnUse, cell: Any, separator: str) -> None:

@@ -110,7 +110,7 @@ class Options:
         )
 
     def sources(self, files: Iterable[InputFile]) -> list[tuple[Source, FilePlan]]:
-        """Return readers and plans of all files, items before users before events."""
+        """Return readers and plans of all files, choices first, items before users before events."""
         opened = [Source(file, self.format, self.names) for file in files]
         check_mapping(self.mapping, [name for source in opened for name in source.names])
         planned = [(source, self.plan(source)) for source in opened]

@@ -12,7 +12,13 @@ __all__ = ["ColumnUse", "FilePlan", "ImportSummary", "Reject", "RowFaults"]
 RowFaults = list[tuple[int, str, str, str]]
 """(row, column, value, reason) of rows that cannot be used."""
 
-_WORDS = {"at": "time", "clicked": "answer whether it was clicked", "id": "id", "slate": "answer it came from"}
+_WORDS = {
+    "at": "time",
+    "clicked": "answer whether it was clicked",
+    "granted": "answer whether it is allowed",
+    "id": "id",
+    "slate": "answer it came from",
+}
 EXAMPLES = 20
 """Rejected rows kept in the summary itself."""
 VALUE_LENGTH = 200
@@ -85,7 +91,7 @@ class FilePlan:
     ----------
     file, format : str
     kind : str
-        ``items``, ``users``, ``events`` or ``slates``.
+        ``consents``, ``items``, ``users``, ``events`` or ``slates``.
     columns : sequence of ColumnUse
         One a column, in the file's order.
     event_type : str
@@ -125,7 +131,8 @@ class ImportSummary:
     new : int
         Rows that added or changed something.
     unchanged : int
-        Rows that were there already: events of a known id or equal in all fields, items and users with equal fields.
+        Rows that were there already: events of a known id or equal in all fields, items and users with equal fields,
+        choices that are in force or older.
     rejected : Counter of str
         Rows rejected, by reason.
     examples : list of Reject

@@ -16,10 +16,12 @@ from occasion.errors import DataError
 from occasion.importing.batches import begin_batch, end_batch
 from occasion.importing.chunks import Chunk
 from occasion.importing.columnwise import EventRows
+from occasion.importing.consents import news
 from occasion.importing.described import RowFault, rows_to_values
 from occasion.importing.frames import frame_of
 from occasion.importing.planning import Options, Paths, Source, open_files
 from occasion.importing.report import FilePlan, ImportSummary, Reject
+from occasion.people import Consent
 from occasion.privacy.guarded import GuardedStore
 from occasion.privacy.rejected import list_rejects
 from occasion.protocols import Progress, Store
@@ -52,7 +54,9 @@ def import_files(
     All files are planned before the first row is written, so that a file that cannot be understood stops the import before it
     began. A chunk of rows is on the disk before the place reached in the file is noted; rows met again after a stop are
     recognised by event id, which is the content hash where the file gives none. Hence two rows of events that are equal in
-    every column used are one event: the second is counted as unchanged.
+    every column used are one event: the second is counted as unchanged. Of a person's choices for a purpose the newest by its
+    time is in force, whatever stands in the store or further up in the file. Choices go in before all else: nothing is kept of
+    those who refuse every purpose.
 
     Parameters
     ----------
@@ -61,7 +65,7 @@ def import_files(
     paths : path or sequence of paths
         Files, patterns with ``*``, ``?`` and ``**``, or ``-`` for standard input. ``.gz`` is unzipped on the way.
     kind : str
-        ``items``, ``users``, ``events``, ``slates``; ``auto``: by columns and file name.
+        ``consents``, ``items``, ``users``, ``events``, ``slates``; ``auto``: by columns and file name.
     mapping : mapping of str to str
         Role to column where the guess is wrong: see `plan_file`.
     format : str
@@ -243,7 +247,9 @@ class _Run:
         return new, valid - new if self.store is not None else 0, faults
 
     @staticmethod
-    def _put(store: Store, kind: str, values: Sequence[Item | User | Slate]) -> int:
+    def _put(store: Store, kind: str, values: Sequence[Item | User | Slate | Consent]) -> int:
+        if kind == "consents":
+            return store.put_consents(news(store, cast("list[Consent]", values)))
         if kind == "items":
             return store.put_items(cast("list[Item]", values))
         if kind == "users":

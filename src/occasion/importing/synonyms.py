@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
+
+from occasion.data import Slate
 
 __all__ = [
     "ALSO_TEXT",
     "CATEGORIES",
+    "CONSENT_ROLES",
     "EVENT_ROLES",
     "EVENT_TYPE_NAMES",
     "ID_LIKE",
@@ -92,12 +96,17 @@ TEXT_NAMES = frozenset(
     "abstract summary body content synopsis plot overview tagline subtitle lyrics features shortdescription".split()
 )
 USER_ROLES: Mapping[str, Sequence[str]] = {"id": [*_USER, "id"], "attributes": ["attributes", "attrs"]}
-SLATE_ROLES: Mapping[str, Sequence[str]] = {
-    name: [name] for name in ("id", "context", "entries", "sentence", "notes", "version", "policy")
+SLATE_ROLES: Mapping[str, Sequence[str]] = {field.name: [field.name] for field in fields(Slate)}
+CONSENT_ROLES: Mapping[str, Sequence[str]] = {
+    "user": _USER,
+    "session": EVENT_ROLES["session"],
+    "purpose": ["purpose"],
+    "granted": "granted allowed consented".split(),
+    "at": EVENT_ROLES["at"],
 }
 # An event has one value: of several such columns the first kind counts.
 VALUE_ROLES = frozenset({"value", "rating", "amount"})
-ROLES = {"events": EVENT_ROLES, "items": ITEM_ROLES, "users": USER_ROLES, "slates": SLATE_ROLES}
+ROLES = {"events": EVENT_ROLES, "items": ITEM_ROLES, "users": USER_ROLES, "slates": SLATE_ROLES, "consents": CONSENT_ROLES}
 
 SIGNAL = re.compile(r"(ctx|context|signals?)[_.](?P<name>.+)", re.IGNORECASE)
 KNOWN_SIGNALS = frozenset(
@@ -109,6 +118,7 @@ USER_HINTS = frozenset(
     "age gender sex occupation income birthyear zip zipcode householdsize maritalstatus country language".split()
 )
 NAME_HINTS = {
+    "consents": re.compile(r"consents?"),
     "slates": re.compile(r"slates?|recommendations?"),
     "items": re.compile(r"items?|products?|catalog(ue)?s?|movies?|films?|books?|songs?|tracks?|articles?|news|metadata"),
     "users": re.compile(r"users?|customers?|members?|people|persons?|households?|demographics?"),

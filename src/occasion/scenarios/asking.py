@@ -1,7 +1,8 @@
 """Asking: what a request wants once the scenario it names, and those that always apply, have had their say.
 
 What the request says goes before what its scenario says, rule by rule. Scenarios that always apply come on top: their filters
-and exclusions narrow, the smaller cap counts, boosts multiply, and pins take places that are still free.
+and exclusions narrow, what was already had stays away where either says so, the smaller cap counts, boosts multiply, and pins
+take places that are still free.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def filled(given: Rules, base: Rules) -> Rules:
 
 
 def combined(own: Rules, always: Rules) -> Rules:
-    """Return rules under which both are in force; a request's own `strict` cannot relax the filter of `always`."""
+    """Return rules under which both are in force; a request's own `strict` or `exclude_seen` cannot relax `always`."""
     caps = {cap.field: cap.most for cap in always.caps}
     for cap in own.caps:
         caps[cap.field] = min(cap.most, caps.get(cap.field, cap.most))
@@ -126,7 +127,7 @@ def combined(own: Rules, always: Rules) -> Rules:
         own,
         firm=_both(own.firm, _both(always.filter, always.firm)),
         exclude=tuple(dict.fromkeys((*own.exclude, *always.exclude))),
-        exclude_seen=always.exclude_seen if own.exclude_seen == "auto" else own.exclude_seen,
+        exclude_seen=always.exclude_seen if own.exclude_seen == "auto" or always.exclude_seen is True else own.exclude_seen,
         pins={**own.pins, **pins},
         boosts=(*own.boosts, *always.boosts),
         quotas=(*own.quotas, *always.quotas),

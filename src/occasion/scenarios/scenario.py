@@ -32,8 +32,8 @@ class Scenario:
     signals : mapping
         Signals of the moment that the request does not give.
     always : bool
-        It applies to every request, named or not: its filter, exclusions, caps, boosts and pins are in force beside those of
-        the request, and a request cannot relax them.
+        It applies to every request, named or not: its filter, exclusions (an `exclude_seen` of true among them), caps, boosts and
+        pins are in force beside those of the request, and a request cannot relax them.
     active_from, active_until : float or None
         Unix seconds; in force in [from, until), by the time of the moment. None: no limit.
     about : str

@@ -219,6 +219,10 @@ class SqliteStore:
         """Return all choices of a user, or of an anonymous session, oldest first; the newest of a purpose is in force."""
         return self._people.consents(user, session)
 
+    def all_consents(self) -> Iterator[Consent]:
+        """Yield all choices of everybody, person by person, each one's oldest first."""
+        return self._people.all_consents()
+
     def refusing(self, purpose: str) -> set[int]:
         """Return the user keys of all who refuse a purpose; see `Store.refusing`."""
         return self._people.refusing(purpose)

@@ -28,6 +28,13 @@ _EVERYBODY = (
     "UNION SELECT session FROM slate WHERE session IS NOT NULL UNION SELECT id FROM session) WHERE session > ? "
     "ORDER BY session LIMIT ?",
 )
+_CONSENTS = """
+SELECT consent.person, user, session, purpose, granted, at FROM consent JOIN person ON person.key = consent.person
+WHERE consent.person IN (SELECT DISTINCT person FROM consent WHERE person > ? ORDER BY person LIMIT ?)
+ORDER BY consent.person, consent.seq
+"""
+PEOPLE = 5_000
+"""People whose choices are read at once."""
 _NEWEST = "SELECT person, granted FROM (SELECT person, granted, max(seq) FROM consent WHERE purpose = ? GROUP BY person)"
 
 
@@ -76,6 +83,14 @@ class People:
         rows = self._file.read("SELECT purpose, granted, at FROM consent WHERE person = ? ORDER BY seq", key)
         who = {"user": user} if user is not None else {"session": session}
         return [Consent(purpose=purpose, granted=bool(granted), at=at, **who) for purpose, granted, at in rows]
+
+    def all_consents(self) -> Iterator[Consent]:
+        """Yield all choices of everybody, person by person, each one's oldest first."""
+        last = -1
+        while rows := self._file.read(_CONSENTS, last, PEOPLE):
+            for _, user, session, purpose, granted, at in rows:
+                yield Consent(purpose=purpose, granted=bool(granted), at=at, user=user, session=session)
+            last = rows[-1][0]
 
     def refusing(self, purpose: str) -> set[int]:
         """Return the keys of all who refuse a purpose, the anonymous visitors that became one of them included."""

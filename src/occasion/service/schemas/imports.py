@@ -11,7 +11,7 @@ from occasion.service.schemas.base import Body, Id, Shown
 __all__ = ["FormatName", "KindName", "PlanOut", "StartIn"]
 
 FormatName = Literal["auto", "csv", "tsv", "atomic", "jsonl", "parquet"]
-KindName = Literal["auto", "items", "users", "events", "slates"]
+KindName = Literal["auto", "consents", "items", "users", "events", "slates"]
 
 
 class PlannedColumn(Shown):
