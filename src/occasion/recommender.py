@@ -166,8 +166,9 @@ class Recommender:
         explore : float, optional
             Chance of each place to go to a candidate drawn evenly, 0 to 1; excludes diversity. Short for the policy epsilon.
         policy : str, optional
-            A name in `occasion.policies.POLICIES`; default: diverse, or epsilon where `explore` is above 0. The propensities
-            in the slate are exact, under caps and pins, too (a pinned item has 1: the rule put it there).
+            A name in `occasion.policies.POLICIES`; default: the scenario's where no level is given, else diverse, or epsilon where
+            `explore` is above 0. The propensities in the slate are exact, under caps and pins, too (a pinned item has 1: the rule
+            put it there).
         policy_options : mapping, optional
             Settings of the policy named, for example ``{"temperature": 0.1}``.
         sources : sequence of str, optional
@@ -193,14 +194,14 @@ class Recommender:
         context = replace(context, at=time.time()) if context.at is None else context
         assert context.at is not None
         stored = self._scenarios() if scenarios is None else scenarios
-        asked = resolve(stored, scenario, context.at, k=k, rules=rules, diversity=diversity, explore=explore)
+        levels = {"diversity": diversity, "explore": explore}
+        asked = resolve(stored, scenario, context.at, k=k, rules=rules, policy=policy, policy_options=policy_options, **levels)
         k, rules = asked.k, asked.rules
         _check_k(k)
         if asked.signals:
             context = replace(context, signals={**asked.signals, **context.signals})
         level = self.settings.diversity if asked.diversity is None else asked.diversity
-        chance = asked.explore if policy in (None, "epsilon") else explore
-        choice = _policy(policy, policy_options, chance or 0.0, level)
+        choice = _policy(asked.policy, asked.policy_options, asked.explore or 0.0, level)
         names = _known_sources(sources)
         self.refresh()
         slate = self._answer(context, k, rules, choice, slate_id, names)

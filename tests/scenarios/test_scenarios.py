@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,9 +88,32 @@ def test_a_policy_asked_for_by_name_does_without_the_scenarios_exploration(shop:
     assert ask(shop, "wild", policy="greedy").policy == "greedy"
 
 
+def test_a_policy_is_taken_whole_from_who_says_first_how_to_choose(shop: Recommender) -> None:
+    shop.scenarios.put("warm", parse_scenario({"policy": "plackett-luce", "policy_options": {"temperature": 3.0}}))
+    shop.scenarios.put("plain", Scenario(diversity=0.0))
+    shop.scenarios.put("law", Scenario(always=True, policy="thompson"))
+    shop.scenarios.put("law2", Scenario(always=True, explore=0.5))
+    assert (ask(shop).policy, ask(shop, "law2").policy) == ("thompson", "epsilon")
+    assert ask(shop, "warm") == replace(ask(shop, policy="plackett-luce", policy_options={"temperature": 3.0}), scenario="warm")
+    colder = ask(shop, "warm", policy_options={"temperature": 0.01})
+    assert colder == replace(ask(shop, policy="plackett-luce", policy_options={"temperature": 0.01}), scenario="warm")
+    assert ask(shop, "plain").policy == "epsilon", "levels are taken one by one, as ever"
+    assert ask(shop, "warm", diversity=0.5, explore=0.0).policy == "diverse"
+    with pytest.raises(DataError, match="name the policy"):
+        ask(shop, "plain", policy_options={"scale": 1.0})
+
+
 @pytest.mark.parametrize(
     "document",
     [
+        {"policy": "best"},
+        {"policy": ["greedy"]},
+        {"policy": "greedy", "policy_options": {"scale": 1}},
+        {"policy": "diverse", "policy_options": {"diversity": "much"}},
+        {"policy": "epsilon", "policy_options": 0.5},
+        {"policy": "thompson", "explore": 0.1},
+        {"policy": "diverse", "diversity": 0.1},
+        {"policy_options": {"scale": 1.0}},
         {"k": 0},
         {"k": True},
         {"diversity": 2},

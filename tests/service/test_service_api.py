@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 import time
 
+import numpy as np
 import pytest
 from service_shop import ITEMS
+
+from occasion.policies import make_policy
+from occasion.recommender import Recommender
+from occasion.settings import Settings
 
 ODD = ITEMS[6].id
 
@@ -119,6 +124,47 @@ def test_rules_and_scenarios(http):
     refused(http.put("/v1/scenarios/bad", json={"rules": {"filter": "price <"}}), 422, "invalid_rule")
 
 
+@pytest.mark.parametrize(
+    ("policy", "options"),
+    [
+        ("greedy", {}),
+        ("diverse", {"diversity": 0.4}),
+        ("epsilon", {"epsilon": 0.3}),
+        ("plackett-luce", {"temperature": 0.3}),
+        ("thompson", {"scale": 2.0, "spread": 0.2}),
+    ],
+)
+def test_a_policy_named_by_a_request_or_its_scenario_chooses_and_tells_how_likely(http, encoder, tmp_path, policy, options):
+    asked = {"policy": policy, "policy_options": options}
+    assert http.put("/v1/scenarios/chance", json=asked).status_code == 200
+    assert http.get("/v1/scenarios").json()["scenarios"]["chance"].items() >= {"policy": policy}.items()
+    answers = [http.post("/v1/recommend", json={"k": 5, **how}).json() for how in (asked, {"scenario": "chance"})]
+    with Recommender(Settings(home=tmp_path / "home"), encoder=encoder) as recommender:
+        for answer in answers:
+            assert answer["policy"] == policy
+            context = recommender.store.get_slate(answer["slate"]).context
+            found = recommender.scored(context, slate_id=answer["slate"])
+            ids = [recommender.live.catalogue.id(int(key)) for key in found.keys]
+            order = np.array([ids.index(entry["item"]) for entry in answer["items"]])
+            exact = make_policy(policy, **options).probabilities(
+                found.scores, order, similarity=found.similarity, spread=found.spread
+            )
+            assert [entry["propensity"] for entry in answer["items"]] == pytest.approx(exact.tolist(), abs=1e-5)
+
+
+def test_what_a_request_says_of_choosing_goes_before_its_scenario(http):
+    assert http.put("/v1/scenarios/chance", json={"policy": "thompson", "policy_options": {"scale": 3}}).status_code == 200
+
+    def policy(**asked):
+        return http.post("/v1/recommend", json={"scenario": "chance", **asked}).json()["policy"]
+
+    assert policy() == "thompson"
+    assert policy(policy="greedy") == "greedy"
+    assert policy(explore=0.2) == "epsilon"
+    assert policy(diversity=0.2) == "diverse"
+    refused(http.put("/v1/scenarios/both", json={"policy": "thompson", "explore": 0.2}), 422, "invalid")
+
+
 def test_quotas_keep_places(http):
     asked = {"text": "breakfast with pancakes", "k": 3, "rules": {"quotas": [{"filter": "categories = garden", "least": 1}]}}
     items = [e["item"] for e in http.post("/v1/recommend", json=asked).json()["items"]]
@@ -182,6 +228,12 @@ def test_the_catalogue_comes_in_pages(http):
         ("/v1/recommend", {"k": 0}, "k"),
         ("/v1/recommend", {"k": 1, "surprise": 1}, "surprise"),
         ("/v1/recommend", {"diversity": 2}, "diversity"),
+        ("/v1/recommend", {"policy": "best"}, "'plackett-luce'"),
+        ("/v1/recommend", {"policy": "greedy", "policy_options": {"scale": 2}}, "greedy has no setting 'scale'"),
+        ("/v1/recommend", {"policy": "thompson", "policy_options": {"scale": 0}}, "policy_options.scale"),
+        ("/v1/recommend", {"policy": "epsilon", "policy_options": {"warmth": 1}}, "warmth"),
+        ("/v1/recommend", {"policy_options": {"temperature": 1}}, "name the policy"),
+        ("/v1/recommend", {"policy": "thompson", "explore": 0.5}, "explore"),
         ("/v1/recommend", {"rules": {"filter": "price <"}}, ""),
         ("/v1/recommend", {"time_zone": "Nowhere/Land"}, ""),
         ("/v1/recommend", {"at": 1e15}, "at"),

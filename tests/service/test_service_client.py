@@ -47,6 +47,9 @@ def test_a_whole_conversation(address):
         assert len(shop.similar(odd, 2).items) == 2
         told = shop.stream(Event(user=f"s{n}", item="chips", id=f"cs-{n}") for n in range(700))
         assert (told.received, told.new, told.rejected) == (700, 700, 0)
+        drawn = shop.recommend(Context(user="ann"), 3, policy="plackett-luce", policy_options={"temperature": 0.5})
+        assert drawn.policy == "plackett-luce"
+        assert all(0 < entry.propensity < 1 for entry in drawn.entries)
         assert shop.delete_items(["tea"]) == 1
         assert shop.info()["tenant"] == "default"
         assert shop.request("GET", "/v1/versions")["in_service"] == "blend"

@@ -81,8 +81,8 @@ def list_scenarios() -> None:
 def put(name: str, file: BinaryIO) -> None:
     """Make or replace the scenario NAME from FILE, a JSON document, - for standard input.
 
-    Its names: rules (filter, exclude_seen, exclude, pins, boosts, caps, quotas, strict), k, diversity, explore, signals, always,
-    active_from and active_until (unix seconds), about.
+    Its names: rules (filter, exclude_seen, exclude, pins, boosts, caps, quotas, strict), k, diversity, explore, policy,
+    policy_options, signals, always, active_from and active_until (unix seconds), about.
 
     Examples
     --------

@@ -97,11 +97,23 @@ class Client:
         scenario: str | None = None,
         diversity: float | None = None,
         explore: float | None = None,
+        policy: str | None = None,
+        policy_options: Mapping[str, float] | None = None,
         after: str | None = None,
     ) -> Answer:
         """Return what fits a moment; `after` is the slate whose next page is wanted. The answer is stored."""
         return self._do(
-            calls.recommend(context, k=k, rules=rules, scenario=scenario, diversity=diversity, explore=explore, after=after)
+            calls.recommend(
+                context,
+                k=k,
+                rules=rules,
+                scenario=scenario,
+                diversity=diversity,
+                explore=explore,
+                policy=policy,
+                policy_options=policy_options,
+                after=after,
+            )
         )
 
     def similar(self, item: str, k: int = 10, *, rules: Mapping[str, Any] | None = None) -> Answer:

@@ -37,7 +37,7 @@ class DiversePolicy:
     certain = True
 
     def __init__(self, diversity: float = 0.0) -> None:
-        if not 0 <= diversity <= 1:
+        if not (isinstance(diversity, (int, float)) and 0 <= diversity <= 1):
             raise DataError(f"diversity is {diversity!r}. Cure: a number from 0 (none) to 1.")
         self.diversity = diversity
 

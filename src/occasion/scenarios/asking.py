@@ -7,8 +7,8 @@ take places that are still free.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from occasion.data import Scalar
@@ -31,6 +31,9 @@ class Asked:
     rules : Rules
     diversity, explore : float or None
         None: the settings'.
+    policy : str or None
+        None: by the levels.
+    policy_options : mapping
     signals : mapping
         Of the moment, those that the request does not give.
     notes : tuple of str
@@ -42,6 +45,8 @@ class Asked:
     diversity: float | None
     explore: float | None
     signals: Mapping[str, Scalar]
+    policy: str | None = None
+    policy_options: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -54,6 +59,8 @@ def resolve(
     rules: Rules | None = None,
     diversity: float | None = None,
     explore: float | None = None,
+    policy: str | None = None,
+    policy_options: Mapping[str, Any] | None = None,
 ) -> Asked:
     """Return what a request wants.
 
@@ -65,8 +72,9 @@ def resolve(
         The one that the request names, "" for none.
     at : float
         The time of the moment.
-    k, rules, diversity, explore
-        What the request says itself; a rule that is as by default counts as not said.
+    k, rules, diversity, explore, policy, policy_options
+        What the request says itself; a rule that is as by default counts as not said. A policy with its options is taken whole
+        from who names one first, unless a level was named before.
 
     Raises
     ------
@@ -77,7 +85,15 @@ def resolve(
         raise NotFoundError(f"there is no scenario {name!r:.100}. Cure: {_known(scenarios)}.")
     if not scenarios:
         # Nothing to ask, on the way of every answer.
-        return Asked(k=_first(k, K), rules=rules or Rules(), diversity=diversity, explore=explore, signals={})
+        return Asked(
+            k=_first(k, K),
+            rules=rules or Rules(),
+            diversity=diversity,
+            explore=explore,
+            signals={},
+            policy=policy,
+            policy_options=policy_options or {},
+        )
     notes: list[str] = []
     named = scenarios[name] if name else Scenario()
     if not named.active(at):
@@ -91,14 +107,29 @@ def resolve(
     signals: dict[str, Scalar] = {}
     for scenario in reversed(layers):
         signals |= scenario.signals
+    if (policy, diversity, explore) == (None, None, None):
+        policy, policy_options = _policy_of(layers, policy_options or {})
     return Asked(
         k=_first(k, *(s.k for s in layers), K),
         rules=own,
         diversity=_first(diversity, *(s.diversity for s in layers)),
-        explore=_first(explore, *(s.explore for s in layers)),
+        # Chance by a level is the policy epsilon: another policy does without that of scenarios.
+        explore=_first(explore, *(s.explore for s in layers)) if policy in (None, "epsilon") else explore,
+        policy=policy,
+        policy_options=policy_options or {},
         signals=signals,
         notes=tuple(notes),
     )
+
+
+def _policy_of(layers: Sequence[Scenario], given: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
+    """Return the policy of the first scenario that says how to choose, and its options with those that the request gives."""
+    for scenario in layers:
+        if scenario.policy is not None:
+            return scenario.policy, {**scenario.policy_options, **given}
+        if (scenario.diversity, scenario.explore) != (None, None):
+            break
+    return None, given
 
 
 def _known(scenarios: Mapping[str, Scenario]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from occasion.data import Context, Scalar, checked_time
 from occasion.errors import DataError
+from occasion.policies import make_policy
 from occasion.rules import Rules, parse_rules
 
 __all__ = ["Scenario", "parse_scenario"]
@@ -24,11 +25,15 @@ class Scenario:
     Attributes
     ----------
     rules : mapping
-        In the form of `occasion.rules.parse_rules`: filter, exclude_seen, exclude, pins, boosts, caps, strict.
+        In the form of `occasion.rules.parse_rules`: filter, exclude_seen, exclude, pins, boosts, caps, quotas, strict.
     k : int or None
         Number of items, 1 to 10,000.
     diversity, explore : float or None
         0 to 1; at most one of the two above 0.
+    policy : str or None
+        A name in `occasion.policies.POLICIES`, in place of `diversity` and `explore`.
+    policy_options : mapping
+        Settings of that policy, for example ``{"temperature": 0.1}``.
     signals : mapping
         Signals of the moment that the request does not give.
     always : bool
@@ -49,6 +54,8 @@ class Scenario:
     k: int | None = None
     diversity: float | None = None
     explore: float | None = None
+    policy: str | None = None
+    policy_options: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     signals: Mapping[str, Scalar] = field(default_factory=lambda: _NOTHING)
     always: bool = False
     active_from: float | None = None
@@ -63,6 +70,7 @@ class Scenario:
             _check_level(name, getattr(self, name))
         if self.diversity and self.explore:
             raise DataError("a scenario has diversity or explore, not both. Cure: leave one of the two out.")
+        self._check_policy()
         if not isinstance(self.always, bool):
             raise DataError(f"always is {self.always!r}. Cure: true or false.")
         if not isinstance(self.about, str) or len(self.about) > MAX_ABOUT:
@@ -73,6 +81,22 @@ class Scenario:
         checked = Context(signals=self.signals)
         object.__setattr__(self, "signals", checked.signals)
         object.__setattr__(self, "rules", MappingProxyType(dict(self.rules)))
+
+    def _check_policy(self) -> None:
+        if not isinstance(self.policy_options, Mapping):
+            raise DataError(f"policy_options must be a mapping, found {self.policy_options!r:.200}.")
+        if self.policy is None:
+            if self.policy_options:
+                raise DataError(f"the settings {', '.join(self.policy_options)} belong to a policy. Cure: name the policy.")
+            return
+        if self.diversity or self.explore:
+            raise DataError(
+                "a scenario has a policy, or diversity or explore. Cure: leave one out; policy_options hold its settings."
+            )
+        if not isinstance(self.policy, str):
+            raise DataError(f"policy is {self.policy!r:.100}. Cure: the name of one.")
+        make_policy(self.policy, **self.policy_options)
+        object.__setattr__(self, "policy_options", MappingProxyType(dict(self.policy_options)))
 
     def active(self, at: float) -> bool:
         """Return whether it is in force at a time."""
@@ -85,7 +109,7 @@ class Scenario:
     def document(self) -> dict[str, Any]:
         """Return it as plain values for JSON; what is as by default is left out."""
         out = {f.name: getattr(self, f.name) for f in fields(self)}
-        out["rules"], out["signals"] = dict(self.rules), dict(self.signals)
+        out |= {name: dict(getattr(self, name)) for name in ("rules", "signals", "policy_options")}
         return {name: value for name, value in out.items() if value is not None and value is not False and value not in ({}, "")}
 
 

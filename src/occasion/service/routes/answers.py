@@ -121,6 +121,8 @@ async def recommend(body: RecommendIn, call: Reader) -> Response:
             rules=_rules(body.rules, **more),
             diversity=body.diversity,
             explore=body.explore,
+            policy=body.policy,
+            policy_options=body.policy_options.given(),
             slate_id=slate_id,
             scenario=body.scenario or "",
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
 from occasion.data import Context
+from occasion.policies import POLICIES
 from occasion.scenarios import Scenario, parse_scenario
 from occasion.service.schemas.base import Body, Id, Scalar, Shown, Signals, Time
 
@@ -16,6 +17,7 @@ __all__ = [
     "Entry",
     "ExplainIn",
     "Explanation",
+    "PolicyOptionsIn",
     "RankIn",
     "Ranked",
     "RecommendIn",
@@ -33,6 +35,9 @@ __all__ = [
 MAX_K = 1000
 K = Annotated[int, Field(ge=1, le=MAX_K)]
 Level = Annotated[float, Field(ge=0, le=1)]
+PolicyName = Literal["diverse", "epsilon", "greedy", "plackett-luce", "thompson"]
+assert set(get_args(PolicyName)) == set(POLICIES)
+Positive = Annotated[float, Field(ge=1e-6, le=1e6)]
 ScenarioName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
@@ -95,6 +100,20 @@ class RulesIn(Body):
         return self.model_dump(exclude_none=True)
 
 
+class PolicyOptionsIn(Body):
+    """Settings of the policy that is named; each policy has its own, see the guide to exploring."""
+
+    diversity: Level | None = Field(default=None, description="Of diverse.")
+    epsilon: Level | None = Field(default=None, description="Of epsilon: chance of a place to go to any candidate.")
+    temperature: Positive | None = Field(default=None, description="Of plackett-luce: near 0 best first, great evenly.")
+    scale: Positive | None = Field(default=None, description="Of thompson: multiplies how unsure scores are.")
+    spread: Positive | None = Field(default=None, description="Of thompson: how unsure, where nothing says so.")
+
+    def given(self) -> dict[str, float]:
+        """Return what was given."""
+        return self.model_dump(exclude_none=True)
+
+
 class ScenarioIn(Body):
     """A named configuration, for example of a home page or a basket: what a request leaves out is taken from it."""
 
@@ -102,6 +121,8 @@ class ScenarioIn(Body):
     rules: RulesIn = RulesIn()
     diversity: Level | None = None
     explore: Level | None = None
+    policy: PolicyName | None = Field(default=None, description="In place of diversity and explore.")
+    policy_options: PolicyOptionsIn = PolicyOptionsIn()
     signals: Signals = {}
     always: bool = Field(default=False, description="It applies to every request, named or not, and cannot be relaxed.")
     active_from: Time | None = Field(default=None, description="In force from this time on.")
@@ -131,6 +152,10 @@ class RecommendIn(ContextIn):
     scenario: ScenarioName | None = None
     diversity: Level | None = Field(default=None, description="0: best first, 1: as different as can be.")
     explore: Level | None = Field(default=None, description="Chance of each place to go to a candidate drawn evenly.")
+    policy: PolicyName | None = Field(
+        default=None, description="How places are chosen; left out: the scenario's, else by the levels."
+    )
+    policy_options: PolicyOptionsIn = PolicyOptionsIn()
     explain: bool = Field(default=True, description="Whether entries carry parts, because and reason.")
     after: Id | None = Field(
         default=None,
