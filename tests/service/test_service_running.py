@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -42,6 +44,10 @@ def test_keys_on_the_command_line(tmp_path):
     assert occasion(home, "keys", "revoke", "nothing").returncode == 3
 
 
+def queue(measures):
+    return {lane: float(number) for lane, number in re.findall(r'^occasion_queue{lane="(\w+)"} (\S+)$', measures, re.MULTILINE)}
+
+
 @LINUX
 def test_workers_share_everything_and_stop_cleanly(tmp_path):
     home = fill(tmp_path / "home")
@@ -68,6 +74,23 @@ def test_workers_share_everything_and_stop_cleanly(tmp_path):
             assert all(f"lamp-{n}" in [e["item"] for e in answer["items"]] for answer in found)
         text = httpx.get(f"{service.url}/v1/metrics", headers=bearer(token)).text
         assert 'occasion_events_total{new="yes"} 20.0' in text
+        assert queue(text) == {"answers": 0, "writes": 0}
+        seen, enough = 0.0, threading.Event()
+
+        def ask():
+            with httpx.Client(base_url=service.url, headers=bearer(token)) as http:
+                while not enough.is_set():
+                    http.post("/v1/similar", json={"item": "chips", "k": 8}).raise_for_status()
+
+        with ThreadPoolExecutor(3) as pool, httpx.Client(base_url=service.url, headers=bearer(token)) as http:
+            asking = [pool.submit(ask) for _ in range(3)]
+            end = time.monotonic() + 30
+            while seen == 0 and time.monotonic() < end:
+                seen = queue(http.get("/v1/metrics").text)["answers"]
+            enough.set()
+            assert [each.result() for each in asking] == [None] * 3
+        assert seen > 0
+        assert queue(httpx.get(f"{service.url}/v1/metrics", headers=bearer(token)).text)["answers"] == 0
         assert service.stop() == 0
     log = service.log.read_text()
     assert token not in log

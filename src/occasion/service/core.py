@@ -79,7 +79,7 @@ class Service:
 
     def _queues(self) -> None:
         for lane in (self.answers, self.writes):
-            self.measures.watch(lane.name, lane.waiting)
+            lane.told = self.measures.watch(lane.name)
 
     def encoder(self) -> Encoder:
         """Return the encoder of this process, with the vectors of sentences met lately kept."""

@@ -37,6 +37,8 @@ class Lane:
         self.name, self.limit = name, limit
         self.busy = 0
         """Requests waiting or running now."""
+        self.told: Callable[[float], None] | None = None
+        """Called with their number whenever it changes."""
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
@@ -51,7 +53,7 @@ class Lane:
         with self._lock:
             if self.busy >= self.limit:
                 raise OverloadedError(self.name, 1)
-            self.busy += 1
+            self._count(1)
         try:
             future = self._pool.submit(work)
         except RuntimeError:
@@ -62,11 +64,12 @@ class Lane:
 
     def _done(self) -> None:
         with self._lock:
-            self.busy -= 1
+            self._count(-1)
 
-    def waiting(self) -> int:
-        """Return how many requests wait or run now."""
-        return self.busy
+    def _count(self, more: int) -> None:
+        self.busy += more
+        if self.told is not None:
+            self.told(self.busy)
 
     def close(self) -> None:
         """Finish what runs, drop what waits."""

@@ -37,10 +37,14 @@ class Measures:
             "occasion_queue", "Requests waiting or running, by lane.", ("lane",), registry=own, multiprocess_mode="livesum"
         )
 
-    def watch(self, lane: str, waiting: Callable[[], int]) -> None:
-        """Show a lane's queue whenever the measures are read (of this process alone: a shared file holds no functions)."""
-        if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-            self.queue.labels(lane).set_function(waiting)
+    def watch(self, lane: str) -> Callable[[float], None]:
+        """Show a lane's queue, empty as yet; return what takes its length whenever it changes.
+
+        The worker that is asked for the measures reads those of the others from their files: each has to write its own down.
+        """
+        shown = self.queue.labels(lane)
+        shown.set(0)
+        return shown.set
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text form, of all workers where there are several."""
