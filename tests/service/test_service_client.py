@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -95,6 +96,62 @@ def test_a_busy_service_is_asked_again():
     with Client("http://shop", transport=httpx.MockTransport(answer)) as shop:
         assert shop.feedback(Event(user="a", item="b")).new == 1
     assert len({request.content for request in asked}) == 1, "each try has the same event id"
+
+
+class Torn:
+    """A door before a service that lets the first connections of a stream break, before or after it has done its work."""
+
+    def __init__(self, address: str, breaks: list[str]) -> None:
+        self.address, self.breaks, self.sent = address, breaks, []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(request.content)
+        how = self.breaks.pop(0) if self.breaks else ""
+        if how == "before":
+            raise httpx.ConnectError("nobody there", request=request)
+        kind = {"content-type": request.headers["content-type"]}
+        answer = httpx.request(request.method, f"{self.address}{request.url.path}", content=request.content, headers=kind)
+        if how == "after":
+            raise httpx.ReadError("connection reset", request=request)
+        return httpx.Response(answer.status_code, json=answer.json())
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_stream_goes_on_where_its_connection_broke(address, monkeypatch, awaited):
+    monkeypatch.setattr("occasion.client.calls.STREAM_LINES", 10)
+    name = f"torn-{awaited}"
+    # Neither ids nor times are given: both are made once, not at each try.
+    events = [Event(user=name, item="chips", value=float(n)) for n in range(25)]
+    # A line longer than the service takes.
+    events[16] = replace(events[16], signals={f"s{n}": "x" * 90_000 for n in range(12)}, id="")
+    door = Torn(address, ["", "before", "after", ""])
+
+    async def talk():
+        async with AsyncClient("http://shop", transport=httpx.MockTransport(door)) as shop:
+            return await shop.stream(iter(events))
+
+    if awaited:
+        told = asyncio.run(talk())
+    else:
+        with Client("http://shop", transport=httpx.MockTransport(door)) as shop:
+            told = shop.stream(iter(events))
+    first, again, third, fourth, last = door.sent
+    assert again == third == fourth
+    assert len({first, again, last}) == 3
+    assert (told.received, told.new, told.rejected) == (24, 15, 1), "nine were stored when the connection broke"
+    assert told.rejects[0]["line"] == 17
+    stored = httpx.get(f"{address}/v1/events", params={"user": name, "limit": 100}).json()["events"]
+    assert sorted(event["value"] for event in stored) == [float(n) for n in range(25) if n != 16]
+
+
+def test_a_stream_gives_up_in_the_end():
+    def nobody(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("nobody there", request=request)
+
+    with Client("http://shop", attempts=2, transport=httpx.MockTransport(nobody)) as shop:
+        with pytest.raises(ServiceError, match="does not answer"):
+            shop.stream([Event(user="a", item="b")])
+        assert shop.stream([]).received == 0
 
 
 def test_the_awaited_client_has_the_same_methods(address):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -80,19 +80,11 @@ class AsyncClient:
         return read(call, response)
 
     async def stream(self, events: Iterable[Event]) -> Acknowledged:
-        """Send events of any number as one stream; lines that cannot be used are told of, the others are stored."""
+        """Send events of any number, some thousands at once; those that cannot be used are told of, the others are stored.
 
-        async def content() -> AsyncIterator[bytes]:
-            for line in calls.stream(events):
-                yield line
-
-        try:
-            response = await self._http.post(
-                "/v1/events/stream", content=content(), headers={"content-type": "application/x-ndjson"}
-            )
-        except httpx.HTTPError as error:
-            raise unreachable(error) from error
-        return read(Call("POST", "/v1/events/stream", calls.streamed), response)
+        What was sent when a connection broke is sent again; its events that had been stored then count as received, not as new.
+        """
+        return calls.together([await self._do(call) for call in calls.stream(events)])
 
     async def recommend(
         self,

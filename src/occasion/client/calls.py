@@ -22,6 +22,9 @@ Result = TypeVar("Result")
 PASSING = frozenset({429, 502, 503, 504})
 """Statuses after which the same request may well succeed; every request may be sent twice without harm."""
 LONGEST_WAIT = 30.0
+STREAM_LINES, STREAM_BYTES = 5_000, 4_000_000
+"""Events of a stream sent at once, and bytes from which on they are sent."""
+SHOWN_REJECTS = 100
 
 
 class ServiceError(OccasionError):
@@ -144,15 +147,36 @@ def feedback(events: Event | Sequence[Event]) -> Call[Acknowledged]:
     return Call("POST", "/v1/events", lambda told: Acknowledged(**told), document={"events": [_event(e) for e in batch]})
 
 
-def stream(events: Iterable[Event]) -> Iterator[bytes]:
-    """Yield events as lines of JSON."""
+def stream(events: Iterable[Event]) -> Iterator[Call[Acknowledged]]:
+    """Yield the calls of POST /v1/events/stream that send events: so many at once as may be kept, to be sent again."""
+    lines: list[bytes] = []
+    size = before = 0
     for event in events:
-        yield json.dumps(_event(event), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        lines.append(json.dumps(_event(event), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n")
+        size += len(lines[-1])
+        if len(lines) >= STREAM_LINES or size >= STREAM_BYTES:
+            yield _streamed(lines, before)
+            before, lines, size = before + len(lines), [], 0
+    if lines:
+        yield _streamed(lines, before)
 
 
-def streamed(told: Mapping[str, Any]) -> Acknowledged:
-    """Return what a stream was answered with."""
-    return Acknowledged(**{**told, "rejects": tuple(told["rejects"])})
+def _streamed(lines: Sequence[bytes], before: int) -> Call[Acknowledged]:
+    def parse(told: Mapping[str, Any]) -> Acknowledged:
+        rejects = tuple({**reject, "line": reject["line"] + before} for reject in told["rejects"])
+        return Acknowledged(**{**told, "rejects": rejects})
+
+    return Call("POST", "/v1/events/stream", parse, content=b"".join(lines), type="application/x-ndjson")
+
+
+def together(parts: Sequence[Acknowledged]) -> Acknowledged:
+    """Return what the parts of a stream were answered with as one answer."""
+    return Acknowledged(
+        received=sum(part.received for part in parts),
+        new=sum(part.new for part in parts),
+        rejected=sum(part.rejected for part in parts),
+        rejects=tuple(reject for part in parts for reject in part.rejects)[:SHOWN_REJECTS],
+    )
 
 
 def put_items(items: Sequence[Item]) -> Call[int]:

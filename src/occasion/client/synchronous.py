@@ -80,13 +80,11 @@ class Client:
         return read(call, response)
 
     def stream(self, events: Iterable[Event]) -> Acknowledged:
-        """Send events of any number as one stream; lines that cannot be used are told of, the others are stored."""
-        content = calls.stream(events)
-        try:
-            response = self._http.post("/v1/events/stream", content=content, headers={"content-type": "application/x-ndjson"})
-        except httpx.HTTPError as error:
-            raise unreachable(error) from error
-        return read(Call("POST", "/v1/events/stream", calls.streamed), response)
+        """Send events of any number, some thousands at once; those that cannot be used are told of, the others are stored.
+
+        What was sent when a connection broke is sent again; its events that had been stored then count as received, not as new.
+        """
+        return calls.together([self._do(call) for call in calls.stream(events)])
 
     def recommend(
         self,
