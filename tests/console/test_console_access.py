@@ -9,10 +9,15 @@ import httpx
 import pytest
 from console_browser import Tab
 from console_shop import serving
+from fastapi.testclient import TestClient
+from starlette.responses import PlainTextResponse
 
+from occasion.console.guard import Guard
 from occasion.console.sessions import COOKIE, Sessions
 from occasion.service.control import ControlFile
+from occasion.service.core import Service
 from occasion.service.keys import KeyRing
+from occasion.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +31,7 @@ def ring(home):
 def locked(home, ring):
     """A service with an admin key and a read key of another tenant."""
     tokens = {"admin": ring.create("admin", name="boss")[1], "read": ring.create("read", "acme")[1]}
+    tokens["reader"] = ring.create("read")[1]
     with serving(home) as shop:
         shop.tokens = tokens
         yield shop
@@ -163,6 +169,39 @@ def test_an_open_page_ends_with_its_key(driver, locked, ring):
     ring.revoke(key.id)
     tab.click("button.show")
     tab.one("#key")
+    driver.delete_all_cookies()
+
+
+def test_an_upload_is_no_larger_than_an_import_may_be(tmp_path):
+    async def library(scope, receive, send):
+        read, more = 0, True
+        while more:
+            message = await receive()
+            read, more = read + len(message["body"]), message["more_body"]
+        await PlainTextResponse(str(read))(scope, receive, send)
+
+    service = Service(Settings(home=tmp_path, max_upload_mb=1))
+    guard = Guard(library, service=service, sessions=Sessions(service.keys, 1))
+    upload = "/_nicegui/client/x/upload/1"
+    with TestClient(guard, base_url="http://127.0.0.1") as visitor:
+        assert visitor.post(upload, content=b"x" * 1_000_000).text == "1000000"
+        assert visitor.post(upload, content=b"x" * 2_000_000).status_code == 413
+        assert visitor.post(upload, content=iter([b"x" * 700_000] * 3)).status_code == 413
+        assert visitor.post("/other", content=b"x" * 2_000_000).text == "2000000"
+    service.close()
+
+
+def test_a_reader_sees_nothing_of_who_refuses_it(driver, locked):
+    with httpx.Client(base_url=locked.url, headers={"authorization": f"Bearer {locked.tokens['admin']}"}) as boss:
+        boss.put("/v1/people/consent", json={"user": "u2", "purpose": "analyse", "granted": False}).raise_for_status()
+    tab = Tab(driver, locked.url)
+    tab.open("/people?user=u2")
+    tab.fill("#key", locked.tokens["reader"])
+    tab.click("button[type=submit]")
+    tab.one(".kept-back")
+    assert tab.all(".timeline li") == []
+    tab.open("/people?user=u3")
+    tab.one(".timeline li")
     driver.delete_all_cookies()
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from occasion.console.parts.drafts import Draft
 from occasion.console.parts.figures import bar, interval, lines, table, time_bars
+from occasion.console.parts.signals import parse_signals, signal_lines
 from occasion.errors import DataError
 from occasion.scenarios import parse_scenario
 
@@ -30,10 +31,11 @@ documents = st.fixed_dictionaries(
     optional={
         "rules": rules.filter(bool),
         "k": st.integers(1, 100),
-        "diversity": st.sampled_from([0.0, 0.25]),
+        "diversity": st.sampled_from([0.0, 0.25, 0.123456789]),
         "signals": st.dictionaries(ids, st.sampled_from(["home", "3", "true", 3, 2.5, True]), min_size=1, max_size=2),
         "always": st.just(True),
-        "active_from": st.just(1_790_000_040.0),
+        "active_from": st.sampled_from([1_790_000_040.0, 1_790_000_039.0, 1_790_000_000.5]),
+        "active_until": st.just(1_890_071_999.0),
         "about": st.just("A remark"),
     },
 )
@@ -41,8 +43,20 @@ documents = st.fixed_dictionaries(
 
 @given(documents)
 def test_a_form_gives_back_what_it_shows(document) -> None:
-    again = Draft.of("x", document, "Europe/Berlin").document("Europe/Berlin")
+    again = Draft.of("x", document, "Europe/Berlin").document("Europe/Berlin", "en")
     assert parse_scenario(again) == parse_scenario(document)
+
+
+@given(st.dictionaries(ids, st.text(max_size=6) | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans()))
+def test_signals_come_back_as_what_they_were(signals) -> None:
+    again = parse_signals(signal_lines(signals), "en")
+    assert again == signals
+    assert [type(value) for value in again.values()] == [type(value) for value in signals.values()]
+
+
+@pytest.mark.parametrize("text", ["1_000", "nan", "Infinity", "1e999", "null", "[1]", "007", "12:30"])
+def test_what_is_no_number_of_json_is_a_text(text: str) -> None:
+    assert parse_signals(f"code = {text}", "en") == {"code": text}
 
 
 @pytest.mark.parametrize(
@@ -58,12 +72,16 @@ def test_a_form_gives_back_what_it_shows(document) -> None:
         ("signals", "home", "place = home"),
         ("filter", "{", "no JSON"),
         ("k", "many", "a number"),
+        ("k", "2.5", "a number"),
+        ("explore", "nan", "a number"),
         ("start", "tomorrow", "2026-12-01"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(field: str, text: str, told: str) -> None:
     with pytest.raises(DataError, match=told):
-        Draft(name="x", **{field: text}).document("UTC")
+        Draft(name="x", **{field: text}).document("UTC", "en")
+    with pytest.raises(DataError, match=r"[\u4e00-\u9fff].* Cure: "):
+        Draft(name="x", **{field: text}).document("UTC", "zh")
 
 
 def test_figures_escape_and_hold_their_values() -> None:

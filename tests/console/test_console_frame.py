@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 
+from occasion.console import parts
 from occasion.console.mounting import load_pages
-from occasion.console.parts import cards, chosen_map, compared, jobs, requests, rights, situation, tastes, timeline
 from occasion.console.words import FRAME, say
+from occasion.service import beside
 
 PAGES = load_pages()
+PARTS = [import_module(f"{parts.__name__}.{found.name}") for found in iter_modules(parts.__path__)]
 TABLES = (
     {page.path: page.words for page in PAGES}
-    | {"frame": FRAME}
-    | {part.__name__: part.WORDS for part in (cards, chosen_map, compared, jobs, requests, rights, situation, tastes, timeline)}
+    | {"frame": FRAME, "beside": beside.WORDS}
+    | {part.__name__: part.WORDS for part in PARTS if hasattr(part, "WORDS")}
 )
 
 
@@ -53,6 +57,7 @@ def test_words_are_there_in_both_languages(name):
         assert english.strip(), key
         assert chinese.strip(), key
         assert sorted(re.findall(r"\{(\w+)", english)) == sorted(re.findall(r"\{(\w+)", chinese)), key
+        assert re.search(r"[\u4e00-\u9fff]", chinese) or english == chinese or chinese == "English", key
 
 
 def test_pages_have_what_the_frame_shows():

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import asdict
+
 import httpx
 import pytest
+
+from occasion.console.pages.live import WORDS, worded
+from occasion.insight.alerts import alerts
+from occasion.insight.drift import SignalDrift, VectorDrift
+from occasion.insight.traffic import Served
+from occasion.insight.uses import Totals
+from occasion.scenarios import Scenario
 
 
 @pytest.fixture(autouse=True)
@@ -46,11 +56,58 @@ def test_it_stays_as_it_is_where_nobody_follows(tab, traffic):
     assert tile(tab, "Answers") == before
 
 
+def test_the_page_has_words_for_every_alert():
+    def served(n, took):
+        fields = {"scenario": "", "policy": "", "version": "", "by_chance": 0, "signals": {}, "sentence": ""}
+        acts = {"click": {"a"}} if took else {}
+        return Served(id=f"s{n}", at=float(n), who=f"u{n}", items=("a",), short=False, acts=acts, **fields)
+
+    figures = Totals(
+        **dict.fromkeys(("people", "items", "since", "until"), 50),
+        **dict.fromkeys(("rate", "coverage", "by_chance"), 0.5),
+        answers=400,
+        top_share=0.95,
+        short=0.5,
+        impressions=False,
+    )
+    signals = [SignalDrift(signal="w", index=1.0, chance=0.1, moved=True, values=((value, 0.25, 0.75),)) for value in ("", "rain")]
+    vectors = [VectorDrift(what=what, distance=0.5, chance=0.1, moved=True) for what in ("situations", "items shown")]
+    service = {"failed": 0.05, "p95": 2.0, "overloaded": 3.0}
+    found = [
+        alert
+        for late in (0, 20)
+        for alert in alerts(
+            [served(n, n % 4 == 0 if n < 320 else late and n % late == 0) for n in range(400)],
+            figures,
+            signals,
+            vectors,
+            {"sale": Scenario(active_until=1.0)},
+            now=2.0,
+            trouble="The version v cannot be used.",
+            service=service,
+        )
+    ]
+    assert {f"alert_{alert.name}" for alert in found} == {name for name in WORDS if name.startswith("alert_")}
+    for alert in found:
+        assert worded(asdict(alert), "en") == (alert.message, alert.cause)
+        message, cause = worded(asdict(alert), "zh")
+        assert re.search("[\u4e00-\u9fff]", cause)
+        assert message == alert.message if alert.name == "version" else re.search("[\u4e00-\u9fff]", message)
+
+
 def test_an_alert_leads_to_its_page(tab, traffic):
     traffic.put("/v1/scenarios/gone", json={"k": 1, "active_until": 1_000_000_000})
     try:
         tab.open("/live")
         tab.says("The scenario gone is over")
+        told = traffic.get("/v1/live").json()["alerts"]
+        shown = tab.script(
+            "return [...document.querySelectorAll('.alert')].map(a => [a.children[0].innerText, a.children[1].innerText])"
+        )
+        assert shown == [[one["message"], f"Cause: {one['cause']}"] for one in told]
+        tab.click("a[href*='locale=zh']")
+        tab.says("场景 gone 已结束，但请求可能仍在引用。")
+        tab.says("原因：其生效时间已过。")
         tab.click(".alert a[href*='/rules?name=gone']")
         tab.until(lambda: tab.one(".field-name input").get_property("value") == "gone", "the scenario")
     finally:

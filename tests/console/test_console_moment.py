@@ -26,6 +26,25 @@ def test_an_act_changes_the_list_and_is_an_event(tab, shop):
     assert (newest["type"], title) == ("hide", first)
 
 
+def newest(shop, user):
+    return httpx.get(f"{shop.url}/v1/events", params={"user": user, "limit": 1}).json()["events"][0]
+
+
+def test_an_act_belongs_to_whom_the_list_was_made_for(tab, shop):
+    tab.open("/moment?user=u3&text=breakfast")
+    tab.until(tab.titles, "cards")
+    before = newest(shop, "u7")
+    tab.fill(".person input", "u7")
+    tab.fill(".words textarea", "a party")
+    tab.click(".card button.like")
+    tab.says("Stored: Like")
+    assert newest(shop, "u7") == before
+    told = newest(shop, "u3")
+    assert (told["type"], told["text"]) == ("like", "breakfast")
+    # The list stays that person's until somebody else is asked for.
+    tab.says("Read as: breakfast")
+
+
 def test_titles_stay_text(tab):
     tab.open("/moment")
     tab.fill(".person input", "")
@@ -88,6 +107,30 @@ def test_two_moments_side_by_side(tab):
     assert marks == moved
     tab.says("came,")
     assert tab.violations() == []
+
+
+def test_two_moments_are_asked_for_with_filter_and_level_in_every_language(tab, shop):
+    tab.open("/moment")
+    tab.click(".options .q-item")
+    tab.fill(".filter input", "price < 12")
+    tab.fill(".k input", "4")
+    tab.one(".explore .q-slider__focus-ring, .explore").click()
+    tab.click(".compare .q-item")
+    tab.fill(".compare .words textarea", "I caught a cold")
+    tab.click("button.copy")
+    curl, code = tab.one("pre.copy_curl").text, tab.one("pre.copy_python").text
+    sent = json.loads(curl[curl.index("-d '") + 4 : -1])
+    assert sent["rules"] == {"filter": "price < 12"}
+    level = "explore" if "explore" in sent else "diversity"
+    assert sent[level] > 0
+    assert f"{level}={sent[level]!r}" in code
+    assert "rules={'filter': 'price < 12'}" in code
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    both = httpx.post(f"{shop.url}/v1/what-if", json=sent).json()
+    assert [[e["item"] for e in both[side]["items"]] for side in ("before", "after")] == [
+        list(x) for x in ast.literal_eval(done.stdout)
+    ]
 
 
 def test_the_copied_python_runs(tab, shop):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
+from contextlib import closing
 
 import httpx
 import pytest
 from console_browser import Tab
+from selenium.webdriver.common.keys import Keys
 
 
 @pytest.fixture
@@ -60,6 +64,38 @@ def test_a_switch_is_a_choice_that_answers_obey(page, shop):
     assert page.one(".purpose.personalise").get_attribute("aria-checked") == "false"
 
 
+def test_a_choice_that_is_not_stored_is_not_shown_as_one(page, shop):
+    page.open("/people?user=u6")
+    page.says("Never chosen")
+    with closing(sqlite3.connect(shop.home / "occasion.db", timeout=20, isolation_level=None)) as store:
+        store.execute("CREATE TRIGGER refused BEFORE INSERT ON consent BEGIN SELECT RAISE(ABORT, 'no'); END")
+        try:
+            page.click(".purpose.train")
+            page.says("The service cannot answer just now.")
+        finally:
+            store.execute("DROP TRIGGER refused")
+    page.until(lambda: page.one(".purpose.train").get_attribute("aria-checked") == "true", "the choice as it is")
+    assert httpx.get(f"{shop.url}/v1/people/consent", params={"user": "u6"}).json()["consents"] == []
+    assert page.text().count("Never chosen") == 3
+    page.click(".purpose.train")
+    page.says("Chosen on ")
+    assert page.text().count("Never chosen") == 2
+    chosen = httpx.get(f"{shop.url}/v1/people/consent", params={"user": "u6"}).json()["consents"]
+    assert [(c["purpose"], c["granted"]) for c in chosen] == [("train", False)]
+
+
+def test_who_refuses_to_be_looked_at_is_shown_for_their_own_access_alone(page, shop):
+    page.open("/people?user=u9")
+    page.one(".timeline")
+    page.click(".purpose.analyse")
+    page.says("Chosen on ")
+    page.open("/people?user=u9")
+    page.says("nothing is shown of it")
+    page.says("What is held: for their own access")
+    assert page.all(".timeline li")
+    assert page.all(".chosen-map") == []
+
+
 def test_export_and_erasure_with_a_receipt(page, shop, tmp_path):
     page.open("/people?user=u7")
     page.click("button.export")
@@ -74,6 +110,8 @@ def test_export_and_erasure_with_a_receipt(page, shop, tmp_path):
     page.fill(".confirm-id input", "u7")
     page.click("button.confirm")
     page.says(f"{len(held['events'])} events")
+    page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    time.sleep(0.5)
     page.click("button.receipt")
     receipt = downloaded(page, tmp_path, "receipt.json")
     verdict = httpx.post(f"{shop.url}/v1/people/receipts/verify", json={"receipt": receipt, "user": "u7"}).json()
@@ -82,3 +120,9 @@ def test_export_and_erasure_with_a_receipt(page, shop, tmp_path):
     page.click("button.done")
     page.says("u8")
     assert "u7" not in [e.text for e in page.all(".people a")]
+    page.says(receipt["id"])
+    assert page.violations() == []
+    for whom, told in (("", "unchanged since"), ("u7", "about this person"), ("u8", "about somebody else")):
+        page.fill(".about-whom input", whom)
+        page.click("button.verify")
+        page.says(told)

@@ -52,6 +52,28 @@ def test_a_version_is_promoted_and_rolled_back(tab, shop, version):
     assert [e["act"] for e in httpx.get(f"{shop.url}/v1/audit").json()["acts"]][-2:] == ["version.promote", "version.rollback"]
 
 
+def test_a_version_is_retired_and_older_ones_are_found(tab, shop):
+    store = open_store(Settings(home=shop.home).resolved_store_url)
+    registry = Versions(store, shop.home)
+    made = [registry.put(lambda folder: folder.mkdir(parents=True), metrics={}, gate={}, parts=()).id for _ in range(13)]
+    try:
+        tab.open("/quality")
+        oldest = f".version[data-version='{made[0]}']"
+        tab.one(f".version[data-version='{made[1]}']")
+        assert tab.all(oldest) == []
+        tab.click("button.older")
+        tab.one(oldest)
+        tab.click(f"{oldest} button.retire")
+        assert tab.violations() == []
+        tab.click("button.answer-retire")
+        tab.until(lambda: not tab.all(oldest), "a list without it")
+        assert made[0] not in [one["id"] for one in httpx.get(f"{shop.url}/v1/versions").json()["versions"]]
+    finally:
+        for version in registry.all():
+            registry.remove(version.id)
+        store.close()
+
+
 def test_tables_in_folded_parts_scroll_on_a_narrow_screen(tab, version):
     tab.open("/quality", width=400)
     tab.click(".groups .q-item")
@@ -82,10 +104,16 @@ def test_a_study_is_cancelled(tab, shop):
     tab.fill(".max-queries input", "100000")
     tab.click(".measure .q-toggle")
     tab.click("button.start")
+    tab.one("button.cancel_study")
+    tab.script("document.querySelector('button.cancel_study').focus(); window.mine = document.activeElement")
+    before = tab.one(".how-far").text
+    tab.until(lambda: tab.one(".how-far").text != before, "progress")
+    assert tab.script("return document.activeElement === mine && mine.isConnected && mine.classList.contains('cancel_study')")
     tab.click("button.cancel_study")
     tab.until(lambda: httpx.get(f"{shop.url}/v1/studies").json()["studies"][0]["state"] != "running", "its end", seconds=60)
     assert httpx.get(f"{shop.url}/v1/studies").json()["studies"][0]["state"] == "cancelled"
     tab.one(".study.cancelled")
+    assert "cancelled" in tab.script("return document.querySelector('.measure [role=status]').innerText")
     tab.click("button.forget")
 
 

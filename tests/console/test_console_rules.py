@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from console_shop import NASTY, SHELVES
 
 
 @pytest.fixture
@@ -57,6 +58,59 @@ def test_a_stored_scenario_comes_into_the_form_and_goes(tab, asked):
     tab.until(lambda: asked.get("/v1/scenarios").json()["scenarios"]["sale"].get("about") == "Only a test", "the remark")
     tab.click("button.delete")
     tab.until(lambda: asked.get("/v1/scenarios").json()["scenarios"] == {}, "nothing")
+
+
+def test_a_name_that_is_taken_or_changed_is_asked_about(tab, asked):
+    asked.put("/v1/scenarios/home", json={"k": 2, "active_until": 1_990_000_039})
+    asked.put("/v1/scenarios/away", json={"k": 3})
+    tab.open("/rules?name=home")
+    # What the form cannot show stays.
+    tab.fill(".field-about input", "Here")
+    tab.click("button.save")
+    tab.says("Saved: home")
+    assert asked.get("/v1/scenarios").json()["scenarios"]["home"]["active_until"] == 1_990_000_039
+    tab.fill(".field-name input", "away")
+    tab.click("button.save")
+    tab.one(".asks")
+    assert tab.violations() == []
+    tab.says("There is a scenario away already")
+    tab.click(".asks .q-btn:last-child")
+    tab.until(lambda: not tab.all(".asks"), "the end of the question")
+    assert asked.get("/v1/scenarios").json()["scenarios"]["away"] == {"k": 3}
+    tab.fill(".field-name input", "house")
+    tab.click("button.save")
+    tab.says("Rename home to house")
+    tab.click("button.answer-rename")
+    tab.one(".choice[data-name='house'][aria-pressed='true']")
+    assert set(asked.get("/v1/scenarios").json()["scenarios"]) == {"house", "away"}
+    # Whatever is typed: what goes is what was put into the form.
+    tab.fill(".field-name input", "away")
+    tab.click("button.delete")
+    tab.until(lambda: set(asked.get("/v1/scenarios").json()["scenarios"]) == {"away"}, "one scenario")
+
+
+def test_a_preview_shows_titles_and_what_chance_does(tab, asked):
+    tab.open("/rules")
+    tab.fill(".field-name input", "chancy")
+    tab.fill(".field-explore input", "1")
+    tab.click("button.preview")
+    tab.one(".effect")
+    tab.click(".examples .q-item")
+    tab.one(".examples .came")
+    titles = {title for shelf in SHELVES.values() for title in shelf} | {NASTY}
+    assert {e.text for e in tab.all(".examples li")} <= titles
+
+
+def test_what_cannot_be_read_is_told_in_chinese(tab, asked):
+    tab.open("/rules")
+    tab.click("a[href*='locale=zh']")
+    tab.until(lambda: tab.one("h1").text == "规则与场景", "the Chinese page")
+    tab.click("button.save")
+    tab.says("场景没有名称。 请填写")
+    tab.fill(".field-name input", "bad")
+    tab.fill(".field-pins textarea", "chips")
+    tab.click("button.save")
+    tab.says("无法识别 'chips'。")
 
 
 def test_what_cannot_be_read_is_told(tab, asked):

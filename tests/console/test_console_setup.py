@@ -43,6 +43,15 @@ def test_an_empty_store_leads_to_the_set_up(page):
     page.says("The store is empty.")
 
 
+def test_the_live_page_is_there_before_the_first_answer_and_follows(page, bare):
+    page.open("/live")
+    page.says("Nothing was recommended yet.")
+    page.says("Nothing asks for anybody.")
+    httpx.post(f"{bare.url}/v1/recommend", json={"text": "anything"}).raise_for_status()
+    page.until(lambda: page.all(".key_figures .tile") and page.one(".key_figures .tile").is_displayed(), "the figures")
+    assert "Nothing was recommended yet." not in page.text()
+
+
 def test_demo_data_in_one_click(page, bare):
     page.open("/set-up")
     page.click("button.demo")
@@ -83,6 +92,44 @@ def test_a_file_is_looked_at_mapped_imported_and_its_rejects_come_back(page, bar
     name = tmp_path / "goods.csv-rejected.jsonl"
     text = page.until(lambda: name.exists() and name.read_text(), "the rejected rows")
     assert [json.loads(line)["line"] for line in text.splitlines()] == [32, 33]
+
+
+def test_the_name_of_a_column_is_no_script(page, tmp_path):
+    odd = tmp_path / "odd.csv"
+    name = 'x" :foo="window.x=1'
+    odd.write_text('sku,NAME,"x"" :foo=""window.x=1",back\\\n1,one,a,b\n2,two,c,d\n')
+    page.open("/set-up")
+    send(page, odd)
+    columns = page.script("return [...document.querySelectorAll('.columns-of-file tbody th')].map(e => e.innerText)")
+    assert columns == ["sku", "NAME", name, "back\\"]
+    assert page.script("return window.x") is None
+    labels = page.script("return [...document.querySelectorAll('.columns-of-file .role [aria-label]')].map(e => e.ariaLabel)")
+    assert any(label.endswith(name) for label in labels)
+    page.click("button.drop")
+    page.until(lambda: not page.all(".plan"), "the end of the plan")
+
+
+def held(shop):
+    return [job for job in httpx.get(f"{shop.url}/v1/imports").json()["imports"] if job["state"] == "held"]
+
+
+def test_a_held_file_that_was_removed_leaves_the_page_usable_and_none_stays_held(page, bare, tmp_path):
+    goods = tmp_path / "few.csv"
+    goods.write_text("sku,NAME\nz1,One thing\n")
+    page.open("/set-up")
+    send(page, goods)
+    httpx.delete(f"{bare.url}/v1/imports/{held(bare)[0]['id']}").raise_for_status()
+    page.click("button.drop")
+    page.until(lambda: not page.all(".plan"), "the end of the plan")
+    send(page, goods)
+    httpx.delete(f"{bare.url}/v1/imports/{held(bare)[0]['id']}").raise_for_status()
+    page.click("button.import")
+    page.until(lambda: not page.all(".plan"), "the end of the plan")
+    send(page, goods)
+    assert len(held(bare)) == 1
+    page.open("/people")
+    # A page may be reloaded: it counts as left after some seconds.
+    page.until(lambda: held(bare) == [], "the end of the file", seconds=30)
 
 
 def test_a_file_that_cannot_be_understood_says_what_to_do(page, tmp_path):

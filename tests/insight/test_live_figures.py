@@ -15,7 +15,7 @@ from occasion import Context, Event, Settings
 from occasion.data import Slate, SlateEntry
 from occasion.insight import traffic as traffic_module
 from occasion.insight.alerts import alerts
-from occasion.insight.drift import halves, signal_drift, vector_drift
+from occasion.insight.drift import parted, signal_drift, vector_drift
 from occasion.insight.traffic import Served, Traffic, chosen
 from occasion.insight.uses import arms, compare_arms, series, totals
 from occasion.people import Consent
@@ -180,7 +180,42 @@ def test_rates_are_of_answers_and_intervals_hold_them() -> None:
     assert compare_arms(answers, "policy", "b", "nobody") is None
     assert sum(point.answers for point in series(answers)) == 200
     assert series([]) == []
+
+
+def test_a_moment_of_another_year_does_not_stretch_the_time() -> None:
+    answers = [served(n) for n in range(100)]
+    answers[50].at, answers[99].at = T0 + 1e8, T0 - 1e8
+    figures = totals(answers, 10)
+    assert T0 <= figures.since < figures.until <= T0 + 100
+    points = series(answers)
+    assert sum(point.answers for point in points) == 100
+    assert sum(point.answers > 0 for point in points) > 40
+
+
+def test_rates_over_time_are_of_what_was_seen() -> None:
+    answers = [served(n, took=n % 8 == 0) for n in range(80)]
+    for one in answers[::4]:
+        one.acts["impression"] = {"a"}
+    points = series(answers)
+    assert sum(point.answers for point in points) == 80
+    assert {point.rate for point in points if point.rate} == {1.0}
+    assert totals(answers, 10).rate == 0.5
+
+
+def test_moments_that_were_only_tried_move_nothing() -> None:
+    real = [served(n, signals={"weather": "sun"}) for n in range(200)]
+    tried = [served(n, signals={"weather": "snow"}) for n in range(200, 260)]
+    for one in tried:
+        one.who = "console-0123"
+    assert not any(one.moved for one in signal_drift(*parted([*real, *tried])))
+    for one in tried:
+        one.who = "web-0123"
+    assert signal_drift(*parted([*real, *tried]))[0].moved
+
+
+def test_nothing_answered_has_no_figures() -> None:
     assert totals([], 0).answers == 0
+    assert totals([], 0).since is None
 
 
 def test_where_impressions_come_those_alone_count_as_shown() -> None:
@@ -197,7 +232,7 @@ def test_signals_drawn_alike_have_not_moved(seed: int, n: int, weights: list[flo
     shares = np.array(weights) / sum(weights)
     weather = np.random.default_rng(seed).choice(len(shares), n, p=shares).tolist()
     answers = [served(n, signals={"weather": one}) for n, one in enumerate(weather)]
-    for one in signal_drift(*halves(answers)):
+    for one in signal_drift(*parted(answers)):
         assert one.index >= 0
         assert not one.moved
 
@@ -206,12 +241,12 @@ def test_a_signal_that_moved_is_told_with_what_moved() -> None:
     answers = [
         served(n, signals={"weather": "rain" if n >= 160 else "sun", "device": "phone" if n % 2 else "desk"}) for n in range(200)
     ]
-    weather, *others = signal_drift(*halves(answers))
+    weather, *others = signal_drift(*parted(answers))
     assert weather.signal == "weather"
     assert weather.moved
     assert weather.values[0][0] in ("rain", "sun")
     assert not any(one.moved for one in others)
-    assert halves(answers[:50]) == ([], [])
+    assert parted(answers[:50]) == ([], [])
 
 
 def test_vectors_that_turned_are_told_from_chance() -> None:
@@ -243,7 +278,7 @@ def test_alerts_name_cause_and_page() -> None:
     assert set(told(short)) == {"short_lists"}
     everything = told(
         [served(n, signals={"w": "a" if n < 160 else "b"}) for n in range(200)],
-        signals=signal_drift(*halves([served(n, signals={"w": "a" if n < 160 else "b"}) for n in range(200)])),
+        signals=signal_drift(*parted([served(n, signals={"w": "a" if n < 160 else "b"}) for n in range(200)])),
         scenarios={"sale": Scenario(active_until=T0)},
         trouble="The model version v cannot be used.",
         service={"failed": 0.05, "p95": 2.0, "overloaded": 3.0},

@@ -54,6 +54,15 @@ def test_the_preview_says_what_happens_once_it_is_saved(shop: Recommender) -> No
     assert gone.requests == 6
 
 
+def test_a_draft_that_only_explores_changes_lists(shop: Recommender) -> None:
+    result = previewed(shop, "home", Scenario(always=True, explore=1.0))
+    assert result.requests == 6
+    assert result.changed > 0
+    assert set(result.titles) == {item for one in result.examples for item in (*one.before, *one.after)}
+    shop.scenarios.put("home", Scenario(always=True, explore=1.0))
+    assert previewed(shop, "home", Scenario(always=True, explore=1.0)).changed == 0
+
+
 def test_a_scenario_that_requests_name_is_tried_on_those(shop: Recommender) -> None:
     shop.scenarios.put("tea", Scenario(k=2, signals={"place": "home"}))
     for n in range(3):

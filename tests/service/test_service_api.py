@@ -103,6 +103,12 @@ def test_score_what_if_and_explain(http):
     after = [e["item"] for e in both["after"]["items"]]
     assert "syrup" in after
     assert set(both["came"]) == set(after) - {e["item"] for e in both["before"]["items"]}
+    asked = {"text": "breakfast", "k": 3, "change": {"text": "I caught a cold"}, "rules": {"exclude": ["syrup"]}}
+    for level, policy in (({"explore": 1.0}, "epsilon"), ({"diversity": 1.0}, "diverse")):
+        both = http.post("/v1/what-if", json={**asked, **level}).json()
+        assert [both[side]["policy"] for side in ("before", "after")] == [policy, policy]
+        assert "syrup" not in [e["item"] for side in ("before", "after") for e in both[side]["items"]]
+    refused(http.post("/v1/what-if", json={**asked, "explore": 2.0}), 422)
     answer = http.post("/v1/recommend", json={"user": "ann", "k": 2}).json()
     item = answer["items"][1]["item"]
     why = http.post("/v1/explain", json={"slate": answer["slate"], "item": item}).json()

@@ -42,6 +42,8 @@ def test_a_whole_conversation(address):
         assert shop.feedback([Event(user="ann", item=top, type="dislike", id="d1")] * 2).new == 1
         assert top not in shop.recommend(Context(user="ann"), 9).items
         assert shop.rank(["pancakes", "syrup", "none"], Context(text="breakfast")).items[0][0] == "pancakes"
+        levels = {"explore": 1.0, "rules": {"exclude": ["chips"]}}
+        assert all("chips" not in side.items for side in shop.what_if(Context(), {"text": "a party"}, 8, **levels))
         before, after = shop.what_if(Context(), {"text": "a cold and a cough"}, 2)
         assert before.items != after.items
         assert shop.explain(answer.slate, top)["place"] == 1

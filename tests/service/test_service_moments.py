@@ -55,6 +55,20 @@ def test_who_refuses_to_be_analysed_has_no_taste(serve):
     assert http.get("/v1/people/taste").status_code == 422
 
 
+def test_the_events_of_who_refuses_to_be_analysed_are_for_their_own_access(serve):
+    http = serve()
+    known(http)
+    told = http.get("/v1/events", params={"user": "ann"}).json()
+    assert (told["analysed"], len(told["events"])) == (True, 12)
+    http.put("/v1/people/consent", json={"user": "ann", "purpose": "analyse", "granted": False, "at": time.time()})
+    keys = http.app.state.service.keys
+    for role, number in (("read", 0), ("write", 0), ("admin", 12)):
+        headers = {"authorization": f"Bearer {keys.create(role)[1]}"}
+        told = http.get("/v1/events", params={"user": "ann"}, headers=headers).json()
+        assert (told["analysed"], len(told["events"])) == (False, number), role
+        assert http.get("/v1/events", params={"user": "other1"}, headers=headers).json()["analysed"]
+
+
 def test_signals_are_those_of_the_data(serve):
     http = serve()
     known(http)

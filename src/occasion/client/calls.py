@@ -130,9 +130,10 @@ def rank(context: Context | None, items: Sequence[str]) -> Call[Ranked]:
     return Call("POST", "/v1/rank", ranked_from, document={**context_fields(context or Context()), "items": list(items)})
 
 
-def what_if(context: Context | None, change: Mapping[str, Any], k: int) -> Call[tuple[Answer, Answer]]:
+def what_if(context: Context | None, change: Mapping[str, Any], k: int, **options: Any) -> Call[tuple[Answer, Answer]]:
     """Return the call of POST /v1/what-if."""
-    document = {**context_fields(context or Context()), "change": dict(change), "k": k}
+    given = {name: value for name, value in options.items() if value is not None}
+    document = {**context_fields(context or Context()), "change": dict(change), "k": k, **given}
     return Call("POST", "/v1/what-if", lambda both: (answer_from(both["before"]), answer_from(both["after"])), document=document)
 
 

@@ -122,9 +122,18 @@ class Client:
         """Put own candidates in order for a moment."""
         return self._do(calls.rank(context, items))
 
-    def what_if(self, context: Context | None, change: Mapping[str, Any], k: int = 10) -> tuple[Answer, Answer]:
+    def what_if(
+        self,
+        context: Context | None,
+        change: Mapping[str, Any],
+        k: int = 10,
+        *,
+        rules: Mapping[str, Any] | None = None,
+        diversity: float | None = None,
+        explore: float | None = None,
+    ) -> tuple[Answer, Answer]:
         """Return the answers to a moment and to the same with `change` (signals, text, at) made to it."""
-        return self._do(calls.what_if(context, change, k))
+        return self._do(calls.what_if(context, change, k, rules=rules, diversity=diversity, explore=explore))
 
     def explain(self, slate: str, item: str) -> dict[str, Any]:
         """Say why an item stood where it stood in an answer."""

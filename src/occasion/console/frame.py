@@ -11,6 +11,7 @@ from nicegui import ui
 from occasion.console.entrance import THEME_COOKIE
 from occasion.console.guard import HOME
 from occasion.console.page import Page
+from occasion.console.parts.labels import labelled
 from occasion.console.parts.states import failed
 from occasion.console.parts.waiting import caught_up
 from occasion.console.view import View
@@ -29,7 +30,7 @@ async def framed(page: Page, pages: Sequence[Page], view: View) -> None:
     dark = ui.dark_mode(view.dark)
     ui.add_body_html(f'<a class="skip" href="#content">{view.t("skip")}</a>')
     with ui.header(elevated=False).classes("bar"):
-        menu = ui.button(icon="menu").props(f'flat round dense aria-label="{view.t("menu")}"').classes("menu")
+        menu = labelled(ui.button(icon="menu"), view.t("menu")).props("flat round dense").classes("menu")
         ui.label("Occasion").classes("brand")
         ui.space()
         _visitor(view)
@@ -47,18 +48,8 @@ async def framed(page: Page, pages: Sequence[Page], view: View) -> None:
             if not page.waits or await caught_up(view):
                 await page.build(view)
         except Exception as error:
-            message, cure = view.told(error)
-            failed(message, cure, again=view.t("again"))
-            _logged(error)
-
-
-def _logged(error: Exception) -> None:
-    """Leave unforeseen errors to the log; those raised on purpose have told all there is."""
-    from occasion.errors import OccasionError
-    from occasion.service.logs import logger
-
-    if not isinstance(error, OccasionError):
-        logger.error("console", exc_info=error)
+            failed(*view.told(error), again=view.t("again"))
+            view.log(error)
 
 
 def _visitor(view: View) -> None:
@@ -78,20 +69,20 @@ def _switches(page: Page, view: View, dark: DarkMode) -> None:
         chosen = "dark" if dark.value else "light"
         ui.run_javascript(f"document.cookie = '{THEME_COOKIE}={chosen}; path={HOME}; max-age=31536000; samesite=strict'")
 
-    theme = ui.button(icon="contrast", on_click=turned).props("flat round dense").classes("theme")
-    theme.props(f'aria-label="{view.t("theme")}"')
+    labelled(ui.button(icon="contrast", on_click=turned), view.t("theme")).props("flat round dense").classes("theme")
     if view.signed_in:
         button = f'<button class="switch" type="submit">{view.t("sign_out")}</button>'
         ui.html(f'<form method="post" action="{HOME}/sign-out">{button}</form>', sanitize=False)
 
 
 def _list_of_pages(page: Page, pages: Sequence[Page], view: View) -> None:
-    with ui.element("nav").props(f'aria-label="{view.t("navigation")}"'), ui.element("ul"):
+    with labelled(ui.element("nav"), view.t("navigation")), ui.element("ul"):
         for one in pages:
             if not view.may(one.role):
                 continue
             with ui.element("li"):
-                link = ui.element("a").props(f'href="{HOME}{one.path}"')
+                link = ui.element("a")
+                link.props["href"] = f"{HOME}{one.path}"
                 if one is page:
                     link.props('aria-current="page"')
                 with link:

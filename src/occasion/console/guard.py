@@ -6,7 +6,10 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from starlette.responses import PlainTextResponse, RedirectResponse
+
 from occasion.console.sessions import COOKIE, Session, Sessions
+from occasion.console.words import FRAME
 from occasion.service.core import Service, is_loopback
 
 if TYPE_CHECKING:
@@ -18,9 +21,11 @@ HOME = "/console"
 """Where the console is mounted."""
 SIGN_IN = "/sign-in"
 _OPEN = ("/_nicegui/", "/static/", "/favicon.ico", SIGN_IN, "/prefer")
+"""What needs no session: the library's own files, how it looks, and the way in."""
 _SHUT = "/_nicegui/client/"
 """Below it the library takes uploads."""
-"""What needs no session: the library's own files, how it looks, and the way in."""
+_ENVELOPE = 10_000
+"""Bytes that a form may need around a file."""
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob: https: http:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'self'; "
@@ -47,6 +52,10 @@ def same_origin(headers: dict[bytes, str]) -> bool:
         return False
     origin = headers.get(b"origin")
     return origin is None or urlsplit(origin).netloc == headers.get(b"host", "")
+
+
+class _TooLargeError(Exception):
+    """A body is larger than it may be."""
 
 
 class Guard:
@@ -76,12 +85,36 @@ class Guard:
             wanted = False
         if wanted:
             scope["console_session"] = session
-            await self.app(scope, receive, send)
+            if path.startswith(_SHUT):
+                await self._taken(scope, headers, receive, send)
+            else:
+                await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 4401})
         else:
             await _sent_away(scope, path, send)
+
+    async def _taken(self, scope: Scope, headers: dict[bytes, str], receive: Receive, send: Send) -> None:
+        """Let an upload in, as far as it is no larger than an import may be; the library writes to disk all that comes."""
+        most, read = self.service.settings.max_upload_mb * 1_000_000 + _ENVELOPE, 0
+        length = headers.get(b"content-length", "0")
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > most:
+                raise _TooLargeError
+            return message
+
+        try:
+            if length.isdigit() and int(length) > most:
+                raise _TooLargeError
+            await self.app(scope, counted, send)
+        except _TooLargeError:
+            told = " ".join(text.format(most=most) for text in FRAME["too_large"])
+            await PlainTextResponse(told, 413)(scope, receive, send)
 
     def _session(self, scope: Scope) -> Session | None:
         cookie = cookies_of(scope).get(COOKIE)
@@ -109,7 +142,6 @@ def _with_policy(send: Send) -> Send:
 
 async def _sent_away(scope: Scope, path: str, send: Send) -> None:
     """Answer who has no session: pages lead to the sign-in, all else is refused."""
-    from starlette.responses import PlainTextResponse, RedirectResponse
 
     async def nothing() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -117,7 +149,6 @@ async def _sent_away(scope: Scope, path: str, send: Send) -> None:
     page = scope["method"] == "GET" and not path.startswith("/_nicegui")
     query = scope.get("query_string", b"").decode("latin-1")
     wanted = quote(f"{HOME}{path}{'?' if query else ''}{query}")
-    response = (
-        RedirectResponse(f"{HOME}{SIGN_IN}?next={wanted}", 303) if page else PlainTextResponse("Sign in first.", status_code=401)
-    )
+    told = " ".join(FRAME["sign_in_first"])
+    response = RedirectResponse(f"{HOME}{SIGN_IN}?next={wanted}", 303) if page else PlainTextResponse(told, status_code=401)
     await response(scope, nothing, send)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from occasion.client import ServiceError
 from occasion.console.calling import Api, SignedOutError
 from occasion.console.words import Words, say
-from occasion.errors import OccasionError
+from occasion.errors import OccasionError, split_cure
 from occasion.service.keys import ROLES
 from occasion.service.lanes import OverloadedError
+from occasion.service.logs import logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,8 +55,6 @@ class View:
     tenant: str
     address: str = ""
     signed_in: bool = False
-    state: dict[str, Any] = field(default_factory=dict)
-    """For the page's own use."""
 
     def t(self, name: str, **values: Any) -> str:
         """Return a text of the page, else of the frame, in the visitor's language."""
@@ -72,12 +71,19 @@ class View:
 
     def told(self, error: BaseException) -> tuple[str, str]:
         """Return what to say of an error, and its cure."""
+        if isinstance(error, SignedOutError):
+            return self.t("signed_out"), self.t("sign_in_again")
         if isinstance(error, ServiceError):
             return error.message, error.cure
         if isinstance(error, OccasionError):
-            message, _, cure = str(error).partition(" Cure: ")
+            message, cure = split_cure(str(error))
             return message[:1].upper() + message[1:], cure
         return self.t("busy" if isinstance(error, OverloadedError) else "unforeseen"), self.t("retry_later")
+
+    def log(self, error: BaseException) -> None:
+        """Leave unforeseen errors to the log; those raised on purpose have told all there is."""
+        if not isinstance(error, OccasionError):
+            logger.error("console", exc_info=error)
 
     def tell(self, error: BaseException) -> None:
         """Show an error that came up after the page was there; lead to the sign-in where the session is over."""

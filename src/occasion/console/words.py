@@ -37,6 +37,10 @@ FRAME: Words = {
         "This page needs a key of the role {role}, yours has the role {mine}.",
         "此页需要角色为 {role} 的密钥，您的角色是 {mine}。",
     ),
+    "signed_out": ("You are signed out.", "您已退出登录。"),
+    "sign_in_first": ("Sign in first.", "请先登录。"),
+    "too_large": ("The file is larger than {most:,} bytes.", "文件大于 {most:,} 字节。"),
+    "sign_in_again": ("Sign in again.", "请重新登录。"),
     "role_cure": ("Sign in with another key.", "请用其他密钥登录。"),
     "trouble": ("That did not work", "操作未成功"),
     "unforeseen": (

@@ -35,7 +35,7 @@ class Alert:
     page : str
         The page of the console where to look, as a path.
     values : mapping
-        The figures in the message.
+        All figures and names in the message, for those who tell it in other words.
     """
 
     name: str
@@ -69,7 +69,7 @@ def alerts(
     found: list[Alert] = []
     if trouble:
         cause = "Its files are missing or changed, or its parts do not fit this release."
-        found.append(_alert("version", "error", trouble, cause, "/quality"))
+        found.append(_alert("version", "error", trouble, cause, "/quality", trouble=trouble))
     found += _of_service(service or {})
     found += _of_lists(figures)
     found += _of_feedback(answers)
@@ -80,12 +80,14 @@ def alerts(
                 f"The signal {one.signal} moved: {value or 'not given'} went from {before:.0%} to {after:.0%} of the requests."
             )
             cause = "Another client sends it, a client stopped sending it, or people come in other situations than before."
-            found.append(_alert("drift", "warning", message, cause, "/live#drift", signal=one.signal, index=one.index))
+            shares = {"value": value, "before": before, "after": after}
+            found.append(_alert("drift", "warning", message, cause, "/live#drift", signal=one.signal, index=one.index, **shares))
     for turned in vectors:
         if turned.moved:
             message = f"The mean vector of {turned.what} turned by {turned.distance:.2f} (by chance {turned.chance:.2f})."
             cause = "Situations are described in other words than before, or other items are shown. A fit learns the new ones."
-            found.append(_alert("vector_drift", "warning", message, cause, "/quality", what=turned.what))
+            figures_of = {"what": turned.what, "distance": turned.distance, "chance": turned.chance}
+            found.append(_alert("vector_drift", "warning", message, cause, "/quality", **figures_of))
     for name, scenario in scenarios.items():
         if scenario.active_until is not None and scenario.active_until <= now:
             message = f"The scenario {name} is over, and requests may still name it."
@@ -110,7 +112,8 @@ def _of_service(service: Mapping[str, Any]) -> list[Alert]:
         found.append(_alert("slow", "warning", message, cause, "/live#stages", p95=service["p95"]))
     if service.get("overloaded", 0) > 0:
         message = f"{service['overloaded']:.0f} requests were refused because the queue was full."
-        found.append(_alert("overloaded", "error", message, "More comes than one process answers: more workers.", "/live#stages"))
+        cause = "More comes than one process answers: more workers."
+        found.append(_alert("overloaded", "error", message, cause, "/live#stages", overloaded=service["overloaded"]))
     return found
 
 
@@ -138,10 +141,10 @@ def _of_feedback(answers: Sequence[Served]) -> list[Alert]:
     if rates[0] >= 0.02 and not any(one.acts for one in now):
         message = f"None of the last {new} answers has any feedback; before, {rates[0]:.0%} were taken up."
         cause = "The client no longer sends events, or no longer names the answer (slate) in them."
-        return [_alert("no_feedback", "error", message, cause, "/live#uses", before=rates[0])]
+        return [_alert("no_feedback", "error", message, cause, "/live#uses", last=new, before=rates[0])]
     spread = (rates[0] * (1 - rates[0]) * (1 / len(before) + 1 / new)) ** 0.5
     if spread > 0 and rates[0] - rates[1] > 3 * spread and rates[1] < 0.8 * rates[0]:
         message = f"Of the last {new} answers {rates[1]:.1%} were taken up; before, {rates[0]:.1%}."
         cause = "A new version, a changed rule, a change in the client, or events that come late."
-        return [_alert("fewer_choices", "warning", message, cause, "/quality", before=rates[0], now=rates[1])]
+        return [_alert("fewer_choices", "warning", message, cause, "/quality", last=new, before=rates[0], now=rates[1])]
     return []

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["SignalDrift", "VectorDrift", "halves", "signal_drift", "vector_drift"]
+__all__ = ["TRIALS", "SignalDrift", "VectorDrift", "lived", "parted", "signal_drift", "spread_out", "vector_drift"]
 
+TRIALS = "console-"
+"""How the sessions of moments begin that somebody only tries, on a page made for it."""
 NEW = 0.2
 LEAST = 40
 """Answers that the newer part needs."""
@@ -70,8 +72,14 @@ class VectorDrift:
     moved: bool
 
 
-def halves(answers: Sequence[Served]) -> tuple[list[Served], list[Served]]:
-    """Return the answers before, and the newest; both empty where there are too few."""
+def lived(answers: Sequence[Served]) -> list[Served]:
+    """Return the answers without those to moments that were only tried."""
+    return [one for one in answers if not one.who.startswith(TRIALS)]
+
+
+def parted(answers: Sequence[Served]) -> tuple[list[Served], list[Served]]:
+    """Return the answers before, and the newest fifth; both empty where there are too few. Moments only tried count in neither."""
+    answers = lived(answers)
     new = int(NEW * len(answers))
     if new < LEAST:
         return [], []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from occasion.data import Slate
 from occasion.recommender import Recommender
@@ -50,6 +50,8 @@ class Preview:
         Items that come into lists or go out of them, the most frequent first, at most 20.
     examples : tuple of Example
         Up to 10 of the lists that change most.
+    titles : mapping of str to str
+        Of the items in `examples`.
     notes : tuple of str
     """
 
@@ -61,6 +63,7 @@ class Preview:
     entered: tuple[Moved, ...]
     left: tuple[Moved, ...]
     examples: tuple[Example, ...]
+    titles: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -84,7 +87,8 @@ def draft_of(scenario: Scenario) -> Scenario:
 def compare(recommender: Recommender, slate: Slate, name: str, draft: Scenario | None) -> Example:
     """Work one stored answer out again, as things are and with a draft in place of the scenario of that name.
 
-    A draft of None: without the scenario. Both lists have the seed of the stored answer, so what differs differs by the draft.
+    A draft of None: without the scenario. Both lists have the seed of the stored answer, so what differs differs by the draft, also
+    where chance decides.
     """
     stored = recommender.scenarios.all()
     own = stored[name].signals if name in stored else {}
@@ -96,9 +100,7 @@ def compare(recommender: Recommender, slate: Slate, name: str, draft: Scenario |
 
     def answered(scenarios: Mapping[str, Scenario]) -> tuple[str, ...]:
         named = name if name in scenarios else ""
-        return recommender.recommend(
-            context, length, scenario=named, scenarios=scenarios, slate_id=slate.id, keep=False, explore=0.0
-        ).items
+        return recommender.recommend(context, length, scenario=named, scenarios=scenarios, slate_id=slate.id, keep=False).items
 
     return Example(slate=slate.id, at=slate.context.at or 0.0, before=answered(present), after=answered(planned))
 
@@ -111,7 +113,7 @@ def summary(examples: Sequence[Example], titles: Mapping[str, str], notes: Seque
         came.update(set(example.after) - set(example.before))
         went.update(set(example.before) - set(example.after))
     changed = [e for e in examples if e.before != e.after]
-    most = sorted(changed, key=lambda e: -len(set(e.before) ^ set(e.after)))
+    most = sorted(changed, key=lambda e: -len(set(e.before) ^ set(e.after)))[:EXAMPLES]
 
     def moved(counts: Counter[str]) -> Iterator[Moved]:
         for item, lists in counts.most_common(SHOWN):
@@ -125,6 +127,7 @@ def summary(examples: Sequence[Example], titles: Mapping[str, str], notes: Seque
         empty=sum(not e.after and bool(e.before) for e in examples),
         entered=tuple(moved(came)),
         left=tuple(moved(went)),
-        examples=tuple(most[:EXAMPLES]),
+        examples=tuple(most),
+        titles={item: titles.get(item, item) for example in most for item in (*example.before, *example.after)},
         notes=tuple(notes),
     )

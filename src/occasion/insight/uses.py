@@ -20,6 +20,8 @@ __all__ = ["Arm", "Comparison", "Point", "Totals", "arms", "compare_arms", "seri
 
 DRAWS = 400
 POINTS = 48
+NEIGHBOURS = 4
+"""Answers before and after one that tell its time."""
 LEAST_PEOPLE = 20
 """People an arm needs before its interval is worth looking at."""
 
@@ -89,7 +91,7 @@ class Totals:
     answers, people, items : int
         Different people and items.
     since, until : float or None
-        Times of the first and last answer.
+        When the first and the last answer were given, about.
     rate : float
         Share taken up.
     coverage : float
@@ -121,13 +123,13 @@ def totals(answers: Sequence[Served], catalogue: int) -> Totals:
     """Return the figures of all answers; `catalogue` is the number of items that may be recommended."""
     counts = Counter(item for one in answers for item in one.items)
     places = sum(counts.values())
-    seen = shown(answers)
+    seen, times = shown(answers), _times(answers)
     return Totals(
         answers=len(answers),
         people=len({one.who for one in answers}),
         items=len(counts),
-        since=min((one.at for one in answers), default=None),
-        until=max((one.at for one in answers), default=None),
+        since=float(times.min()) if len(times) else None,
+        until=float(times.max()) if len(times) else None,
         rate=_mean([chosen(one) for one in seen]),
         coverage=len(counts) / catalogue if catalogue else 0.0,
         top_share=sum(n for _, n in counts.most_common(10)) / places if places else 0.0,
@@ -196,19 +198,35 @@ def compare_arms(answers: Sequence[Served], by: str, arm: str, base: str, *, see
 
 
 def series(answers: Sequence[Served]) -> list[Point]:
-    """Return answers and rates over time in at most `POINTS` equal stretches."""
+    """Return answers and rates over time in at most `POINTS` equal stretches; rates, as everywhere, of answers that were seen."""
     if not answers:
         return []
-    times = np.array([one.at for one in answers])
-    took = np.array([chosen(one) for one in answers], float)
+    times = _times(answers)
+    seen = {one.id for one in shown(answers)}
+    counts = np.array([one.id in seen for one in answers], float)
+    took = np.array([chosen(one) for one in answers], float) * counts
     first, last = float(times.min()), float(times.max())
     width = max((last - first) / POINTS, 1.0)
     bins = np.minimum(((times - first) / width).astype(int), POINTS - 1)
-    count, sums = np.bincount(bins), np.bincount(bins, took)
+    count, base, sums = np.bincount(bins), np.bincount(bins, counts), np.bincount(bins, took)
     return [
-        Point(at=first + n * width, answers=int(count[n]), rate=float(sums[n] / count[n]) if count[n] else 0.0)
+        Point(at=first + n * width, answers=int(count[n]), rate=float(sums[n] / base[n]) if base[n] else 0.0)
         for n in range(len(count))
     ]
+
+
+def _times(answers: Sequence[Served]) -> NDArray[np.float64]:
+    """Return when answers (oldest first) were given, about.
+
+    What is known is their order and the moment each is about, which is any time one likes. Most moments are now: the median of an
+    answer's neighbours leaves out the few that are not.
+    """
+    times = np.array([one.at for one in answers], float)
+    if len(times) < 3:
+        return times
+    half = min(NEIGHBOURS, (len(times) - 1) // 2)
+    framed = np.pad(times, half, mode="reflect")
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(framed, 2 * half + 1), axis=1))
 
 
 def _mean(values: Sequence[float | bool]) -> float:

@@ -21,6 +21,23 @@ NEEDS = "nicegui"
 """The package of the extra ``console``."""
 
 
+WORDS = {
+    "off": (
+        "The console is switched off. Cure: console = true in the settings.",
+        "控制台已关闭。解决办法：在设置中写 console = true。",
+    ),
+    "several": (
+        "Several workers serve here, the console needs a process of its own. Cure: `occasion console` beside them.",
+        "此处有多个工作进程，控制台需要单独的进程。解决办法：另行运行 `occasion console`。",
+    ),
+    "missing": (
+        "The console is not installed. Cure: pip install 'occasion[console]'",
+        "未安装控制台。解决办法：pip install 'occasion[console]'",
+    ),
+}
+"""Why there is no console, in English and Chinese: nobody knows yet who asks."""
+
+
 def has_console(settings: Settings) -> bool:
     """Return whether the console will be served: wanted, installed, and one process that all its parts reach."""
     return settings.console and settings.workers == 1 and find_spec(NEEDS) is not None
@@ -32,11 +49,8 @@ def add_console(app: FastAPI, settings: Settings) -> None:
         module, name = CONSOLE.split(":")
         getattr(import_module(module), name)(app)
         return
-    text = "The console is switched off. Cure: console = true in the settings."
-    if settings.console and settings.workers > 1:
-        text = "Several workers serve here, the console needs a process of its own. Cure: `occasion console` beside them."
-    elif settings.console:
-        text = "The console is not installed. Cure: pip install 'occasion[console]'"
+    name = "off" if not settings.console else "several" if settings.workers > 1 else "missing"
+    text = "\n".join(WORDS[name])
 
     async def told(request: Request) -> Response:
         from starlette.responses import PlainTextResponse

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.insight.alerts import alerts
-from occasion.insight.drift import SignalDrift, VectorDrift, halves, signal_drift, spread_out, vector_drift
+from occasion.insight.drift import SignalDrift, VectorDrift, parted, signal_drift, spread_out, vector_drift
 from occasion.insight.traffic import Served
 from occasion.insight.uses import Arm, Point, Totals, arms, series, totals
 from occasion.scenarios import Scenarios
@@ -81,7 +81,7 @@ class Watched:
                     totals=totals(answers, catalogue),
                     series=series(answers),
                     arms={name: arms(answers, by) for name, by in _BY.items()},
-                    signals=signal_drift(*halves(answers)),
+                    signals=signal_drift(*parted(answers)),
                 )
                 ended = time.monotonic()
                 self._of, self._until = of, ended + IDLE * (ended - begun)
@@ -95,7 +95,7 @@ class Watched:
 
 def _turned(recommender: Recommender, answers: Sequence[Served]) -> list[VectorDrift]:
     """Return how the vectors of situations and of items shown turned."""
-    before, now = halves(answers)
+    before, now = parted(answers)
     if not before:
         return []
     found = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -11,10 +11,12 @@ from nicegui import ui
 
 from occasion.console.guard import HOME
 from occasion.console.page import Page
-from occasion.console.parts.figures import STYLE, bar, clock, interval, percent, table, tiles, time_bars
+from occasion.console.parts.arms import arms_html
+from occasion.console.parts.figures import STYLE, bar, clock, percent, table, tiles, time_bars
+from occasion.console.parts.labels import labelled
 from occasion.console.parts.states import empty
 from occasion.console.view import View
-from occasion.console.words import Words
+from occasion.console.words import Words, say
 
 __all__ = ["PAGE"]
 
@@ -52,12 +54,6 @@ WORDS: Words = {
     "by_scenarios": ("By scenario", "按场景"),
     "by_policies": ("By policy", "按策略"),
     "by_versions": ("By version", "按版本"),
-    "no_name": ("(none)", "（无）"),
-    "rate": ("Taken up, 95 % interval", "采纳率（95% 区间）"),
-    "people": ("People", "人数"),
-    "bought": ("Bought", "购买"),
-    "disliked": ("Disliked", "不喜欢"),
-    "length": ("Length", "长度"),
     "stages": ("Latency by stage", "各阶段耗时"),
     "stage": ("Stage", "阶段"),
     "count": ("Number", "次数"),
@@ -89,9 +85,77 @@ WORDS: Words = {
     "situations": ("situations", "情境"),
     "items shown": ("items shown", "展示的物品"),
     "not_given": ("not given", "未提供"),
+    "alert_version": ("{trouble}", "{trouble}"),
+    "cause_version": (
+        "Its files are missing or changed, or its parts do not fit this release.",
+        "其文件缺失或被更改，或其部件与此版本程序不符。",
+    ),
+    "alert_failing": (
+        "{failed:.1%} of the requests failed by the service's fault.",
+        "{failed:.1%} 的请求因服务故障而失败。",
+    ),
+    "cause_failing": ("The log has the cause of each under its request id.", "日志中按请求编号记有每次失败的原因。"),
+    "alert_slow": ("One answer in twenty takes longer than {p95:.1f} s.", "二十次推荐中有一次耗时超过 {p95:.1f} 秒。"),
+    "cause_slow": (
+        "See which stage takes it: the queue (more workers), the encoder, the search, or the disk.",
+        "请查看耗时的阶段：排队（需更多进程）、编码器、检索或磁盘。",
+    ),
+    "alert_overloaded": (
+        "{overloaded:.0f} requests were refused because the queue was full.",
+        "有 {overloaded:.0f} 个请求因队列已满被拒绝。",
+    ),
+    "cause_overloaded": ("More comes than one process answers: more workers.", "请求多于单个进程的处理能力：需更多进程。"),
+    "alert_short_lists": ("{short:.0%} of the lists are shorter than asked for.", "{short:.0%} 的列表短于请求数量。"),
+    "cause_short_lists": (
+        "Filters, caps or exclusions leave too little; a preview shows which.",
+        "过滤、上限或隐藏规则过严；可用预览找出原因。",
+    ),
+    "alert_crowded": ("Ten items take {top_share:.0%} of all places.", "十个物品占据了 {top_share:.0%} 的位置。"),
+    "cause_crowded": (
+        "A pin or boost that always applies, or too little diversity.",
+        "存在始终生效的置顶或加权，或多样性过低。",
+    ),
+    "alert_no_feedback": (
+        "None of the last {last} answers has any feedback; before, {before:.0%} were taken up.",
+        "最近 {last} 次推荐没有任何反馈；此前采纳率为 {before:.0%}。",
+    ),
+    "cause_no_feedback": (
+        "The client no longer sends events, or no longer names the answer (slate) in them.",
+        "客户端不再发送事件，或事件中不再注明推荐编号（slate）。",
+    ),
+    "alert_fewer_choices": (
+        "Of the last {last} answers {now:.1%} were taken up; before, {before:.1%}.",
+        "最近 {last} 次推荐的采纳率为 {now:.1%}；此前为 {before:.1%}。",
+    ),
+    "cause_fewer_choices": (
+        "A new version, a changed rule, a change in the client, or events that come late.",
+        "可能由新版本、规则变更、客户端变更或事件延迟引起。",
+    ),
+    "alert_drift": (
+        "The signal {signal} moved: {value} went from {before:.0%} to {after:.0%} of the requests.",
+        "信号“{signal}”发生漂移：{value} 在请求中的占比由 {before:.0%} 变为 {after:.0%}。",
+    ),
+    "cause_drift": (
+        "Another client sends it, a client stopped sending it, or people come in other situations than before.",
+        "可能有新的客户端发送该信号，或有客户端停止发送，或用户的情境发生了变化。",
+    ),
+    "alert_vector_drift": (
+        "The mean vector of {what} turned by {distance:.2f} (by chance {chance:.2f}).",
+        "{what}的平均向量偏转了 {distance:.2f}（随机水平 {chance:.2f}）。",
+    ),
+    "cause_vector_drift": (
+        "Situations are described in other words than before, or other items are shown. A fit learns the new ones.",
+        "情境描述用词或展示的物品与此前不同；重新训练可学习新的分布。",
+    ),
+    "alert_scenario_over": (
+        "The scenario {scenario} is over, and requests may still name it.",
+        "场景 {scenario} 已结束，但请求可能仍在引用。",
+    ),
+    "cause_scenario_over": ("Its schedule has ended.", "其生效时间已过。"),
 }
 SECONDS = 5.0
 PARTS = ("scenarios", "policies", "versions")
+QUIET = ("key_figures", "uses", "drift")
 
 
 @dataclass
@@ -101,12 +165,10 @@ class Board:
     view: View
     figures: dict[str, Any] = field(default_factory=dict)
     places: dict[str, ui.html] = field(default_factory=dict)
+    quiet: list[ui.element] = field(default_factory=list)
+    """What says something only once there are answers."""
+    nothing: ui.element = field(init=False)
     busy: bool = False
-
-    @property
-    def zone(self) -> str:
-        """The time zone of the service."""
-        return self.view.service.settings.time_zone
 
     async def look(self) -> None:
         """Fetch the figures and show them; not while the last look is still under way."""
@@ -120,11 +182,19 @@ class Board:
         for name, content in self.contents().items():
             if self.places[name].content != content:
                 self.places[name].set_content(content)
+        self.seen()
+
+    def seen(self) -> None:
+        """Show what there is something to say about."""
+        some = bool(self.figures["totals"]["answers"])
+        self.nothing.set_visibility(not some)
+        for element in self.quiet:
+            element.set_visibility(some)
 
     def contents(self) -> dict[str, str]:
         """Return the HTML of each part."""
         parts = {
-            "as_of": escape(self.view.t("as_of", at=clock(self.figures["at"], self.zone, seconds=True))),
+            "as_of": escape(self.view.t("as_of", at=clock(self.figures["at"], self.view.time_zone, seconds=True))),
             "alerts": self.alerts(),
         }
         parts |= {"tiles": self.tiles(), "series": self.series(), "uses": "".join(map(self.arms, PARTS))}
@@ -137,16 +207,17 @@ class Board:
             return f"<p class='quiet'>{t('quiet')}</p>"
 
         def told(one: dict[str, Any]) -> str:
-            cause = escape(t("cause", cause=one["cause"]))
+            message, cause = worded(one, self.view.locale)
             link = f"<a href='{HOME}{escape(one['page'], quote=True)}'>{t('look')}</a>"
-            return f"<li class='alert {one['severity']}'><strong>{escape(one['message'])}</strong><span>{cause}</span> {link}</li>"
+            text = f"<strong>{escape(message)}</strong><span>{escape(t('cause', cause=cause))}</span>"
+            return f"<li class='alert {one['severity']}'>{text} {link}</li>"
 
         return f"<ul class='alerts'>{''.join(map(told, found))}</ul>"
 
     def tiles(self) -> str:
         """Return the key figures."""
         t, found, service = self.view.t, self.figures["totals"], self.figures["service"]
-        since = clock(found["since"], self.zone)
+        since = clock(found["since"], self.view.time_zone)
         pairs = [
             (t("answers"), f"{found['answers']:,}", t("answers_hint", people=f"{found['people']:,}", since=since)),
             (t("taken"), percent(found["rate"]), t("taken_seen" if found["impressions"] else "taken_all")),
@@ -162,7 +233,7 @@ class Board:
     def series(self) -> str:
         """Return answers over time."""
         points = [
-            (f"{clock(p['at'], self.zone)}: {p['answers']}, {percent(p['rate'])}", float(p["answers"]), p["rate"])
+            (f"{clock(p['at'], self.view.time_zone)}: {p['answers']}, {percent(p['rate'])}", float(p["answers"]), p["rate"])
             for p in self.figures["series"]
         ]
         label = self.view.t("over_time")
@@ -170,19 +241,8 @@ class Board:
 
     def arms(self, by: str) -> str:
         """Return the table by scenario, policy or version."""
-        t, found = self.view.t, self.figures[by]
-        if not found:
-            return ""
-        most = max(max(arm["high"] or arm["rate"] for arm in found), 0.02)
-        rows = []
-        for arm in found:
-            sides = "" if arm["low"] is None else f" ({percent(arm['low'])} – {percent(arm['high'])})"
-            rate = interval(arm["rate"], arm["low"], arm["high"], most, text=percent(arm["rate"]) + sides)
-            shares = [percent(arm[name]) for name in ("bought", "disliked", "by_chance")]
-            counts = [f"{arm['answers']:,}", f"{arm['people']:,}", f"{arm['length']:.1f}"]
-            rows.append([escape(arm["name"]) or t("no_name"), rate, *counts, *shares])
-        heads = (t(f"by_{by}"), *map(t, ("rate", "answers", "people", "length", "bought", "disliked", "chance")))
-        return table(t(f"by_{by}"), heads, rows)
+        name = self.view.t(f"by_{by}")
+        return arms_html(self.figures[by], name, name, self.view.locale) if self.figures[by] else ""
 
     def stages(self) -> str:
         """Return latency by stage."""
@@ -236,15 +296,22 @@ class Board:
         return f"<span class='{'bad' if moved else 'good'}'>{self.view.t('moved' if moved else 'stable')}</span>"
 
 
+def worded(alert: Mapping[str, Any], locale: str) -> tuple[str, str]:
+    """Return an alert and its cause in a language; as the service tells them where there are no words for it here."""
+    name, values = alert["name"], dict(alert["values"])
+    if f"alert_{name}" not in WORDS:
+        return alert["message"], alert["cause"]
+    if "value" in values:
+        values["value"] = values["value"] or say(WORDS, locale, "not_given")
+    if values.get("what") in WORDS:
+        values["what"] = say(WORDS, locale, values["what"])
+    return say(WORDS, locale, f"alert_{name}", **values), say(WORDS, locale, f"cause_{name}")
+
+
 async def build(view: View) -> None:
     """Make the page."""
     ui.add_head_html(STYLE)
-    board = Board(view)
-    first = await view.api.get("/v1/live")
-    if not first["totals"]["answers"]:
-        empty(view.t("nothing"), view.t("nothing_hint"), link=view.t("moment"), to="/moment")
-        return
-    board.figures = first
+    board = Board(view, figures=await view.api.get("/v1/live"))
     contents = board.contents()
 
     def part(name: str) -> None:
@@ -253,6 +320,9 @@ async def build(view: View) -> None:
     with ui.element("div").classes("buttons"):
         follow = ui.switch(view.t("follow"), value=True).classes("follow")
         part("as_of")
+    board.nothing = ui.element("div")
+    with board.nothing:
+        empty(view.t("nothing"), view.t("nothing_hint"), link=view.t("moment"), to="/moment")
     for name, parts in (
         ("alerts", ("alerts",)),
         ("key_figures", ("tiles", "series")),
@@ -261,15 +331,18 @@ async def build(view: View) -> None:
         ("requests", ("requests",)),
         ("drift", ("drift",)),
     ):
-        with ui.element("section").classes(name).props(f'id="{name}" aria-label="{view.t(name)}"') as section:
+        with labelled(ui.element("section"), view.t(name)).classes(name) as section:
+            section.props["id"] = name
             if name == "alerts":
                 section.props('aria-live="polite"')
+            if name in QUIET:
+                board.quiet.append(section)
             ui.html(f"<h2>{view.t(name)}</h2>", sanitize=False)
             for one in parts:
                 part(one)
+    board.seen()
     timer = ui.timer(SECONDS, board.look, immediate=False)
     follow.on_value_change(lambda event: setattr(timer, "active", bool(event.value)))
-    view.state["opened"] = time.monotonic()
 
 
 PAGE = Page(path="/live", icon="monitor_heart", words=WORDS, build=build)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nicegui import ui
@@ -15,6 +15,7 @@ from occasion.console.page import Page
 from occasion.console.parts.cards import card_html
 from occasion.console.parts.compared import show_compared
 from occasion.console.parts.fields import kept
+from occasion.console.parts.labels import labelled
 from occasion.console.parts.person import person_field
 from occasion.console.parts.requests import show_request
 from occasion.console.parts.situation import Situation, offered_signals
@@ -66,6 +67,27 @@ LENGTH, LONGEST = 10, 50
 SHOWN_FIELDS = 12
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a list answers: whose it is and in which moment, and the request it came from. The form may have changed since."""
+
+    context: Context
+    path: str
+    document: dict[str, Any]
+
+    def later(self) -> Asked:
+        """Return the same a second on, where its time is fixed: what was just done has to lie before the next question."""
+
+        def moved(fields: dict[str, Any]) -> dict[str, Any]:
+            return {**fields, "at": fields["at"] + 1} if fields.get("at") is not None else fields
+
+        at = None if self.context.at is None else self.context.at + 1
+        document = moved(self.document)
+        if "change" in document:
+            document["change"] = moved(document["change"])
+        return replace(self, context=replace(self.context, at=at), document=document)
+
+
 @dataclass
 class Trial:
     """What is tried on one open page."""
@@ -82,7 +104,7 @@ class Trial:
     offered: dict[str, list[Scalar]] = field(default_factory=dict)
     answers: tuple[Answer, ...] = ()
     session: str = field(default_factory=lambda: f"console-{uuid.uuid4().hex[:12]}")
-    acts: int = 0
+    asked: Asked = field(init=False)
     place: ui.element = field(init=False)
     """Where the list is."""
 
@@ -90,11 +112,10 @@ class Trial:
     def context(self) -> Context:
         """Return the moment; nobody known is a session of its own, so that what they do counts."""
         user = (self.user or "").strip() or None
-        at = self.one.at(self.view.time_zone)
         return Context(
             user=user,
             session=None if user else self.session,
-            at=None if at is None else at + self.acts,
+            at=self.one.at(self.view.time_zone),
             text=self.one.text.strip(),
             signals=self.one.signals(self.view.locale),
             locale=self.view.locale,
@@ -102,9 +123,10 @@ class Trial:
 
     def document(self) -> dict[str, Any]:
         """Return the body of the request."""
-        rules = {"rules": {"filter": self.filter.strip()}} if (self.filter or "").strip() and self.filter else {}
+        wanted = (self.filter or "").strip()
+        rules = {"rules": {"filter": wanted}} if wanted else {}
         level = {"explore": self.explore} if self.explore else {"diversity": self.diversity}
-        return {**context_fields(self.context()), "k": self.length(), **rules, **({} if self.comparing else level)}
+        return {**context_fields(self.context()), "k": self.length(), **rules, **level}
 
     def length(self) -> int:
         """Return how many items are wanted."""
@@ -116,7 +138,7 @@ class Trial:
         return {
             "signals": self.other.signals(self.view.locale),
             **({"text": self.other.text.strip()} if self.other.text.strip() else {}),
-            **({} if at is None else {"at": at + self.acts}),
+            **({} if at is None else {"at": at}),
         }
 
     def request(self) -> tuple[str, dict[str, Any]]:
@@ -126,33 +148,37 @@ class Trial:
         return "/v1/recommend", self.document()
 
     async def recommend(self) -> None:
-        """Ask, and show the answer, or both."""
-        path, document = self.request()
-        told = await self.view.api.post(path, document)
-        self.answers = (answer_from(told["before"]), answer_from(told["after"])) if self.comparing else (answer_from(told),)
+        """Ask what stands in the form, and show the answer, or both."""
+        await self.ask(Asked(self.context(), *self.request()))
         await self.shown.refresh()
         # On a narrow screen the list stands below the form.
         # (What was clicked may be gone with the list before: say it where the list is.)
         with self.place:
             ui.run_javascript("if (innerWidth < 1000) document.querySelector('.results').scrollIntoView({behavior: 'smooth'})")
 
-    async def act(self, act: str, item: str, title: str) -> None:
-        """Store what somebody does with a card; ask again."""
-        context = self.context()
+    async def ask(self, asked: Asked) -> None:
+        """Ask; the answers and what they answer belong together from here on."""
+        told = await self.view.api.post(asked.path, asked.document)
+        both = "before" in told
+        self.answers = (answer_from(told["before"]), answer_from(told["after"])) if both else (answer_from(told),)
+        self.asked = asked
+
+    async def act(self, act: str, item: str, title: str, asked: Asked, slate: str) -> None:
+        """Store what is done with a card, as done by whom its list was made for; ask the same again."""
+        context = asked.context
         told = Event(
             item=item,
             type=act,
             at=time.time() if context.at is None else context.at,
-            slate=self.answers[0].slate,
+            slate=slate,
             text=context.text,
             signals=context.signals,
             user=context.user,
             session=context.session,
         )
         await self.view.api.feedback(told)
-        # In a moment with a fixed time, what was just done has to lie before the next question.
-        self.acts += 1
-        await self.recommend()
+        await self.ask(asked.later())
+        await self.shown.refresh()
         with self.place:
             ui.notify(self.view.t("acted", act=self.view.t(act), item=title), type="positive")
 
@@ -179,19 +205,20 @@ class Trial:
 
     def _cards(self, answer: Answer, items: dict[str, Any]) -> None:
         ui.html(f"<h2 class='unseen'>{self.view.t('list')}</h2>", sanitize=False)
-        with ui.element("ol").classes("cards").props(f'aria-label="{self.view.t("list")}"'):
+        with labelled(ui.element("ol"), self.view.t("list")).classes("cards"):
             for place, entry in enumerate(answer.entries, 1):
                 item = items.get(entry.item)
                 with ui.element("li").classes("card"):
                     ui.html(card_html(place, entry, item, self.view.locale), sanitize=False)
                     if self.view.may("write"):
-                        self._acts(entry.item, item.title if item is not None else entry.item)
+                        self._acts(entry.item, item.title if item is not None else entry.item, answer.slate)
 
-    def _acts(self, item: str, title: str) -> None:
+    def _acts(self, item: str, title: str, slate: str) -> None:
+        asked = self.asked
         with ui.element("div").classes("acts"):
             for act, icon in ACTS:
-                button = ui.button(icon=icon, on_click=lambda act=act: self.act(act, item, title)).props("flat round dense")
-                button.classes(act).props["aria-label"] = f"{self.view.t(act)}: {title}"
+                button = ui.button(icon=icon, on_click=lambda act=act: self.act(act, item, title, asked, slate))
+                labelled(button, f"{self.view.t(act)}: {title}").props("flat round dense").classes(act)
                 button.props["title"] = self.view.t(act)
 
     # -- the form -------------------------------------------------------------------------------------------------------
@@ -226,8 +253,7 @@ class Trial:
         kept(ui.number(t("k"), min=1, max=LONGEST, step=1, format="%.0f"), self, "k").props("outlined dense").classes("k")
         for name in ("diversity", "explore"):
             ui.label(t(name)).props('aria-hidden="true"')
-            slider = kept(ui.slider(min=0, max=1, step=0.05), self, name).classes(name)
-            slider.props(f'label aria-label="{t(name)}"')
+            labelled(kept(ui.slider(min=0, max=1, step=0.05), self, name), t(name)).classes(name).props("label")
         ui.label(t("explore_hint")).classes("hint")
         wanted = kept(ui.input(t("filter")), self, "filter").props("outlined dense stack-label clearable").classes("filter")
         wanted.props["hint"] = t("filter_hint")
@@ -246,11 +272,11 @@ async def build(view: View) -> None:
     trial.offered = offered_signals(met["signals"])
     trial.diversity = view.service.settings.diversity
     with ui.element("div").classes("columns"):
-        with ui.element("section").classes("form").props(f'aria-label="{view.t("title")}"'):
+        with labelled(ui.element("section"), view.t("title")).classes("form"):
             trial.form(met["fields"])
-        trial.place = ui.element("section").classes("results").props(f'aria-label="{view.t("list")}" aria-live="polite"')
+        trial.place = labelled(ui.element("section"), view.t("list")).classes("results").props('aria-live="polite"')
         with trial.place:
-            trial.answers = (answer_from(await view.api.post("/v1/recommend", trial.document())),)
+            await trial.ask(Asked(trial.context(), *trial.request()))
             await trial.shown()
 
 

@@ -15,7 +15,7 @@ from occasion.console.guard import HOME
 from occasion.console.page import Page
 from occasion.console.parts.chosen_map import chosen_map
 from occasion.console.parts.person import person_field
-from occasion.console.parts.rights import consent_switches, rights_buttons
+from occasion.console.parts.rights import consent_switches, receipt_list, rights_buttons
 from occasion.console.parts.states import empty
 from occasion.console.parts.tastes import taste_html
 from occasion.console.parts.timeline import timeline_html
@@ -39,13 +39,17 @@ WORDS: Words = {
     "unknown": ("Nothing is held of {user}.", "没有关于 {user} 的数据。"),
     "unknown_hint": ("Check the id: capital and small letters differ.", "请检查编号，注意大小写。"),
     "moment": ("Try a moment with this person", "用此人试一个时刻"),
-    "known": ("What is known", "已知信息"),
     "taste": ("Taste", "偏好"),
     "timeline": ("Timeline", "时间线"),
     "newest": ("The newest {n} events; times in {zone}.", "最近 {n} 个事件；时区 {zone}。"),
     "more": ("Show more", "显示更多"),
     "no_events": ("No event of this person is stored.", "没有此人的事件。"),
     "rights": ("Rights", "权利"),
+    "kept_back": (
+        "This person does not allow their past to be looked at. What is held is for their own access: a key of the role admin.",
+        "此人不允许查看其历史。所存数据仅供其本人查阅：需要 admin 角色的密钥。",
+    ),
+    "access": ("What is held: for their own access, not to learn from", "所存数据：仅供本人查阅，不作分析"),
 }
 SHOWN, STEP, MOST = 24, 60, 1000
 BATCH = 100
@@ -72,6 +76,8 @@ async def build(view: View) -> None:
         return
     rows = "".join(f'<li><a href="{HOME}/people?user={quote(one, safe="")}">{escape(one)}</a></li>' for one in found)
     ui.html(f"<h2>{view.t('some')}</h2><ul class='tags people'>{rows}</ul>", sanitize=False)
+    if view.may("admin"):
+        await receipt_list(view)
 
 
 def _finder(view: View, choice: Choice) -> None:
@@ -89,7 +95,8 @@ async def _person(view: View, user: str) -> None:
     if taste is None and described is None:
         empty(view.t("unknown", user=user), view.t("unknown_hint"))
         return
-    events = (await view.api.get("/v1/events", user=user, limit=MOST))["events"]
+    told = await view.api.get("/v1/events", user=user, limit=MOST)
+    events = told["events"]
     with ui.element("div").classes("person-page"):
         with ui.element("section").classes("left"):
             ui.html(f"<h2>{escape(user)}</h2>{_described(described)}", sanitize=False)
@@ -105,7 +112,11 @@ async def _person(view: View, user: str) -> None:
             ui.html(f"<h2>{view.t('rights')}</h2>", sanitize=False)
             rights_buttons(view, user)
         with ui.element("section").classes("right"):
-            await Timeline(view, events).build()
+            ui.html(f"<h2>{view.t('timeline' if told['analysed'] else 'access')}</h2>", sanitize=False)
+            if told["analysed"] or view.may("admin"):
+                await Timeline(view, events).build()
+            else:
+                ui.label(view.t("kept_back")).classes("note kept-back")
 
 
 class Timeline:
@@ -118,7 +129,6 @@ class Timeline:
     async def build(self) -> None:
         """Make it where it is called."""
         view = self.view
-        ui.html(f"<h2>{view.t('timeline')}</h2>", sanitize=False)
         if not self.events:
             empty(view.t("no_events"))
             return

@@ -12,8 +12,11 @@ from typing import Any
 from nicegui import ui
 
 from occasion.console.page import Page
+from occasion.console.parts.asking import asked
 from occasion.console.parts.drafts import Draft
+from occasion.console.parts.fields import kept
 from occasion.console.parts.figures import STYLE, clock, table, tiles
+from occasion.console.parts.labels import labelled
 from occasion.console.parts.states import empty, under_way
 from occasion.console.view import View
 from occasion.console.words import Words
@@ -50,6 +53,15 @@ WORDS: Words = {
     "k": ("Length", "数量"),
     "diversity": ("Diversity, 0 to 1", "多样性（0 到 1）"),
     "explore": ("Exploration, 0 to 1", "探索（0 到 1）"),
+    "no_name": ("the scenario has no name. Cure: give it one, for example home.", "场景没有名称。 Cure: 请填写，例如 home。"),
+    "overwrite": (
+        "There is a scenario {which} already. Replace it by what stands in the form?",
+        "场景 {which} 已存在。要用表单内容覆盖吗？",
+    ),
+    "replace": ("Replace", "覆盖"),
+    "renamed": ("Rename {old} to {which}, or keep {old} as well?", "将 {old} 重命名为 {which}，还是同时保留 {old}？"),
+    "rename": ("Rename", "重命名"),
+    "keep_both": ("Keep both", "同时保留"),
     "preview": ("Preview", "预览"),
     "delete": ("Delete", "删除"),
     "saved": ("Saved: {which} counts from the next request on.", "已保存：{which} 自下一个请求起生效。"),
@@ -73,9 +85,6 @@ WORDS: Words = {
     "after": ("Under the draft", "草稿"),
     "changes": ("Changes", "变更记录"),
     "no_changes": ("Nothing was changed yet.", "还没有变更。"),
-    "when": ("When", "时间"),
-    "who": ("Who", "操作者"),
-    "what": ("What", "内容"),
     "undo": ("Undo", "撤销"),
     "undo_of": ("Undo change {seq} of {which}", "撤销对 {which} 的变更 {seq}"),
     "put": ("{which} saved", "保存 {which}"),
@@ -98,15 +107,14 @@ class Steering:
     view: View
     scenarios: dict[str, Any] = field(default_factory=dict)
     draft: Draft = field(default_factory=Draft)
+    loaded: str = ""
+    """The stored scenario in the form, whatever name stands in it now; empty: a new one."""
     effect: dict[str, Any] | None = None
     task: asyncio.Task[Any] | None = None
     place: ui.element | None = None
     """Where it shows that a preview is under way."""
-
-    @property
-    def zone(self) -> str:
-        """The time zone of the service."""
-        return self.view.service.settings.time_zone
+    page: ui.element = field(init=False)
+    """Where questions are asked: parts of the page that are made anew must not take them away."""
 
     async def load(self) -> None:
         """Fetch the scenarios."""
@@ -114,50 +122,74 @@ class Steering:
 
     async def choose(self, name: str) -> None:
         """Put a scenario, or an empty one, into the form."""
-        self.draft, self.effect = Draft.of(name, self.scenarios.get(name, {}), self.zone), None
+        self.take(name)
+        self.effect = None
         self.listed.refresh()
         self.form.refresh()
         self.result.refresh()
+
+    def take(self, name: str) -> None:
+        """Take over a stored scenario, an empty one where there is none of this name."""
+        self.loaded = name if name in self.scenarios else ""
+        self.draft = Draft.of(self.loaded, self.scenarios.get(self.loaded, {}), self.view.time_zone)
 
     # -- acts -------------------------------------------------------------------------------------------------------------
     def read(self) -> tuple[str, dict[str, Any]]:
         """Return name and document of what stands in the form."""
         name = self.draft.name.strip()
         if not name:
-            raise DataError("the scenario has no name. Cure: give it one, for example home.")
-        return name, self.draft.document(self.zone)
+            raise DataError(self.view.t("no_name"))
+        return name, self.draft.document(self.view.time_zone, self.view.locale)
 
     async def preview(self) -> None:
-        """Say what the draft would do."""
+        """Say what the draft would do; a second one takes the place of one under way."""
         name, document = self.read()
         assert self.place is not None
+        if self.task is not None:
+            self.task.cancel()
+        wanted = {"name": name, "scenario": document, "requests": REQUESTS}
+        task = self.task = asyncio.ensure_future(self.view.api.post("/v1/scenarios/preview", wanted))
         with self.place:
-            shown = under_way(
-                self.view.t("trying"), cancel=self.view.t("cancel"), on_cancel=lambda: self.task and self.task.cancel()
-            )
-        asked = {"name": name, "scenario": document, "requests": REQUESTS}
-        self.task = asyncio.ensure_future(self.view.api.post("/v1/scenarios/preview", asked))
+            shown = under_way(self.view.t("trying"), cancel=self.view.t("cancel"), on_cancel=task.cancel)
         try:
-            self.effect = await self.task
+            effect = await task
         except asyncio.CancelledError:
-            self.effect = None
+            effect = None
         finally:
             shown.delete()
-        self.result.refresh()
+            mine, self.task = self.task is task, None if self.task is task else self.task
+        if mine:
+            self.effect = effect
+            self.result.refresh()
 
     async def save(self) -> None:
-        """Save the draft."""
+        """Save the draft; where that would take another scenario's place or leave one behind, ask before."""
         name, document = self.read()
+        await self.load()
+        renamed = self.loaded != "" and self.loaded in self.scenarios and name != self.loaded
+        if name != self.loaded and name in self.scenarios and not await self.asks("overwrite", ("replace",), which=name):
+            return
+        answer = await self.asks("renamed", ("rename", "keep_both"), which=name, old=self.loaded) if renamed else "keep_both"
+        if not answer:
+            return
         await self.view.api.put(f"/v1/scenarios/{name}", document)
+        if answer == "rename":
+            await self.view.api.delete(f"/v1/scenarios/{self.loaded}")
         await self.again(name)
-        ui.notify(self.view.t("saved", which=name), type="positive")
+        with self.page:
+            ui.notify(self.view.t("saved", which=name), type="positive")
 
     async def delete(self) -> None:
-        """Delete the scenario in the form."""
-        name = self.draft.name.strip()
+        """Delete the stored scenario that was put into the form."""
+        name = self.loaded
         await self.view.api.delete(f"/v1/scenarios/{name}")
         await self.again("")
-        ui.notify(self.view.t("deleted", which=name), type="positive")
+        with self.page:
+            ui.notify(self.view.t("deleted", which=name), type="positive")
+
+    async def asks(self, question: str, answers: tuple[str, ...], **values: str) -> str:
+        """Return what is answered to a question, empty for nothing."""
+        return await asked(self.view, self.page, self.view.t(question, **values), {name: self.view.t(name) for name in answers})
 
     async def undo(self, seq: int, name: str) -> None:
         """Undo a change."""
@@ -180,7 +212,7 @@ class Steering:
         with ui.element("ul").classes("choices"):
             for name, document in self.scenarios.items():
                 with ui.element("li"), ui.element("button").props('type="button"') as button:
-                    chosen = name == self.draft.name
+                    chosen = name == self.loaded
                     button.classes("choice").props["aria-pressed"] = "true" if chosen else "false"
                     button.props["data-name"] = name
                     button.on("click", lambda name=name: self.choose(name))
@@ -189,46 +221,37 @@ class Steering:
                     ui.html(f"<strong>{escape(name)}</strong> {tags}{about}", sanitize=False)
         ui.button(self.view.t("new"), icon="add", on_click=lambda: self.choose("")).props("outline no-caps").classes("new")
 
-    def field(self, name: str, label: str, *, area: bool = False, kind: str = "", hint: str = "") -> None:
+    def field(self, name: str, label: str, *, hint: str = "") -> ui.input:
         """Make a field of the form."""
-        made = ui.textarea(self.view.t(label), placeholder=hint) if area else ui.input(self.view.t(label), placeholder=hint)
-        made.set_value(getattr(self.draft, name))
-        made.on_value_change(lambda event: setattr(self.draft, name, event.value or ""))
-        made.props("outlined dense" + (" autogrow" if area else "") + (f' type="{kind}" stack-label' if kind else ""))
-        made.classes(f"field-{name}")
+        made = kept(ui.input(label, placeholder=hint), self.draft, name).props("outlined dense").classes(f"field-{name}")
+        return made
 
-    def switch(self, name: str) -> None:
-        """Make a switch of the form."""
-        made = ui.switch(self.view.t(name), value=getattr(self.draft, name))
-        made.on_value_change(lambda event: setattr(self.draft, name, bool(event.value))).classes(f"field-{name}")
+    def area(self, name: str) -> None:
+        """Make a field of several lines."""
+        kept(ui.textarea(self.view.t(name)), self.draft, name).props("outlined dense autogrow").classes(f"field-{name}")
 
     @ui.refreshable_method
     def form(self) -> None:
         """Show the form."""
+        t = self.view.t
         with ui.element("div").classes("fields"):
-            self.field("name", "name", hint=self.view.t("name_hint"))
-            self.field("about", "about_field")
-            self.field("filter", "filter", hint=self.view.t("filter_hint"))
+            self.field("name", t("name"), hint=t("name_hint"))
+            self.field("about", t("about_field"))
+            self.field("filter", t("filter"), hint=t("filter_hint"))
             for name in TEXTS:
-                self.field(name, name, area=True)
+                self.area(name)
             with ui.element("div").classes("few"):
-                self.field("k", "k")
-                self.field("diversity", "diversity")
-                self.field("explore", "explore")
+                for name in ("k", "diversity", "explore"):
+                    self.field(name, t(name))
             with ui.element("div").classes("few"):
-                zone = self.view.t("start", zone=self.zone)
-                for name, label in (("start", zone), ("end", self.view.t("end"))):
-                    made = ui.input(label, value=getattr(self.draft, name)).props(
-                        'outlined dense type="datetime-local" stack-label'
-                    )
-                    made.on_value_change(lambda event, name=name: setattr(self.draft, name, event.value or ""))
-                    made.classes(f"field-{name}")
-        self.switch("always")
-        self.switch("strict")
+                self.field("start", t("start", zone=self.view.time_zone)).props('type="datetime-local" stack-label')
+                self.field("end", t("end")).props('type="datetime-local" stack-label')
+        for name in ("always", "strict"):
+            kept(ui.switch(t(name)), self.draft, name).classes(f"field-{name}")
         with ui.element("div").classes("buttons"):
             ui.button(self.view.t("preview"), on_click=self.preview).props("outline no-caps").classes("preview")
             ui.button(self.view.t("save"), on_click=self.save).props("unelevated no-caps").classes("save")
-            if self.draft.name in self.scenarios:
+            if self.loaded:
                 ui.button(self.view.t("delete"), on_click=self.delete).props("flat no-caps").classes("delete")
 
     @ui.refreshable_method
@@ -253,19 +276,21 @@ class Steering:
             for name in ("entered", "left"):
                 rows = [(escape(one["title"]), str(one["lists"])) for one in found[name]]
                 ui.html(table(t(name), (t("item"), t("lists")), rows), sanitize=False).classes(name)
-        self.examples(found["examples"])
+        self.examples(found["examples"], found["titles"])
 
-    def examples(self, examples: list[dict[str, Any]]) -> None:
+    def examples(self, examples: list[dict[str, Any]], titles: dict[str, str]) -> None:
         """Show lists before and after."""
-        with ui.expansion(self.view.t("examples")).classes("examples"):
+        t = self.view.t
+        with ui.expansion(t("examples")).classes("examples"):
             for one in examples[:5]:
                 came = set(one["after"]) - set(one["before"])
                 went = set(one["before"]) - set(one["after"])
                 before, after = (
-                    "".join(f"<li class='{kind if item in marked else ''}'>{escape(item)}</li>" for item in one[side])
+                    "".join(
+                        f"<li class='{kind if item in marked else ''}'>{escape(titles.get(item, item))}</li>" for item in one[side]
+                    )
                     for side, marked, kind in (("before", went, "went"), ("after", came, "came"))
                 )
-                t = self.view.t
                 sides = f"<div><h3>{t('before')}</h3><ol>{before}</ol></div><div><h3>{t('after')}</h3><ol>{after}</ol></div>"
                 ui.html(f"<div class='sides'>{sides}</div>", sanitize=False)
 
@@ -280,8 +305,9 @@ class Steering:
             for one in found:
                 with ui.element("li").classes("change"):
                     told = self.view.t(ACTS[one["act"]], which=one["name"])
-                    head = f"<strong>{escape(told)}</strong> <span class='hint'>{clock(one['at'], self.zone, seconds=True)}, "
-                    ui.html(f"{head}{escape(one['actor'])}</span>{_difference(one)}", sanitize=False)
+                    at = clock(one["at"], self.view.time_zone, seconds=True)
+                    head = f"<strong>{escape(told)}</strong> <span class='hint'>{at}, {escape(one['actor'])}</span>"
+                    ui.html(f"{head}{_difference(one)}", sanitize=False)
                     button = ui.button(self.view.t("undo"), on_click=lambda one=one: self.undo(one["seq"], one["name"]))
                     label = self.view.t("undo_of", seq=one["seq"], which=one["name"])
                     button.props("outline dense no-caps").classes("undo").props["aria-label"] = label
@@ -316,17 +342,18 @@ async def build(view: View) -> None:
     page = Steering(view)
     await page.load()
     name = view.query.get("name", "")
-    page.draft = Draft.of(name if name in page.scenarios else "", page.scenarios.get(name, {}), page.zone)
+    page.take(name)
+    page.page = ui.element("div")
     with ui.element("div").classes("columns"):
-        with ui.element("section").props(f'aria-label="{view.t("list")}"'):
+        with labelled(ui.element("section"), view.t("list")):
             page.listed()
         with ui.element("div"):
-            with ui.element("section").classes("form").props(f'aria-label="{view.t("form")}"'):
+            with labelled(ui.element("section"), view.t("form")).classes("form"):
                 page.form()
-            with ui.element("section").classes("result").props(f'aria-label="{view.t("effect")}" aria-live="polite"'):
+            with labelled(ui.element("section"), view.t("effect")).classes("result").props('aria-live="polite"'):
                 page.place = ui.element("div")
                 page.result()
-            with ui.element("section").props(f'aria-label="{view.t("changes")}"'):
+            with labelled(ui.element("section"), view.t("changes")):
                 ui.html(f"<h2>{view.t('changes')}</h2>", sanitize=False)
                 await page.changed()
 

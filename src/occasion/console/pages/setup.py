@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from nicegui import events, ui
 
+from occasion.client import ServiceError
 from occasion.console.page import Page
 from occasion.console.parts.fields import kept
 from occasion.console.parts.jobs import job_list
+from occasion.console.parts.labels import labelled
 from occasion.console.parts.states import failed
 from occasion.console.view import View
 from occasion.console.words import Words
+from occasion.errors import OccasionError
 
 __all__ = ["PAGE"]
 
@@ -90,19 +94,36 @@ class Preparation:
 
     async def take(self, sent: events.UploadEventArguments) -> None:
         """Hold the file that was sent, and show its plan."""
-        await self.drop()
-        held = await self.view.api.upload("/v1/imports", sent.file.iterate(), name=sent.file.name[-100:], hold="true")
+        try:
+            await self.drop()
+            held = await self.view.api.upload("/v1/imports", sent.file.iterate(), name=sent.file.name[-100:], hold="true")
+        finally:
+            # The uploader would not take the same file a second time otherwise.
+            sent.sender.run_method("reset")
         self.job = held["id"]
-        # The uploader would not take the same file a second time otherwise.
-        sent.sender.run_method("reset")
         await self.look()
 
     async def drop(self) -> None:
         """Forget the file that is held."""
-        if self.job:
-            await self.view.api.delete(f"/v1/imports/{self.job}")
-        self.job, self.plan, self.chosen, self.kind = "", {}, {}, "auto"
+        await self.release()
         await self.shown.refresh()
+
+    async def release(self) -> None:
+        """Let the service forget the file; the page has forgotten it before, whatever comes of that."""
+        job = self.job
+        self.job, self.plan, self.chosen, self.kind = "", {}, {}, "auto"
+        if job:
+            try:
+                await self.view.api.delete(f"/v1/imports/{job}")
+            except ServiceError as error:
+                # Taken off the list below, or too old: it is gone already.
+                if error.status != 404:
+                    raise
+
+    async def leave(self) -> None:
+        """Hold nothing for a page that is closed: a tenant may have twenty files that wait."""
+        with suppress(OccasionError):
+            await self.release()
 
     async def look(self) -> None:
         """Ask for the plan anew."""
@@ -113,7 +134,13 @@ class Preparation:
     async def start(self, *, validate_only: bool) -> None:
         """Import, or check; a file that was only checked has to be sent again."""
         document = {"kind": self.kind, "mapping": self.mapping(), "validate_only": validate_only}
-        await self.view.api.post(f"/v1/imports/{self.job}/start", document)
+        try:
+            await self.view.api.post(f"/v1/imports/{self.job}/start", document)
+        except ServiceError as error:
+            if error.status not in (404, 409):
+                raise
+            # Removed or begun meanwhile: there is nothing here to be started any more.
+            self.view.tell(error)
         self.job, self.plan, self.chosen = "", {}, {}
         await self.shown.refresh()
         if self.jobs is not None:
@@ -130,7 +157,7 @@ class Preparation:
         if not self.plan:
             return
         t, plan = self.view.t, self.plan
-        with ui.element("section").classes("plan").props(f'aria-label="{t("column")}"'):
+        with labelled(ui.element("section"), t("column")).classes("plan"):
             ui.label(t("plan", file=plan["name"])).classes("message")
             select = ui.select({name: t(f"kind_{name}") if name != "auto" else t("auto") for name in KINDS}, label=t("kind"))
             kept(select, self, "kind").props("outlined dense").classes("kind").on_value_change(self.look)
@@ -175,7 +202,7 @@ class Preparation:
                 ui.label(name)
             with ui.element("td"):
                 select = ui.select({r: self.view.t("ignored") if r == "ignored" else r for r in roles}, value=role)
-                select.props(f'outlined dense options-dense aria-label="{self.view.t("becomes")}: {name}"').classes("role")
+                labelled(select, f"{self.view.t('becomes')}: {name}").props("outlined dense options-dense").classes("role")
                 select.on_value_change(lambda event, name=name: self.choose(name, event.value))
             with ui.element("td"):
                 ui.label(" · ".join(column["examples"])).classes("examples")
@@ -206,6 +233,7 @@ async def build(view: View) -> None:
         ui.label(view.t("need_write")).classes("note")
         return
     preparation = Preparation(view)
+    ui.context.client.on_delete(preparation.leave)
     if empty_store:
         ui.label(view.t("first")).classes("note first")
     with ui.element("div").classes("ways"):
@@ -226,8 +254,11 @@ async def build(view: View) -> None:
 def _demo(view: View, jobs: Look) -> None:
     async def load() -> None:
         button.disable()
-        await view.api.post("/v1/imports/demo")
-        await jobs()
+        try:
+            await view.api.post("/v1/imports/demo")
+            await jobs()
+        finally:
+            button.enable()
 
     ui.html(f"<h2>{view.t('demo')}</h2>", sanitize=False)
     ui.label(view.t("demo_about"))

@@ -51,7 +51,7 @@ def moves(before: Entries, after: Entries) -> dict[str, Move]:
         known = [g for g in GROUPS if g in parts[0] or g in parts[1]]
         changes = {g: parts[1].get(g, 0.0) - parts[0].get(g, 0.0) for g in known}
         part = max(changes, key=lambda g: abs(changes[g]), default="")
-        # A score that is known on one side alone has not changed as far as anybody can tell: say what it is made of.
+        # Of an item in one list alone nothing is known on the other side: all of its score counts as the change.
         found[item] = Move(item, one[0] if one else None, other[0] if other else None, part, changes.get(part, 0.0))
     return found
 

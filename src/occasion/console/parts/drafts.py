@@ -1,17 +1,46 @@
-"""Drafts: a scenario as the fields of a form, and back: one thing a line where there are several."""
+"""Drafts: a scenario as the fields of a form, and back: one thing a line where there are several.
+
+What a form cannot show, such as the seconds of a time, stays as it was unless somebody changes what it shows.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from occasion.console.parts.signals import parse_signals, signal_lines
+from occasion.console.words import Words, say
 from occasion.errors import DataError
 
-__all__ = ["Draft"]
+__all__ = ["WORDS", "Draft"]
+
+WORDS: Words = {
+    "no_json": (
+        "the filter {text!r} is no JSON. Cure: for example price < 5.",
+        "过滤条件 {text!r} 不是有效的 JSON。 Cure: 例如 price < 5。",
+    ),
+    "line": ("the line is {line!r}. Cure: for example {example}", "无法识别 {line!r}。 Cure: 例如 {example}"),
+    "place": (
+        "the place is {text!r}. Cure: a whole number, for example {example}",
+        "位置为 {text!r}。 Cure: 应为整数，例如 {example}",
+    ),
+    "quota": (
+        "the quota is {text!r}. Cure: a whole number, for example {example}",
+        "配额为 {text!r}。 Cure: 应为整数，例如 {example}",
+    ),
+    "number": ("{field} is {text!r}. Cure: a number.", "{field}为 {text!r}。 Cure: 应为数字。"),
+    "time": ("the time is {text!r}. Cure: for example 2026-12-01T08:00.", "时间为 {text!r}。 Cure: 例如 2026-12-01T08:00。"),
+    "k": ("the length", "数量"),
+    "diversity": ("the diversity", "多样性"),
+    "explore": ("the exploration", "探索"),
+    "factor": ("the factor", "系数"),
+}
+PIN, QUOTA = "1 = potato-chips", "2: categories = drinks"
 
 
 @dataclass(slots=True)
@@ -38,6 +67,8 @@ class Draft:
         ``place = home`` a line.
     kept : mapping
         Rules that the form does not show.
+    times : mapping
+        Field to what it showed at first, and the time behind it in unix seconds.
     """
 
     name: str = ""
@@ -57,60 +88,143 @@ class Draft:
     explore: str = ""
     signals: str = ""
     kept: dict[str, Any] = field(default_factory=dict)
+    times: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, name: str, document: Mapping[str, Any], zone: str) -> Draft:
         """Return the form of a scenario."""
         rules = dict(document.get("rules", {}))
         pins = sorted((rules.pop("pins", None) or {}).items(), key=lambda pair: pair[1])
+        given = {"start": document.get("active_from"), "end": document.get("active_until")}
         return cls(
             name=name,
             about=document.get("about", ""),
             always=bool(document.get("always")),
             strict=rules.pop("strict", True) is not False,
-            start=_local(document.get("active_from"), zone),
-            end=_local(document.get("active_until"), zone),
+            start=_local(given["start"], zone),
+            end=_local(given["end"], zone),
+            times={name: (_local(at, zone), at) for name, at in given.items() if at is not None},
             filter=_filter_text(rules.pop("filter", "") or ""),
             exclude="\n".join(rules.pop("exclude", None) or ()),
             pins="\n".join(f"{place} = {item}" for item, place in pins),
-            boosts="\n".join(f"{b['factor']:g}: {_filter_text(b['filter'])}" for b in rules.pop("boosts", None) or ()),
+            boosts="\n".join(f"{_number(b['factor'])}: {_filter_text(b['filter'])}" for b in rules.pop("boosts", None) or ()),
             caps="\n".join(f"{name} = {most}" for name, most in (rules.pop("caps", None) or {}).items()),
             quotas="\n".join(f"{q['least']}: {_filter_text(q['filter'])}" for q in rules.pop("quotas", None) or ()),
             **{name: _number(document.get(name)) for name in ("k", "diversity", "explore")},
-            signals="\n".join(f"{name} = {_signal_text(value)}" for name, value in document.get("signals", {}).items()),
+            signals=signal_lines(document.get("signals", {})),
             kept=rules,
         )
 
-    def document(self, zone: str) -> dict[str, Any]:
+    def document(self, zone: str, locale: str) -> dict[str, Any]:
         """Return the scenario.
 
         Raises
         ------
         DataError
-            Naming the line that cannot be read.
+            Naming the line that cannot be read, in the language of `locale`.
         """
+        read = _Reading(locale)
         rules: dict[str, Any] = {
             **self.kept,
-            "filter": _filter(self.filter),
+            "filter": read.filter(self.filter),
             "exclude": _lines(self.exclude) or None,
-            "pins": {item: place for place, item in map(_pin, _lines(self.pins))} or None,
-            "boosts": [_boost(line) for line in _lines(self.boosts)] or None,
-            "caps": dict(map(_cap, _lines(self.caps))) or None,
-            "quotas": [_quota(line) for line in _lines(self.quotas)] or None,
+            "pins": {item: place for place, item in map(read.pin, _lines(self.pins))} or None,
+            "boosts": [read.boost(line) for line in _lines(self.boosts)] or None,
+            "caps": dict(map(read.cap, _lines(self.caps))) or None,
+            "quotas": [read.quota(line) for line in _lines(self.quotas)] or None,
             "strict": None if self.strict else False,
         }
         out: dict[str, Any] = {
             "rules": _given(rules),
-            "k": _read(self.k, int, "k"),
-            "diversity": _read(self.diversity, float, "diversity"),
-            "explore": _read(self.explore, float, "explore"),
-            "signals": dict(map(_signal, _lines(self.signals))) or None,
+            "k": read.number(self.k, int, "k"),
+            "diversity": read.number(self.diversity, float, "diversity"),
+            "explore": read.number(self.explore, float, "explore"),
+            "signals": parse_signals(self.signals, locale) or None,
             "always": self.always or None,
-            "active_from": _unix(self.start, zone),
-            "active_until": _unix(self.end, zone),
+            "active_from": self._time("start", zone, read),
+            "active_until": self._time("end", zone, read),
             "about": self.about.strip() or None,
         }
         return {name: value for name, value in _given(out).items() if value != {}}
+
+    def _time(self, name: str, zone: str, read: _Reading) -> float | None:
+        shown, at = self.times.get(name, ("", 0.0))
+        text = getattr(self, name)
+        return at if text and text == shown else read.time(text, zone)
+
+
+class _Reading:
+    """Reads lines of a form; what cannot be read is told in the language of the page."""
+
+    def __init__(self, locale: str) -> None:
+        self._locale = locale
+
+    def _wrong(self, name: str, **values: Any) -> DataError:
+        return DataError(say(WORDS, self._locale, name, **values))
+
+    def filter(self, text: str) -> Any:
+        """Return a filter: words, or JSON where it begins as such."""
+        text = text.strip()
+        if not text.startswith("{"):
+            return text or None
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise self._wrong("no_json", text=f"{text:.200}") from None
+
+    def _pair(self, line: str, sign: str, example: str) -> tuple[str, str]:
+        left, found, right = line.partition(sign)
+        if not found or not left.strip() or not right.strip():
+            raise self._wrong("line", line=f"{line:.200}", example=example)
+        return left.strip(), right.strip()
+
+    def pin(self, line: str) -> tuple[int, str]:
+        """Return place and item."""
+        place, item = self._pair(line, "=", PIN)
+        if not place.isdecimal():
+            raise self._wrong("place", text=f"{place:.50}", example=PIN)
+        return int(place), item
+
+    def boost(self, line: str) -> dict[str, Any]:
+        """Return a boost."""
+        factor, text = self._pair(line, ":", "1.5: brand = Acme")
+        return {"filter": self.filter(text), "factor": self.number(factor, float, "factor")}
+
+    def quota(self, line: str) -> dict[str, Any]:
+        """Return a quota."""
+        least, text = self._pair(line, ":", QUOTA)
+        if not least.isdecimal():
+            raise self._wrong("quota", text=f"{least:.50}", example=QUOTA)
+        return {"filter": self.filter(text), "least": int(least)}
+
+    def cap(self, line: str) -> tuple[str, int]:
+        """Return a field and how many of one value it may have."""
+        name, _, most = line.rpartition("=")
+        if not name.strip() or not most.strip().isdecimal():
+            raise self._wrong("line", line=f"{line:.200}", example="categories = 2")
+        return name.strip(), int(most)
+
+    def number(self, text: str, kind: Callable[[str], float], name: str) -> Any:
+        """Return a number, None for nothing."""
+        text = text.strip()
+        if not text:
+            return None
+        try:
+            found = kind(text)
+        except ValueError:
+            found = math.nan
+        if not math.isfinite(found):
+            raise self._wrong("number", field=say(WORDS, self._locale, name), text=f"{text:.50}")
+        return found
+
+    def time(self, text: str, zone: str) -> float | None:
+        """Return unix seconds, None for nothing."""
+        if not text:
+            return None
+        try:
+            return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()
+        except ValueError:
+            raise self._wrong("time", text=f"{text:.50}") from None
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,91 +239,9 @@ def _filter_text(found: Any) -> str:
     return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 
-def _filter(text: str) -> Any:
-    text = text.strip()
-    if not text.startswith("{"):
-        return text or None
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise DataError(f"the filter {text!r:.200} is no JSON. Cure: for example price < 5.") from None
-
-
-def _pair(line: str, sign: str, example: str) -> tuple[str, str]:
-    left, found, right = line.partition(sign)
-    if not found or not left.strip() or not right.strip():
-        raise DataError(f"the line is {line!r:.200}. Cure: for example {example}")
-    return left.strip(), right.strip()
-
-
-def _pin(line: str) -> tuple[int, str]:
-    place, item = _pair(line, "=", "1 = potato-chips")
-    if not place.isdecimal():
-        raise DataError(f"the place is {place!r:.50}. Cure: a whole number, for example 1 = potato-chips")
-    return int(place), item
-
-
-def _boost(line: str) -> dict[str, Any]:
-    factor, text = _pair(line, ":", "1.5: brand = Acme")
-    return {"filter": _filter(text), "factor": _read(factor, float, "factor")}
-
-
-def _quota(line: str) -> dict[str, Any]:
-    least, text = _pair(line, ":", "2: categories = drinks")
-    if not least.isdecimal():
-        raise DataError(f"the quota is {least!r:.50}. Cure: a whole number, for example 2: categories = drinks")
-    return {"filter": _filter(text), "least": int(least)}
-
-
-def _cap(line: str) -> tuple[str, int]:
-    name, _, most = line.rpartition("=")
-    if not name.strip() or not most.strip().isdecimal():
-        raise DataError(f"the line is {line!r:.200}. Cure: for example categories = 2")
-    return name.strip(), int(most)
-
-
-def _signal(line: str) -> tuple[str, str | float | bool]:
-    name, text = _pair(line, "=", "place = home")
-    found = _scalar(text)
-    return name, text if found is None else found
-
-
-def _scalar(text: str) -> str | float | bool | None:
-    """Return what a text is as JSON: a number, true or false, or a quoted text; None for anything else."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, (str, int, float, bool)) else None
-
-
-def _signal_text(value: Any) -> str:
-    """Return a signal's value so that it is read as what it is."""
-    return value if isinstance(value, str) and _scalar(value) is None else json.dumps(value, ensure_ascii=False)
-
-
-def _read(text: str, kind: Callable[[str], Any], name: str) -> Any:
-    text = str(text or "").strip()
-    if not text:
-        return None
-    try:
-        return kind(text)
-    except ValueError:
-        raise DataError(f"{name} is {text!r:.50}. Cure: a number.") from None
-
-
 def _number(value: Any) -> str:
-    return "" if value is None else f"{value:g}"
+    return "" if value is None else repr(value).removesuffix(".0")
 
 
 def _local(at: float | None, zone: str) -> str:
     return "" if at is None else datetime.fromtimestamp(at, ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M")
-
-
-def _unix(text: str, zone: str) -> float | None:
-    if not text:
-        return None
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()
-    except ValueError:
-        raise DataError(f"the time is {text!r:.50}. Cure: for example 2026-12-01T08:00.") from None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from html import escape
 from typing import Any
 
 from nicegui import ui
 
 from occasion.console.guard import HOME
+from occasion.console.parts.labels import labelled
+from occasion.console.parts.rows import Rows
 from occasion.console.parts.states import empty
 from occasion.console.view import View
 from occasion.console.words import Words, say
@@ -51,7 +54,12 @@ class _Jobs:
     def __init__(self, view: View, ended: Callable[[], Awaitable[None]]) -> None:
         self.view, self.ended = view, ended
         self.jobs: list[dict[str, Any]] = []
-        self.place = ui.element("div").classes("jobs").props('aria-live="polite"')
+        self.none = ui.element("div")
+        with self.none:
+            empty(self.say("none"))
+        self.rows = Rows(
+            "jobs", fill=self._job, kind=self._kind, name=lambda job: f"job {job['state']}", tell=lambda job: self._told(job) + "."
+        )
         self.timer = ui.timer(SECONDS, self.look, active=False)
 
     def say(self, name: str, **values: Any) -> str:
@@ -62,35 +70,38 @@ class _Jobs:
         before = sum(job["state"] in UNDER_WAY for job in self.jobs)
         self.jobs = (await self.view.api.get("/v1/imports", limit=SHOWN))["imports"]
         self.timer.active = any(job["state"] in UNDER_WAY for job in self.jobs)
-        self.place.clear()
-        with self.place:
-            if not self.jobs:
-                empty(self.say("none"))
-            for job in self.jobs:
-                self._job(job)
+        self.none.set_visibility(not self.jobs)
+        self.rows.show(self.jobs)
         if sum(job["state"] in UNDER_WAY for job in self.jobs) < before:
             await self.ended()
 
-    def _job(self, job: dict[str, Any]) -> None:
+    def _kind(self, job: dict[str, Any]) -> tuple[str, bool]:
+        # The newest one that is done leads on.
+        return job["state"], job is self.jobs[0]
+
+    def _told(self, job: dict[str, Any]) -> str:
+        checked = job["state"] == "done" and job["result"].get("validate_only")
+        return f"{job['name']}: {self.say('checked') if checked else self.say(job['state'])}"
+
+    def _job(self, job: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
         state, result = job["state"], job["result"]
-        checked = state == "done" and result.get("validate_only")
-        with ui.element("section").classes(f"job {state}").props(f'data-job="{job["id"]}"'):
-            told = self.say("checked") if checked else self.say(state)
-            ui.html(f"<strong>{escape(job['name'])}</strong> <span class='state-word'>{told}</span>", sanitize=False)
-            if state in UNDER_WAY:
-                share = job["done"] / job["total"] if job["total"] else 0.0
-                bar = ui.linear_progress(value=round(min(1.0, share), 3), show_value=False, size="10px")
-                bar.props(f'aria-label="{escape(job["name"], quote=True)}"')
-                ui.button(self.view.t("cancel"), on_click=lambda: self._cancel(job["id"])).props("outline dense no-caps").classes(
-                    "cancel"
-                )
-            elif state == "failed":
-                ui.label(f"{result.get('error', '')} {result.get('cure', '')}").classes("note")
-            elif state == "done":
-                self._ended(job, result)
-            if state in ("done", "failed", "cancelled", "held"):
-                gone = ui.button(icon="close", on_click=lambda: self._remove(job["id"])).props("flat round dense size=sm")
-                gone.classes("remove").props["aria-label"] = f"{self.say('remove')}: {job['name']}"
+        told = self._told(job).removeprefix(f"{job['name']}: ")
+        ui.html(f"<strong>{escape(job['name'])}</strong> <span class='state-word'>{told}</span>", sanitize=False)
+        follow: Callable[[dict[str, Any]], None] = _nothing
+        if state in UNDER_WAY:
+            bar = labelled(ui.linear_progress(value=_share(job), show_value=False, size="10px"), job["name"])
+            if state != "cancelling":
+                stop = ui.button(self.view.t("cancel"), on_click=lambda: self._cancel(job["id"])).props("outline dense no-caps")
+                labelled(stop, f"{self.view.t('cancel')}: {job['name']}").classes("cancel")
+            follow = partial(_follow, bar)
+        elif state == "failed":
+            ui.label(f"{result.get('error', '')} {result.get('cure', '')}").classes("note")
+        elif state == "done":
+            self._ended(job, result)
+        if state in ("done", "failed", "cancelled", "held"):
+            gone = ui.button(icon="close", on_click=lambda: self._remove(job["id"])).props("flat round dense size=sm")
+            labelled(gone, f"{self.say('remove')}: {job['name']}").classes("remove")
+        return follow
 
     def _ended(self, job: dict[str, Any], result: dict[str, Any]) -> None:
         rejected = result.get("rejected") or {}
@@ -121,3 +132,17 @@ class _Jobs:
     async def _download(self, job: dict[str, Any]) -> None:
         rows = await self.view.api.get(f"/v1/imports/{job['id']}/rejects")
         ui.download.content(rows.encode(), f"{job['name']}-rejected.jsonl", "application/x-ndjson")
+
+
+def _share(job: dict[str, Any]) -> float:
+    """Return how far a job is, 0 to 1."""
+    return round(min(1.0, job["done"] / job["total"]), 3) if job["total"] else 0.0
+
+
+def _follow(bar: ui.linear_progress, job: dict[str, Any]) -> None:
+    """Show how far a job is."""
+    bar.value = _share(job)
+
+
+def _nothing(job: dict[str, Any]) -> None:
+    """Show nothing: what has ended does not change."""

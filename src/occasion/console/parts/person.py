@@ -22,7 +22,8 @@ def person_field(view: View, target: Any, name: str, label: str, hint: str, *, e
     """Make a field bound to an attribute of `target`; the browser offers the ids that contain what was typed, Enter goes on."""
     offered = f"people-{next(_NUMBERS)}"
     field = kept(ui.input(label), target, name).classes("person")
-    field.props(f'outlined dense stack-label clearable debounce=150 list="{offered}" autocomplete=off').props["hint"] = hint
+    field.props("outlined dense stack-label clearable debounce=150 autocomplete=off")
+    field.props["list"], field.props["hint"] = offered, hint
     datalist = ui.html("", sanitize=False).classes("offered")
 
     async def find() -> None:

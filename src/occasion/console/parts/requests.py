@@ -9,6 +9,7 @@ from typing import Any
 
 from nicegui import ui
 
+from occasion.console.parts.labels import labelled
 from occasion.console.view import View
 from occasion.console.words import Words, say
 
@@ -38,7 +39,7 @@ def as_python(address: str, document: Mapping[str, Any], *, keyed: bool) -> str:
     key = ', os.environ["OCCASION_KEY"]' if keyed else ""
     head = f"from occasion import Context\nfrom occasion.client import Client\n\nwith Client({address!r}{key}) as shop:\n"
     if "change" in document:
-        call = f"before, after = shop.what_if(Context({context}), {document['change']!r}, k={document['k']})"
+        call = f"before, after = shop.what_if(Context({context}), {document['change']!r}, k={document['k']}{options})"
         shown = "before.items, after.items"
     else:
         call = f"answer = shop.recommend(Context({context}), k={document['k']}{options})"
@@ -53,7 +54,7 @@ def show_request(view: View, path: str, document: Mapping[str, Any]) -> None:
         "copy_curl": as_curl(view.address, path, document, keyed=view.signed_in),
         "copy_python": as_python(view.address, document, keyed=view.signed_in),
     }
-    with ui.dialog() as dialog, ui.card().classes("request").props(f'aria-label="{say(WORDS, view.locale, "heading")}"'):
+    with ui.dialog() as dialog, labelled(ui.card(), say(WORDS, view.locale, "heading")).classes("request"):
         ui.html(f"<h2>{say(WORDS, view.locale, 'heading')}</h2>", sanitize=False)
         if view.signed_in:
             ui.label(say(WORDS, view.locale, "key")).classes("hint")

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 from nicegui import ui
 
 from occasion.console.parts.fields import kept
+from occasion.console.parts.signals import parse_signals
 from occasion.console.view import View
 from occasion.console.words import Words, say
 from occasion.data import Scalar
-from occasion.errors import DataError
 
-__all__ = ["WORDS", "Situation", "named", "offered_signals", "parse_more"]
+__all__ = ["WORDS", "Situation", "named", "offered_signals"]
 
 WORDS: Words = {
     "text": ("The situation in words", "用文字描述情境"),
@@ -24,7 +24,6 @@ WORDS: Words = {
     "signals": ("Signals", "信号"),
     "more": ("More signals", "更多信号"),
     "more_hint": ("name=value, one a line", "每行一个：名称=值"),
-    "more_wrong": ("{line!r} is no signal. Cure: name=value, one a line.", "{line!r} 不是信号。 Cure: 每行写“名称=值”。"),
     "at": ("Time", "时间"),
     "at_hint": ("Empty: now", "留空表示现在"),
 }
@@ -70,34 +69,6 @@ def offered_signals(found: Sequence[Mapping[str, Any]]) -> dict[str, list[Scalar
     return {name: offered[name] for name in order[:FIELDS]}
 
 
-def parse_more(text: str, locale: str) -> dict[str, Scalar]:
-    """Return the signals of lines ``name=value``; numbers and true/false are read as such.
-
-    Raises
-    ------
-    DataError
-        For a line that is none.
-    """
-    out: dict[str, Scalar] = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
-        name, found, value = (piece.strip() for piece in line.partition("="))
-        if not found or not name or not value:
-            raise DataError(say(WORDS, locale, "more_wrong", line=line))
-        out[name] = _scalar(value)
-    return out
-
-
-def _scalar(text: str) -> Scalar:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
 @dataclass
 class Situation:
     """What stands in the form."""
@@ -109,7 +80,7 @@ class Situation:
 
     def signals(self, locale: str) -> dict[str, Scalar]:
         """Return the signals that were set."""
-        return {**{name: value for name, value in self.chosen.items() if value is not None}, **parse_more(self.more, locale)}
+        return {**{name: value for name, value in self.chosen.items() if value is not None}, **parse_signals(self.more, locale)}
 
     def at(self, zone: str) -> float | None:
         """Return the time in unix seconds, None: now."""

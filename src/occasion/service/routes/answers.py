@@ -208,6 +208,8 @@ async def what_if(body: WhatIfIn, call: Reader) -> Response:
             text=body.change.text,
             at=body.change.at,
             rules=_rules(body.rules),
+            diversity=body.diversity,
+            explore=body.explore,
         )
 
     (before, after), timing = await _answered(call, work)

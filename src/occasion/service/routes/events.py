@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from occasion.data import Event
 from occasion.errors import DataError
+from occasion.insight.permitted import Permitted
 from occasion.service.callers import Call, Reader, Writer
 from occasion.service.failures import RefusedError
 from occasion.service.routes.replies import errors, reply
@@ -146,10 +147,20 @@ async def history(
     session: Annotated[Id | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
-    """Return the newest events of a user, else of a session."""
+    """Return the newest events of a user, else of a session.
+
+    Where the person refuses to be analysed, they are for that person's own access: admin keys alone see them.
+    """
     if (user is None) == (session is None):
         raise RefusedError(422, "Either a user or a session must be named.", cure="Give one of ?user= and ?session=.")
-    return reply({"events": await call.service.answers.run(lambda: _history(call.tenant.recommender, user, session, limit))})
+    admin = call.key is None or call.key.role == "admin"
+
+    def work() -> dict[str, Any]:
+        recommender = call.tenant.recommender
+        analysed = Permitted(recommender.store, call.tenant.settings.granted_by_default).allows(user, session)
+        return {"analysed": analysed, "events": _history(recommender, user, session, limit) if analysed or admin else []}
+
+    return reply(await call.service.answers.run(work))
 
 
 def _history(recommender: Recommender, user: str | None, session: str | None, limit: int) -> list[dict[str, Any]]:

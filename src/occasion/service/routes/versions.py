@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import Field
 from starlette.responses import Response
 
-from occasion.errors import ModelError
+from occasion.errors import ModelError, split_cure
 from occasion.service.callers import Admin, Call, Reader
 from occasion.service.failures import RefusedError
 from occasion.service.routes.replies import errors, reply
@@ -88,7 +88,7 @@ async def _changed(call: Call, act: str, change: Callable[[Versions], Any], targ
         try:
             change(registry)
         except ModelError as error:
-            message, _, cure = str(error).partition(" Cure: ")
+            message, cure = split_cure(str(error))
             raise RefusedError(409, message, cure=cure) from None
         call.audit(act, target or registry.in_service())
         return {"in_service": registry.in_service(), "before": before}

@@ -269,6 +269,8 @@ class WhatIfIn(ContextIn):
 
     k: K = 10
     rules: RulesIn = RulesIn()
+    diversity: Level | None = Field(default=None, description="0: best first, 1: as different as can be.")
+    explore: Level | None = Field(default=None, description="Chance of each place to go to a candidate drawn evenly.")
     change: ChangeIn
 
 

@@ -88,3 +88,6 @@ class EventPage(Shown):
     """The newest events of a user or a session."""
 
     events: list[EventOut]
+    analysed: bool = Field(
+        default=True, description="False: the person refuses to be analysed; `events` is then empty but for an admin key."
+    )

@@ -53,6 +53,7 @@ class PreviewOut(Shown):
     entered: list[MovedOut]
     left: list[MovedOut]
     examples: list[ExampleOut]
+    titles: dict[str, str] = Field(description="Of the items in the examples.")
     notes: list[str]
 
 
