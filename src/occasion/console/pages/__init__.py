@@ -15,6 +15,7 @@ PAGES = (
     "occasion.console.pages.quality",
     "occasion.console.pages.live",
     "occasion.console.pages.rules",
+    "occasion.console.pages.audit",
     "occasion.console.pages.setup",
 )
 """Modules that have a ``PAGE``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import asdict
 from itertools import islice
 from typing import Annotated, Any, Literal
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from occasion.people import AuditEntry
 from occasion.service.callers import Admin
 from occasion.service.keys import AccessKey
 from occasion.service.routes.replies import errors, reply
@@ -71,7 +73,7 @@ class AuditOut(Shown):
 
 
 class Audit(Shown):
-    """Administrative acts, oldest first."""
+    """Administrative acts, in the order that was asked for."""
 
     acts: list[AuditOut]
 
@@ -115,7 +117,12 @@ async def audit(
     call: Admin,
     after: Annotated[int, Query(ge=0, le=2**53)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    newest: Annotated[bool, Query(description="Newest first: the last `limit` of them.")] = False,
 ) -> Response:
     """Return administrative acts of the tenant, oldest first; give the last `seq` as `after` for those behind it."""
-    found = await call.service.writes.run(lambda: list(islice(call.tenant.store.audit(after), limit)))
-    return reply({"acts": [asdict(entry) for entry in found]})
+
+    def work() -> list[AuditEntry]:
+        acts = call.tenant.store.audit(after)
+        return list(reversed(deque(acts, limit))) if newest else list(islice(acts, limit))
+
+    return reply({"acts": [asdict(entry) for entry in await call.service.writes.run(work)]})
