@@ -84,7 +84,6 @@ class _Choice:
     user: str
     purpose: str
     stored: dict[str, Any] | None
-    quiet: bool = False
 
     def granted(self) -> bool:
         """Return what holds now."""
@@ -106,16 +105,15 @@ class _Choice:
 
     async def chosen(self, event: Any) -> None:
         """Store the choice; where that fails, the switch goes back."""
-        if self.quiet:
+        if bool(event.value) == self.granted():
+            # The switch was put back, or turned twice.
             return
         document = {"user": self.user, "purpose": self.purpose, "granted": bool(event.value), "at": time.time()}
         try:
             found = (await self.view.api.put("/v1/people/consent", document))["consents"]
             self.stored = next((choice for choice in reversed(found) if choice["purpose"] == self.purpose), self.stored)
         finally:
-            self.quiet = True
             self.switch.set_value(self.granted())
-            self.quiet = False
             self.told.text = self.hint()
         ui.notify(say(WORDS, self.view.locale, "kept"), type="positive")
 

@@ -54,5 +54,7 @@ def signal_lines(signals: dict[str, Scalar]) -> str:
 def _text(value: Scalar) -> str:
     plain = value if isinstance(value, str) else json.dumps(value)
     found = parse_scalar(plain)
-    same = found == value and type(found) is type(value) and plain == plain.strip() and "\n" not in plain
-    return plain if same and plain else json.dumps(value, ensure_ascii=False)
+    lines = plain.splitlines()
+    if found == value and type(found) is type(value) and lines == [plain] == [plain.strip()]:
+        return plain
+    return json.dumps(value, ensure_ascii=lines != [plain])
