@@ -24,7 +24,7 @@ async def asked(view: View, place: ui.element, question: str, answers: Mapping[s
     answers : mapping of str to str
         Name to text of the button.
     """
-    with place, ui.dialog() as dialog, labelled(ui.card(), question).classes("request asks"):
+    with place, labelled(ui.dialog(), question) as dialog, ui.card().classes("request asks"):
         ui.label(question)
         with ui.element("div").classes("go"):
             for name, text in answers.items():

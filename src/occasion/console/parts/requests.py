@@ -54,7 +54,7 @@ def show_request(view: View, path: str, document: Mapping[str, Any]) -> None:
         "copy_curl": as_curl(view.address, path, document, keyed=view.signed_in),
         "copy_python": as_python(view.address, document, keyed=view.signed_in),
     }
-    with ui.dialog() as dialog, labelled(ui.card(), say(WORDS, view.locale, "heading")).classes("request"):
+    with labelled(ui.dialog(), say(WORDS, view.locale, "heading")) as dialog, ui.card().classes("request"):
         ui.html(f"<h2>{say(WORDS, view.locale, 'heading')}</h2>", sanitize=False)
         if view.signed_in:
             ui.label(say(WORDS, view.locale, "key")).classes("hint")

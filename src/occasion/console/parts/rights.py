@@ -144,7 +144,7 @@ class _Erasure:
         """Ask for the id before anything is erased."""
         locale = self.view.locale
         heading = say(WORDS, locale, "erase")
-        with ui.dialog() as self.dialog, labelled(ui.card(), heading).classes("request"):
+        with labelled(ui.dialog(), heading) as self.dialog, ui.card().classes("request"):
             ui.html(f"<h2>{heading}</h2>", sanitize=False)
             ui.label(say(WORDS, locale, "erase_about"))
             self.typed = ui.input(say(WORDS, locale, "id")).props("outlined dense").classes("confirm-id")
@@ -177,7 +177,7 @@ class _Erasure:
             self._busy(False)
         self.done = True
         self.dialog.clear()
-        with self.dialog, labelled(ui.card(), say(WORDS, self.view.locale, "erased")).classes("request erased"):
+        with self.dialog, ui.card().classes("request erased"):
             self._receipt(receipt)
 
     def _busy(self, busy: bool) -> None:
