@@ -138,7 +138,7 @@ class _Erasure:
     """The dialog that asks for the id, erases, and shows the receipt, which only its own button closes."""
 
     def __init__(self, view: View, user: str) -> None:
-        self.view, self.user, self.done = view, user, False
+        self.view, self.user, self.busy, self.done = view, user, False, False
 
     def open(self) -> None:
         """Ask for the id before anything is erased."""
@@ -159,7 +159,7 @@ class _Erasure:
         if self.done:
             # The page behind is of somebody who is gone.
             ui.navigate.to("/people")
-        else:
+        elif not self.busy:
             self.dialog.delete()
 
     async def erase(self) -> None:
@@ -172,15 +172,18 @@ class _Erasure:
             shown = under_way(say(WORDS, self.view.locale, "erasing"))
         try:
             receipt = await self._erased()
+            self.done = True
         finally:
             shown.delete()
             self._busy(False)
-        self.done = True
         self.dialog.clear()
+        # Whoever closed it just when it began is shown the receipt all the same.
+        self.dialog.open()
         with self.dialog, ui.card().classes("request erased"):
             self._receipt(receipt)
 
     def _busy(self, busy: bool) -> None:
+        self.busy = busy
         self.dialog.props.set_bool("persistent", busy or self.done)
         for button in (self.confirm, self.cancel):
             button.set_enabled(not busy)
@@ -213,7 +216,6 @@ class _Erasure:
 
     def _receipt(self, receipt: dict[str, Any]) -> None:
         locale = self.view.locale
-        self.dialog.props.set_bool("persistent", True)
         ui.html(f"<h2>{say(WORDS, locale, 'erased')}</h2>", sanitize=False)
         ui.label(say(WORDS, locale, "erased_rows", **{name: receipt["removed"][name] for name in ROWS}))
         names = [name for kind in ("versions", "encoders", "copies") for name in receipt["holding"][kind]]
