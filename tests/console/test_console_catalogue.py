@@ -75,6 +75,29 @@ def test_an_item_that_is_not_there(tab):
     tab.says("there is no item")
 
 
+def test_what_the_lasso_picked_is_taken_along_and_hidden(tab, shop, tmp_path):
+    tab.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    tab.open("/catalogue?view=map")
+    tab.one("canvas[data-ready]")
+    tab.until(lambda: tab.script("return window.theMap && theMap.shown") == 21, "the points")
+    tab.script("theMap.pick([0, 3, 5])")
+    tab.click("button.export-picked")
+    name = tmp_path / "picked.txt"
+    ids = tab.until(lambda: name.exists() and name.read_text(), "the file").splitlines()
+    assert len(ids) == 3
+    httpx.put(f"{shop.url}/v1/scenarios/steering", json={"always": True, "rules": {"pins": {"green17": 1}, "exclude": ["salted0"]}})
+    try:
+        tab.click("button.hide-picked")
+        assert tab.violations() == []
+        tab.click("button.answer-hide")
+        tab.says("3 items are hidden")
+        stored = httpx.get(f"{shop.url}/v1/scenarios").json()["scenarios"]["steering"]
+        assert stored["rules"]["pins"] == {"green17": 1}
+        assert stored["rules"]["exclude"] == list(dict.fromkeys(["salted0", *ids]))
+    finally:
+        httpx.delete(f"{shop.url}/v1/scenarios/steering")
+
+
 def test_the_map_shows_and_the_lasso_picks(tab):
     tab.open("/catalogue?view=map")
     canvas = tab.one("canvas[data-ready]")

@@ -119,6 +119,63 @@ def test_a_study_is_cancelled(tab, shop):
     tab.click("button.forget")
 
 
+def test_a_version_is_learnt_in_the_background_and_one_is_cancelled(tab, shop):
+    def studies():
+        return httpx.get(f"{shop.url}/v1/studies").json()["studies"]
+
+    tab.open("/quality")
+    tab.fill(".budget input", "600")
+    tab.click("button.start-fit")
+    tab.one(".study.running")
+    tab.click("button.cancel_study")
+    tab.until(lambda: studies()[0]["state"] == "cancelled", "its end", seconds=60)
+    tab.one(".study.cancelled")
+    tab.click("button.forget")
+    tab.until(lambda: studies() == [], "none")
+    tab.fill(".budget input", "5")
+    tab.click(".promote-it")
+    tab.click("button.start-fit")
+    tab.one(".study.running")
+    tab.until(lambda: studies()[0]["state"] != "running", "its end", seconds=120)
+    assert (studies()[0]["state"], studies()[0]["error"]) == ("done", "")
+    made = httpx.get(f"{shop.url}/v1/versions").json()
+    assert made["in_service"] == "blend"
+    version = made["versions"][-1]["id"]
+    tab.one(f".version[data-version='{version}']")
+    assert version in tab.one(".fit-report").text
+    assert tab.violations() == []
+    tab.click("button.forget")
+    tab.click(f".version[data-version='{version}'] button.retire")
+    tab.click("button.answer-retire")
+    tab.until(lambda: not tab.all(f".version[data-version='{version}']"), "a list without it")
+
+
+def choose(tab, css, wanted):
+    tab.click(css)
+    tab.until(lambda: next(o for o in tab.all(".q-menu .q-item") if o.text == wanted).click() is None, "the options")
+    tab.until(lambda: not tab.all(".q-menu") and wanted in tab.one(css).text, wanted)
+
+
+def test_any_two_of_three_are_compared(tab, shop):
+    for name in ("one", "two"):
+        httpx.put(f"{shop.url}/v1/scenarios/{name}", json={"k": 2})
+    try:
+        for n in range(16):
+            httpx.post(f"{shop.url}/v1/recommend", json={"user": f"u{n % 4}", "scenario": ("one", "two")[n % 2]})
+        names = httpx.get(f"{shop.url}/v1/compare", params={"by": "scenario"}).json()["names"]
+        assert set(names) == {"", "one", "two"}
+        tab.open("/quality")
+        choose(tab, ".by", "scenario")
+        choose(tab, ".compare .base", "two")
+        choose(tab, ".compare .arm", "one")
+        shown = "return [...document.querySelectorAll('.compare tbody th')].map(e => e.innerText)"
+        tab.until(lambda: tab.script(shown) == ["two", "one"], "these two")
+        assert tab.one(".readout").text.startswith("one less two: ")
+    finally:
+        for name in ("one", "two"):
+            httpx.delete(f"{shop.url}/v1/scenarios/{name}")
+
+
 def test_what_was_served_is_compared(tab, shop):
     for n in range(24):
         asked = {"user": f"u{n % 8}", "k": 3, "explore": 0.4 if n % 2 else 0.0}

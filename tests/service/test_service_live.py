@@ -39,7 +39,10 @@ def test_what_goes_on_is_told(http):
     assert stages["total"]["count"] == 30
     assert 0 < stages["total"]["p50"] <= stages["total"]["p95"] <= stages["total"]["p99"]
     compared = http.get("/v1/compare", params={"by": "policy"}).json()
-    assert len(compared["arms"]) == 2
+    assert [one["name"] for one in compared["arms"]] == compared["names"]
+    turned = http.get("/v1/compare", params={"by": "policy", "base": compared["names"][1], "arm": compared["names"][0]}).json()
+    assert [one["name"] for one in turned["arms"]] == compared["names"][::-1]
+    assert turned["difference"] == -compared["difference"]
     assert compared["low"] <= compared["difference"] <= compared["high"]
     assert compared["enough"] is False
     assert http.get("/v1/compare", params={"by": "version"}).json()["difference"] is None
@@ -78,6 +81,37 @@ def test_a_study_runs_aside_and_can_be_cancelled(http):
     http.delete(f"/v1/studies/{done['id']}")
     assert [one["id"] for one in http.get("/v1/studies").json()["studies"]] == [long["id"]]
     assert http.get(f"/v1/studies/{done['id']}").status_code == 404
+
+
+def test_a_fit_is_a_study_that_can_be_cancelled_and_its_options_are_checked(http):
+    events = [
+        {
+            "user": f"w{n % 12}",
+            "item": ("chips", "dip", "beer", "soup")[(n + n % 12) % 4],
+            "at": 1_790_000_100 + 60 * n,
+            "id": f"w{n}",
+            "type": "purchase",
+        }
+        for n in range(400)
+    ]
+    http.post("/v1/events", json={"events": events})
+    for options in ({"budget": 1}, {"queries": 5}, {"max_queries": 20}):
+        assert http.post("/v1/studies", json={"kind": "fit", "options": options}).status_code == 422
+    long = http.post("/v1/studies", json={"kind": "fit", "options": {"budget": 3600}}).json()
+    end = time.monotonic() + 60
+    while not http.get(f"/v1/studies/{long['id']}").json()["stage"] and time.monotonic() < end:
+        time.sleep(0.1)
+    http.delete(f"/v1/studies/{long['id']}")
+    assert wait(http, long["id"], "cancelled", "done", "failed")["state"] == "cancelled"
+    assert http.get("/v1/versions").json()["versions"] == []
+    made = http.post("/v1/studies", json={"kind": "fit", "options": {"budget": 5, "promote": False}}).json()
+    done = wait(http, made["id"], "done", "failed")
+    assert done["state"] == "done", done
+    versions = http.get("/v1/versions").json()
+    assert [one["id"] for one in versions["versions"]] == [done["report"]["version"]]
+    assert (versions["in_service"], done["report"]["promoted"]) == ("blend", False)
+    assert versions["versions"][0]["gate"]["passed"] == done["report"]["passed"]
+    assert http.get("/v1/audit", params={"newest": True, "limit": 1}).json()["acts"][0]["target"] == "fit"
 
 
 def test_a_study_that_cannot_be_says_why(http):

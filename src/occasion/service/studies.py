@@ -1,4 +1,6 @@
-"""Studies: evaluations in a process of their own, so that answers do not wait for them. One at a time in a home, two in a service.
+"""Studies: evaluations and fits in a process of their own, so that answers do not wait for them.
+
+One at a time in a home, two in a service.
 
 A study is a folder ``<home>/studies/<id>``: ``study.json`` (what was asked), ``state.json`` (how far it is), ``report.json``, and
 ``cancel`` where it is to stop. Run as a module with the folder's path, this file does the work. The service's home notes those
@@ -7,6 +9,7 @@ that run: ``<home>/studies-running/<id>`` holds the folder's path.
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import shutil
@@ -18,7 +21,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
@@ -32,6 +35,7 @@ __all__ = ["KINDS", "Studies", "main"]
 KINDS: Mapping[str, tuple[str, ...]] = {
     "offline": ("share", "k", "max_queries", "seed", "curves"),
     "off-policy": ("version", "policy", "places", "reward", "max_slates", "seed"),
+    "fit": ("budget", "queries", "promote", "seed"),
 }
 """Kind to the options it takes."""
 KEPT = 20
@@ -40,6 +44,8 @@ AT_ONCE = 2
 RUNNING = "studies-running"
 LOCK_SECONDS = 10.0
 TELL_SECONDS = 0.3
+BUDGET = 300.0
+"""Seconds of a fit where nothing else is asked for."""
 SILENT_SECONDS = 60.0
 """A study that has not said anything for so long, and whose process is gone, has died."""
 
@@ -240,7 +246,7 @@ def main(folder: Path) -> None:
             report = _measured(settings, json.loads((folder / "study.json").read_text()), tell)
             _write(folder / "report.json", report)
             tell.put(state="done")
-        except _CancelledError:
+        except (_CancelledError, KeyboardInterrupt):
             tell.put(state="cancelled")
         except Exception as error:
             message, cure = told(error, f"study {folder.name}")
@@ -254,9 +260,58 @@ def _measured(settings: Settings, asked: dict[str, Any], tell: _Telling) -> dict
     from occasion.evaluation import evaluate, evaluate_off_policy
 
     options = asked["options"]
+    if asked["kind"] == "fit":
+        return _fitted(settings, options, tell)
     if asked["kind"] == "offline":
         return evaluate(settings, progress=tell, **options).to_dict()
     return evaluate_off_policy(settings, progress=tell, **options).to_dict()
+
+
+def _fitted(settings: Settings, options: Mapping[str, Any], tell: _Telling) -> dict[str, Any]:
+    """Learn a version as `occasion fit` does; return what the gate said of it."""
+    from occasion.training.fit import fit
+
+    with _Following(tell, float(options.get("budget", BUDGET))) as following:
+        made = fit(settings=settings, progress=following.note, **{"budget": BUDGET, **options})
+    gate = dict(made.gate)
+    return {
+        "version": made.id,
+        "passed": bool(gate.get("passed")),
+        "promoted": bool(gate.get("passed")) and bool(options.get("promote", True)),
+        "reasons": [str(reason) for reason in gate.get("reasons", ())],
+        "left_out": list(made.left_out),
+        "seconds": made.seconds,
+    }
+
+
+class _Following:
+    """Says how long a fit has gone on, of about how long, and stops it wherever it is: its steps take minutes."""
+
+    def __init__(self, tell: _Telling, seconds: float) -> None:
+        self._tell, self._seconds, self._begun = tell, seconds, time.monotonic()
+        self._stage, self._over = "", threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True, name="following")
+
+    def note(self, sentence: str) -> None:
+        """Take down what is being done."""
+        self._stage = sentence
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        while not self._over.wait(TELL_SECONDS):
+            try:
+                self._tell(self._stage, int(time.monotonic() - self._begun), int(self._seconds))
+            except _CancelledError:
+                if not self._over.is_set():
+                    _thread.interrupt_main()
+                return
 
 
 if __name__ == "__main__":

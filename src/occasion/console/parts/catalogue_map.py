@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -11,6 +13,7 @@ from urllib.parse import quote
 from nicegui import ui
 
 from occasion.console.guard import HOME
+from occasion.console.parts.asking import asked
 from occasion.console.parts.states import empty, failed
 from occasion.console.view import View
 from occasion.console.words import Words, say
@@ -33,6 +36,13 @@ WORDS: Words = {
     "lasso": ("Lasso", "套索"),
     "others": ("others", "其他"),
     "picked": ("{total:,} picked; the most popular first", "选中 {total:,} 个，按流行度排序"),
+    "export": ("Download their ids", "下载编号"),
+    "hide": ("Hide them all", "全部隐藏"),
+    "hide_sure": (
+        "Let none of these {n:,} items appear in any answer? Rules and scenarios can undo it.",
+        "让这 {n:,} 个物品不出现在任何推荐中？可在“规则与场景”中撤销。",
+    ),
+    "hid": ("{n:,} items are hidden from the next request on.", "{n:,} 个物品自下一个请求起隐藏。"),
     "empty": ("There is nothing to draw.", "没有可绘制的内容。"),
     "failed": ("The map could not be drawn.", "地图绘制失败。"),
     "old": ("The map could not be drawn anew; this is the old one.", "无法重新绘制地图，显示的是旧地图。"),
@@ -44,6 +54,8 @@ WORDS: Words = {
 CANVAS = "catalogue-map"
 SECONDS = 0.5
 LIST = 60
+SECONDS_OF_PICKED = 10.0
+STEERING = "steering"
 
 
 class MapPart:
@@ -153,7 +165,35 @@ class MapPart:
         ]
         with self.list:
             ui.label(self.t("picked", total=event.args["total"])).classes("picked-total")
+            with ui.element("div").classes("buttons"):
+                export = ui.button(self.t("export"), icon="download", on_click=self.export).props("outline dense no-caps")
+                export.classes("export-picked")
+                if self.view.may("admin"):
+                    hide = ui.button(self.t("hide"), icon="visibility_off", on_click=self.hide).props("outline dense no-caps")
+                    hide.classes("hide-picked")
             ui.html(self.listing(shown), sanitize=False)
+
+    async def _all_picked(self) -> list[str]:
+        packed = await ui.run_javascript("return occasionMap.picked()", timeout=SECONDS_OF_PICKED)
+        numbers = struct.iter_unpack("<I", base64.b64decode(packed))
+        return [self.ids[n] for (n,) in numbers if n < len(self.ids)]
+
+    async def export(self) -> None:
+        """Give the ids of all that is picked as a file, one a line: as rules take them."""
+        ids = await self._all_picked()
+        ui.download.content("".join(f"{item}\n" for item in ids).encode(), "picked.txt", "text/plain")
+
+    async def hide(self) -> None:
+        """Let all that is picked appear in no answer; a change of a scenario like any other, which can be undone."""
+        ids = await self._all_picked()
+        if not await asked(self.view, self.frame, self.t("hide_sure", n=len(ids)), {"hide": self.t("hide")}):
+            return
+        stored = (await self.view.api.get("/v1/scenarios"))["scenarios"].get(STEERING, {"always": True})
+        rules = stored.get("rules", {})
+        exclude = list(dict.fromkeys([*(rules.get("exclude") or ()), *ids]))
+        await self.view.api.put(f"/v1/scenarios/{STEERING}", {**stored, "rules": {**rules, "exclude": exclude}})
+        with self.frame:
+            ui.notify(self.t("hid", n=len(ids)), type="positive")
 
     async def hovered(self, event: Any) -> None:
         """Tell what lies under the pointer."""

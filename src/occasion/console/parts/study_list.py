@@ -1,8 +1,8 @@
-"""Study list: measure on the log in the background, see how far that is and what it found."""
+"""Study list: measure on the log, or learn a version from it, in the background; see how far that is and what came of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from html import escape
 from typing import Any
@@ -17,12 +17,23 @@ from occasion.console.parts.rows import Rows
 from occasion.console.view import View
 from occasion.console.words import Words, say
 
-__all__ = ["WORDS", "StudyList"]
+__all__ = ["FITTING", "MEASURING", "WORDS", "StudyList"]
 
 WORDS: Words = {
     "kind": ("Kind", "类型"),
     "offline": ("offline: foretell what people did", "离线：预测行为"),
     "off-policy": ("off-policy: what another way would have earned", "离策略：估计另一种方式的收益"),
+    "fit": ("Fit", "训练"),
+    "budget": ("Seconds for learning, about", "训练时长（约，秒）"),
+    "promote": ("Put it into service where it passes the gate", "通过门控后自动上线"),
+    "start_fit": ("Learn a version", "训练新版本"),
+    "how_far_fit": (
+        "{stage}; {done:,} s of about {total:,}, then the gate",
+        "{stage}；{done:,} 秒，预计约 {total:,} 秒，之后进行门控",
+    ),
+    "fitted": ("{version}: the gate was passed.", "{version}：通过门控。"),
+    "fitted_served": ("{version}: the gate was passed, it is in service.", "{version}：通过门控，已上线。"),
+    "not_passed": ("{version}: the gate was not passed.", "{version}：未通过门控。"),
     "max_queries": ("Moments at most", "时刻数上限"),
     "curves": ("Learning curves too (slow)", "包含学习曲线（较慢）"),
     "start": ("Start", "开始"),
@@ -50,18 +61,28 @@ WORDS: Words = {
 }
 SHOWN = 12
 SECONDS = 1.0
-KINDS = ("offline", "off-policy")
+MEASURING, FITTING = ("offline", "off-policy"), ("fit",)
+BUDGET = 300
 Study = dict[str, Any]
 
 
 class StudyList:
-    """The studies, made where `place` is called."""
+    """The studies of some kinds, made where `place` is called.
 
-    def __init__(self, view: View) -> None:
-        self.view = view
+    Parameters
+    ----------
+    view : View
+    kinds : tuple of str
+        `MEASURING` or `FITTING`.
+    ended : callable, optional
+        Awaited when one is done.
+    """
+
+    def __init__(self, view: View, kinds: tuple[str, ...], ended: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.view, self.kinds, self.ended = view, kinds, ended
         self.studies: list[Study] = []
         self.report: Study | None = None
-        self.asked: dict[str, Any] = {"kind": KINDS[0], "max_queries": 500, "curves": False}
+        self.asked: dict[str, Any] = {"kind": kinds[0], "max_queries": 500, "curves": False, "budget": BUDGET, "promote": True}
 
     def t(self, name: str, **values: Any) -> str:
         """Return a text."""
@@ -69,7 +90,10 @@ class StudyList:
 
     async def place(self) -> None:
         """Make form, list and report."""
-        self.form()
+        if self.kinds == FITTING:
+            self.fit_form()
+        else:
+            self.form()
         self.none = ui.label(self.t("none")).classes("hint")
         self.rows = Rows(
             "studies",
@@ -86,20 +110,31 @@ class StudyList:
         """Make the form that starts a study."""
         t = self.t
         with ui.element("div").classes("few"):
-            kind = ui.select({name: t(name) for name in KINDS}, label=t("kind"))
+            kind = ui.select({name: t(name) for name in self.kinds}, label=t("kind"))
             kept(kind, self.asked, "kind").props("outlined dense").classes("kind")
             number = ui.number(t("max_queries"), min=10, max=100_000, format="%d")
             kept(number, self.asked, "max_queries").props("outlined dense").classes("max-queries")
             kept(ui.switch(t("curves")), self.asked, "curves").classes("curves")
             ui.button(t("start"), on_click=self.start).props("unelevated no-caps").classes("start")
 
+    def fit_form(self) -> None:
+        """Make the form that starts a fit."""
+        t = self.t
+        with ui.element("div").classes("few"):
+            budget = ui.number(t("budget"), min=5, max=86_400, format="%d")
+            kept(budget, self.asked, "budget").props("outlined dense").classes("budget")
+            kept(ui.switch(t("promote")), self.asked, "promote").classes("promote-it")
+            ui.button(t("start_fit"), on_click=self.start).props("unelevated no-caps").classes("start-fit")
+
     # -- acts -------------------------------------------------------------------------------------------------------------
     async def start(self) -> None:
         """Begin a study."""
         number = int(self.asked["max_queries"] or 0)
-        options: dict[str, Any] = {"max_slates": number}
-        if self.asked["kind"] == "offline":
-            options = {"max_queries": number, "curves": self.asked["curves"]}
+        options: dict[str, Any] = {
+            "offline": {"max_queries": number, "curves": self.asked["curves"]},
+            "off-policy": {"max_slates": number},
+            "fit": {"budget": self.asked["budget"] or 0, "promote": self.asked["promote"]},
+        }[self.asked["kind"]]
         await self.view.api.post("/v1/studies", {"kind": self.asked["kind"], "options": options})
         await self.look()
 
@@ -119,12 +154,15 @@ class StudyList:
     async def look(self) -> None:
         """See how far the studies are; show the report of one that has just ended."""
         before = {one["id"] for one in self.studies if one["state"] == "running"}
-        self.studies = (await self.view.api.get("/v1/studies"))["studies"]
-        self.none.set_visibility(not self.studies)
+        found = (await self.view.api.get("/v1/studies"))["studies"]
+        self.studies = [one for one in found if one["kind"] in self.kinds]
+        self.none.set_visibility(not self.studies and self.kinds != FITTING)
         self.rows.show(self.studies[:SHOWN])
         ended = [one for one in self.studies if one["id"] in before and one["state"] == "done"]
         if ended:
             await self.show(ended[0]["id"])
+            if self.ended is not None:
+                await self.ended()
 
     async def follow(self) -> None:
         """Look again while something runs."""
@@ -156,7 +194,8 @@ class StudyList:
 
     def _far(self, told: ui.label, bar: ui.linear_progress, one: Study) -> None:
         known = bool(one["total"])
-        told.text = self.t("how_far", stage=one["stage"], done=one["done"], total=one["total"]) if known else ""
+        word = "how_far_fit" if one["kind"] == "fit" else "how_far"
+        told.text = self.t(word, stage=one["stage"], done=one["done"], total=one["total"]) if known else ""
         bar.value = min(1.0, one["done"] / one["total"]) if known else 0.0
 
     @ui.refreshable_method
@@ -165,6 +204,10 @@ class StudyList:
         if self.report is None or not self.report.get("report"):
             return
         report = self.report["report"]
+        if self.report["kind"] == "fit":
+            word = "not_passed" if not report["passed"] else "fitted_served" if report["promoted"] else "fitted"
+            ui.label(self.t(word, version=report["version"])).classes("readout fit-report").props('role="status"')
+            return
         ui.html(f"<h2>{self.t('report')}</h2>", sanitize=False)
         for note in (*report.get("warnings", ()), *report.get("notes", ())):
             ui.label(note).classes("note")

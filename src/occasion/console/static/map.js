@@ -176,6 +176,12 @@
       canvas.dataset.ready = "yes";
       canvas.dataset.shows = Number(canvas.dataset.shows || 0) + 1;
     },
+    // All that is picked, as little-endian 32-bit numbers in base64: the event names the first of them alone.
+    picked() {
+      const b = new Uint8Array(Uint32Array.from((window.theMap && theMap.picked) || []).buffer); let s = "";
+      for (let i = 0; i < b.length; i += 8192) s += String.fromCharCode(...b.subarray(i, i + 8192));
+      return btoa(s);
+    },
     colour(name) { if (window.theMap) { theMap.colour = name; theMap.draw(); } },
     lasso(on) { if (window.theMap) { theMap.lassoing = on; } },
     toggle(group) { if (window.theMap) { theMap.hidden.has(group) ? theMap.hidden.delete(group) : theMap.hidden.add(group); theMap.draw(); } },

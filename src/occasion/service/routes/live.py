@@ -58,7 +58,8 @@ async def compare(
         second = arm if arm is not None else next((name for name in names if name != first), "")
         made = compare_arms(answers, by, second, first) if first != second else None
         shown: dict[str, Any] = dict.fromkeys(("difference", "low", "high", "p")) | {"enough": False}
-        shown |= {"arms": [asdict(one) for one in found if one.name in (first, second)]}
+        wanted = [one for name in dict.fromkeys((first, second)) for one in found if one.name == name]
+        shown |= {"names": names, "arms": [asdict(one) for one in wanted]}
         if made is not None:
             shown |= {name: getattr(made, name) for name in ("difference", "low", "high", "p", "enough")}
         return shown
@@ -78,7 +79,10 @@ async def studies(call: Admin) -> Response:
 
 @router.post("/studies", status_code=202, response_model=StudyOut, responses=errors(409))
 async def start(body: StudyIn, call: Admin) -> Response:
-    """Begin to measure quality on the tenant's own log, in a process of its own; one at a time in a tenant, two in the service."""
+    """Begin to measure quality on the tenant's own log, or to learn a version from it, in a process of its own.
+
+    One at a time in a tenant, two in the service.
+    """
 
     def work() -> dict[str, Any]:
         made = _studies(call).start(body.kind, body.named)

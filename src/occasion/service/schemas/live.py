@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -98,7 +99,8 @@ class LiveOut(Shown):
 class ComparisonOut(Shown):
     """Two ways of answering: rates and their difference; null where one has fewer than two people."""
 
-    arms: list[ArmOut]
+    names: list[str] = Field(description="Of all that were served lately, that with most answers first.")
+    arms: list[ArmOut] = Field(description="The base, and what is compared with it.")
     difference: float | None = None
     low: float | None = None
     high: float | None = None
@@ -127,13 +129,28 @@ class OffPolicyOptions(Body):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
+class FitOptions(Body):
+    """Options of a study of the kind fit; see `occasion fit`."""
+
+    budget: Annotated[float, Field(ge=5, le=86_400, description="Seconds for learning, about; the gate comes on top.")] = 300.0
+    queries: Annotated[int, Field(ge=50, le=100_000, description="Moments that the gate asks at most.")] = 400
+    promote: Annotated[bool, Field(description="Put the version into service where it passes the gate.")] = True
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+OPTIONS: Mapping[str, type[Body]] = {"offline": OfflineOptions, "off-policy": OffPolicyOptions, "fit": FitOptions}
+"""Kind of a study to its options."""
+
+
 class StudyIn(Body):
-    """What is to be measured."""
+    """What is to be measured, or learnt."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "offline", "options": {"max_queries": 100}}]})
 
-    kind: Literal["offline", "off-policy"] = "offline"
-    options: OfflineOptions | OffPolicyOptions = Field(default_factory=OfflineOptions, description="Those of the kind.")
+    kind: Literal["offline", "off-policy", "fit"] = "offline"
+    options: OfflineOptions | OffPolicyOptions | FitOptions = Field(
+        default_factory=OfflineOptions, description="Those of the kind."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -141,7 +158,7 @@ class StudyIn(Body):
         """Let options be those of the kind alone, so that what is wrong is told of these."""
         if not isinstance(given, dict):
             return given
-        options: type[Body] = OffPolicyOptions if given.get("kind") == "off-policy" else OfflineOptions
+        options = OPTIONS.get(str(given.get("kind")), OfflineOptions)
         return {**given, "options": options.model_validate(given.get("options", {}))}
 
     @property
