@@ -11,7 +11,7 @@ from occasion.data import EVENT_TYPES, Scalar, Slate
 from occasion.insight.permitted import Permitted
 from occasion.protocols import Store
 
-__all__ = ["Served", "Traffic", "chosen"]
+__all__ = ["Served", "Traffic", "chosen", "shown"]
 
 MOST = 4000
 """Answers held."""

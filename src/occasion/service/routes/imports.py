@@ -28,6 +28,7 @@ __all__ = ["ImportOut", "Imports", "JobId", "job_document", "job_of", "mapping_o
 
 router = APIRouter(tags=["imports"])
 JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+FULL = "Wait until one has ended, or remove files that are held: GET /v1/imports tells their state."
 assert set(FORMATS) < {"auto", "csv", "tsv", "atomic", "jsonl", "parquet"}
 _FILE = {
     "requestBody": {
@@ -95,7 +96,7 @@ async def start_import(
     options["validate_only"] = validate_only
     jobs = call.service.jobs
     if await call.service.writes.run(lambda: jobs.unfinished(call.tenant.name)) >= WAITING_IMPORTS:
-        raise RefusedError(409, f"{WAITING_IMPORTS} imports of this tenant wait or run already.", cure="Wait until one has ended.")
+        raise RefusedError(409, f"{WAITING_IMPORTS} imports of this tenant wait or run already.", cure=FULL)
     job_id = jobs.new_id()
     folder = job_folder(call.tenant, job_id)
     size = await _saved(request, folder, plain)
