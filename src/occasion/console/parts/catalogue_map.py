@@ -17,6 +17,7 @@ from occasion.console.parts.asking import asked
 from occasion.console.parts.states import empty, failed
 from occasion.console.view import View
 from occasion.console.words import Words, say
+from occasion.scenarios import STEERING
 
 __all__ = ["MapPart"]
 
@@ -55,7 +56,6 @@ CANVAS = "catalogue-map"
 SECONDS = 0.5
 LIST = 60
 SECONDS_OF_PICKED = 10.0
-STEERING = "steering"
 
 
 class MapPart:

@@ -16,6 +16,7 @@ from occasion.console.parts.figures import clock, interval, table, tiles
 from occasion.console.parts.found import found_html
 from occasion.console.view import View
 from occasion.console.words import Words, say
+from occasion.scenarios import STEERING
 
 __all__ = ["WORDS", "ItemPart"]
 
@@ -60,7 +61,6 @@ WORDS: Words = {
     "bad_json": ("This is no JSON: {why}", "不是有效的 JSON：{why}"),
 }
 NUMBER = "outlined dense clearable"
-STEERING = "steering"
 
 
 @dataclass
