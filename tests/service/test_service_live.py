@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from occasion.errors import ConflictError, StoreError
+from occasion.service import studies
 from occasion.service.studies import AT_ONCE, Studies
 from occasion.settings import Settings
 
@@ -98,9 +101,6 @@ def test_a_fit_is_a_study_that_can_be_cancelled_and_its_options_are_checked(http
     for options in ({"budget": 1}, {"queries": 5}, {"max_queries": 20}):
         assert http.post("/v1/studies", json={"kind": "fit", "options": options}).status_code == 422
     long = http.post("/v1/studies", json={"kind": "fit", "options": {"budget": 3600}}).json()
-    end = time.monotonic() + 60
-    while not http.get(f"/v1/studies/{long['id']}").json()["stage"] and time.monotonic() < end:
-        time.sleep(0.1)
     http.delete(f"/v1/studies/{long['id']}")
     assert wait(http, long["id"], "cancelled", "done", "failed")["state"] == "cancelled"
     assert http.get("/v1/versions").json()["versions"] == []
@@ -112,6 +112,23 @@ def test_a_fit_is_a_study_that_can_be_cancelled_and_its_options_are_checked(http
     assert (versions["in_service"], done["report"]["promoted"]) == ("blend", False)
     assert versions["versions"][0]["gate"]["passed"] == done["report"]["passed"]
     assert http.get("/v1/audit", params={"newest": True, "limit": 1}).json()["acts"][0]["target"] == "fit"
+
+
+def test_a_fit_is_cancelled_wherever_it_is(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        telling, begun = studies._Telling(tmp_path), time.monotonic()
+        with pytest.raises(KeyboardInterrupt), studies._Following(telling, 60.0) as following:
+            following.note("learning")
+            while json.loads((tmp_path / "state.json").read_text())["stage"] != "learning":
+                time.sleep(0.01)
+            (tmp_path / "cancel").touch()
+            while time.monotonic() < begun + 30:
+                time.sleep(0.01)
+        with pytest.raises(studies._CancelledError), studies._Following(telling, 60.0):
+            pass
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_study_that_cannot_be_says_why(http):

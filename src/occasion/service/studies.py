@@ -13,6 +13,7 @@ import _thread
 import json
 import os
 import shutil
+import signal
 import subprocess  # nosec B404: this interpreter is started, with arguments of our own
 import sys
 import threading
@@ -239,6 +240,8 @@ def main(folder: Path) -> None:
     """Do a study."""
     with suppress(OSError):
         os.nice(5)
+    # Whoever started the service aside has it ignore interruptions, and its children with it: a fit is cancelled by one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with FileLock(folder / "lock"):
         tell = _Telling(folder)
         try:
@@ -297,6 +300,7 @@ class _Following:
         self._stage = sentence
 
     def __enter__(self) -> Self:
+        self._tell(self._stage, 0, int(self._seconds))
         self._thread.start()
         return self
 
