@@ -114,19 +114,25 @@ def test_a_fit_is_a_study_that_can_be_cancelled_and_its_options_are_checked(http
     assert http.get("/v1/audit", params={"newest": True, "limit": 1}).json()["acts"][0]["target"] == "fit"
 
 
+def learning(telling, folder):
+    """Go on for half a minute, and cancel that as soon as it has said what it does."""
+    end = time.monotonic() + 30
+    with studies._Following(telling, 60.0) as following:
+        following.note("learning")
+        while time.monotonic() < end:
+            if json.loads((folder / "state.json").read_text())["stage"] == "learning":
+                (folder / "cancel").touch()
+            time.sleep(0.01)
+
+
 def test_a_fit_is_cancelled_wherever_it_is(tmp_path):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        telling, begun = studies._Telling(tmp_path), time.monotonic()
-        with pytest.raises(KeyboardInterrupt), studies._Following(telling, 60.0) as following:
-            following.note("learning")
-            while json.loads((tmp_path / "state.json").read_text())["stage"] != "learning":
-                time.sleep(0.01)
-            (tmp_path / "cancel").touch()
-            while time.monotonic() < begun + 30:
-                time.sleep(0.01)
-        with pytest.raises(studies._CancelledError), studies._Following(telling, 60.0):
-            pass
+        telling = studies._Telling(tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            learning(telling, tmp_path)
+        with pytest.raises(studies._CancelledError):
+            learning(telling, tmp_path)
     finally:
         signal.signal(signal.SIGINT, before)
 
