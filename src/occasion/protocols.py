@@ -170,8 +170,8 @@ class Store(Protocol):
     def events(self, after: int = 0, batch: int = 100_000) -> Iterator[EventColumns]:
         """Yield events with seq > `after` in batches, by seq."""
 
-    def read_events(self, after: int = 0) -> Iterator[Event]:
-        """Yield events with seq > `after` as values, by seq (for export; slower than `events`)."""
+    def read_events(self, after: int = 0, batch: int = 10_000) -> Iterator[Event]:
+        """Yield events with seq > `after` as values, by seq, read in batches (for export; slower than `events`)."""
 
     def contexts(self, after: int = -1) -> Iterator[StoredContext]:
         """Yield distinct event contexts with key > `after`, by key."""

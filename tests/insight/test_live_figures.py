@@ -226,7 +226,7 @@ def test_where_impressions_come_those_alone_count_as_shown() -> None:
     assert arms(answers, "policy")[0].answers == 20
 
 
-@settings(derandomize=True)
+@settings(derandomize=True, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(200, 400), st.lists(st.floats(0.01, 1), min_size=2, max_size=8))
 def test_signals_drawn_alike_have_not_moved(seed: int, n: int, weights: list[float]) -> None:
     shares = np.array(weights) / sum(weights)

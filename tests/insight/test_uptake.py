@@ -148,3 +148,16 @@ def test_uptake_is_what_a_walk_over_the_log_finds(acts, tmp_path_factory) -> Non
             assert taken.last_at == max((one.at for one in mine), default=None)
     finally:
         store.close()
+
+
+def test_who_did_something_last_is_named_without_a_walk_over_the_log(store) -> None:
+    store.append([event(n) for n in range(500)])
+    read: list[tuple[int, int]] = []
+
+    class Told(Watched):
+        def read_events(self, after: int = 0, batch: int = 10_000):
+            read.append((after, batch))
+            return self.store.read_events(after, batch)
+
+    assert set(Uptake(Told(store), EVERYBODY).of(store.item_key("soup")).sample) == {f"u{n}" for n in range(5)}
+    assert {batch for _, batch in read} == {1}

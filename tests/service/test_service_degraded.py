@@ -8,6 +8,7 @@ import resource
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -223,3 +224,10 @@ def test_an_event_of_a_client_whose_clock_is_fast_counts_at_once(serve):
     first = http.post("/v1/recommend", json=moment).json()["items"][0]["item"]
     http.post("/v1/events", json={"user": "bob", "item": first, "type": "dislike", "at": time.time() + 600})
     assert first not in [e["item"] for e in http.post("/v1/recommend", json=moment).json()["items"]]
+
+
+def test_nobody_waits_while_the_store_of_another_tenant_is_opened(serve):
+    http = serve()
+    assert http.get("/v1/info").status_code == 200
+    with ThreadPoolExecutor(1) as pool, http.app.state.service.tenants._lock:
+        assert pool.submit(http.get, "/v1/info").result(20).status_code == 200

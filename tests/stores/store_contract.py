@@ -202,7 +202,7 @@ class StoreContract:
         parts = [given_events[n : n + size] for n in range(0, len(given_events), size)]
         assert sum(map(store.append, parts)) == len(once(given_events))
         assert sum(map(store.append, parts)) == 0
-        assert list(store.read_events()) == once(given_events)
+        assert list(store.read_events()) == list(store.read_events(batch=size)) == once(given_events)
         assert store.counts()["events"] == len(once(given_events))
         store.close()
 

@@ -39,9 +39,9 @@ class _ConsentingStore(HeldOutStore):
         self._choices = choices
         self._known: dict[tuple[str | None, str | None], bool] = {}
 
-    def read_events(self, after: int = 0) -> Iterator[Event]:
+    def read_events(self, after: int = 0, batch: int = 10_000) -> Iterator[Event]:
         """Yield events; see `Store.read_events`."""
-        return (event for event in self._store.read_events(after) if self._allows(event.user, event.session))
+        return (event for event in self._store.read_events(after, batch) if self._allows(event.user, event.session))
 
     def slates(self, since: float | None = None) -> Iterator[Slate]:
         """Yield answers, those to nobody in particular included; see `Store.slates`."""

@@ -160,7 +160,7 @@ class Uptake:
                 newest.setdefault(person, place)
         names: list[str] = []
         for place in newest.values():
-            for event in islice(self._store.read_events(after=place - 1), 1):
+            for event in islice(self._store.read_events(place - 1, batch=1), 1):
                 if event.user is not None:
                     names.append(event.user)
             if len(names) == SAMPLE:

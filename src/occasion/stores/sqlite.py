@@ -171,9 +171,9 @@ class SqliteStore:
         """Yield events with seq > `after` in batches, by seq."""
         return self._log.events(after, batch)
 
-    def read_events(self, after: int = 0) -> Iterator[Event]:
-        """Yield events with seq > `after` as values, by seq (for export; slower than `events`)."""
-        return self._log.read_events(after)
+    def read_events(self, after: int = 0, batch: int = PAGE) -> Iterator[Event]:
+        """Yield events with seq > `after` as values, by seq, read in batches (for export; slower than `events`)."""
+        return self._log.read_events(after, batch)
 
     def contexts(self, after: int = -1) -> Iterator[StoredContext]:
         """Yield distinct event contexts with key > `after`, by key."""

@@ -287,9 +287,9 @@ class EventLog:
             self._types = tuple(name for (name,) in self._file.read("SELECT name FROM event_type ORDER BY key"))
         return self._types
 
-    def read_events(self, after: int = 0) -> Iterator[Event]:
-        """Yield events with seq > `after` as values, by seq (for export; slower than `events`)."""
-        while rows := self._file.read(_READ_EVENTS, after, PAGE):
+    def read_events(self, after: int = 0, batch: int = PAGE) -> Iterator[Event]:
+        """Yield events with seq > `after` as values, by seq, read in batches (for export; slower than `events`)."""
+        while rows := self._file.read(_READ_EVENTS, after, batch):
             yield from map(_event, rows)
             after = rows[-1][0]
 
