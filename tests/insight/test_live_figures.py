@@ -142,7 +142,7 @@ def test_comparing_many_people_takes_little_memory() -> None:
 
 
 def test_two_arms_alike_do_not_differ_for_sure() -> None:
-    answers = [served(n, took=n % 4 < 2, policy="a" if n % 2 else "b") for n in range(400)]
+    answers = [served(n // 2, took=n // 2 % 3 == 0, policy="ab"[n % 2]) for n in range(400)]
     made = compare_arms(answers, "policy", "a", "b")
     assert made.difference == 0.0
     assert made.low < 0 < made.high, "both are drawn each for itself"
