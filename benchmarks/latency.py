@@ -1,6 +1,6 @@
 """Time `Recommender.recommend` with a new context sentence at each call, context encoding included, on one thread.
 
-Usage: python benchmarks/latency.py --items 10000 --items 100000 [--calls 1000] [--events 200000] [--texts FOLDER] [--json FILE]
+Usage: python benchmarks/latency.py --items 10000 --items 100000 [--calls 1000] [--events 200000] [--fit SECONDS] [--texts FOLDER] [--json FILE]
 
 Everything is the code path of a user: an SQLite store, the default encoder for the sentences, stored slates, reasons. Only the
 items are multiplied: each is a real title (from the parquet files under --texts that have a column ``title``, else from a
@@ -231,6 +231,16 @@ def build(home: Path, options: argparse.Namespace) -> dict[str, float]:
     with Recommender(settings, encoder=ClusteredEncoder(known), progress=_told) as recommender:
         recommender.recommend(Context(text="a first answer", at=NOW))
     out["vectors, index, counts"] = time.monotonic() - begun
+    if options.fit:
+        from occasion.training import fit
+        from occasion.versions import Versions
+
+        begun = time.monotonic()
+        store = open_store(settings.resolved_store_url)
+        learnt = fit(store, settings=settings, encoder=ClusteredEncoder(known), budget=options.fit, promote=False)
+        Versions(store, settings.home).promote(learnt.id)
+        store.close()
+        out["fit"] = time.monotonic() - begun
     return out
 
 
@@ -270,6 +280,7 @@ def serve(home: Path, options: argparse.Namespace) -> dict[str, Any]:
         "items": options.items[0],
         "events": options.events,
         "calls": options.calls,
+        "version": recommender.version,
         "milliseconds": _percentiles(seconds),
         "processor milliseconds": _percentiles(processor),
         "peak MB": round(peak),
@@ -292,6 +303,7 @@ def measure(size: int, options: argparse.Namespace) -> dict[str, Any]:
     for role in ("build", "serve"):
         command = [sys.executable, __file__, "--role", role, "--items", str(size), "--calls", str(options.calls)]
         command += ["--events", str(options.events), "--home", str(home)]
+        command += ["--fit", str(options.fit)]
         command += ["--texts", str(options.texts)] if options.texts else []
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         parts[role] = json.loads(done.stdout.splitlines()[-1])
@@ -319,6 +331,9 @@ def main() -> None:
     parser.add_argument("--items", type=int, action="append", help="catalogue size, may be repeated; default 10000 and 100000")
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--calls", type=int, default=1000)
+    parser.add_argument(
+        "--fit", type=float, default=0.0, metavar="SECONDS", help="learn a version for about so long and serve by it"
+    )
     parser.add_argument("--texts", type=Path, help="folder with items.parquet files that have a column title")
     parser.add_argument("--home", type=Path, help="keep the stores here and use them again; default: a temporary folder")
     parser.add_argument("--json", type=Path, help="write the figures here")

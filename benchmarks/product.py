@@ -1,6 +1,9 @@
-"""Answer one frozen task with nothing trained: import its files as a user would, then ask for each of its queries.
+"""Answer one frozen task through the product: import its files as a user would, learn or not, then ask for each of its queries.
 
-Usage: python benchmarks/untrained.py TASK_DIR --predictions FILE [--part valid|test] [--limit N] [--home FOLDER]
+Usage: python benchmarks/product.py TASK_DIR --predictions FILE [--part valid|test] [--fit SECONDS] [--limit N] [--home FOLDER]
+
+Without --fit nothing is trained. With it a version is learnt from the store (`occasion fit`, the gate asked, the version put
+into service whatever it says) and answers; `benchmarks/quality.py` measures the same method without store, gate and service.
 
 The folder's shape and the rules are those of the task maker: for valid the log to count is train, for test train and valid;
 a person's own earlier events of the part are seen as history but never counted; events at the query's own time are not seen.
@@ -35,13 +38,15 @@ from occasion.recommender import Recommender
 from occasion.rules import Rules
 from occasion.settings import Settings, load_settings
 from occasion.stores import open_store
+from occasion.training import fit
+from occasion.versions import Versions
 
 LENGTH = 100
 """Items of a list."""
 
 
 def filled(store: Store, task: Path, about: dict[str, Any], part: str, home: Path) -> int:
-    """Import what may be learnt from, then the part's own events; return the greatest sequence number that counts."""
+    """Import what may be learnt from; return the greatest sequence number."""
     import_files(store, task / "items.parquet", kind="items")
     for name in ("train", "valid") if part == "test" else ("train",):
         events = pl.read_parquet(task / f"{name}.parquet").drop("query_id", strict=False)
@@ -51,21 +56,33 @@ def filled(store: Store, task: Path, about: dict[str, Any], part: str, home: Pat
         events.write_parquet(home / f"{name}.parquet")
         summary = import_files(store, home / f"{name}.parquet", kind="events")
         print(f"{name}: {summary.rows} rows, {summary.new} new, {summary.rejected.total()} rejected", file=sys.stderr)
-    counted = store.cursor()[1]
+    return store.cursor()[1]
+
+
+def add_own(store: Store, task: Path, about: dict[str, Any], part: str, home: Path) -> None:
+    """Import the part's own events: history of later queries."""
     own = pl.read_parquet(task / f"{part}.parquet").filter(pl.col("time").is_not_null())
     if len(own) and about["kind"] == "topn":
         ids = own.with_row_index("n").select(event_id="query_id" + pl.lit("/") + pl.col("n").cast(pl.String))
         own = own.drop("query_id", "rating", strict=False).with_columns(ids)
         own.write_parquet(home / "own.parquet")
         import_files(store, home / "own.parquet", kind="events", mapping={"id": "event_id"})
-    return counted
 
 
-def recommender_of(settings: Settings, store: Store, counted: int) -> Recommender:
+def learnt(settings: Settings, store: Store, options: argparse.Namespace) -> str:
+    """Learn a version and put it into service; return what the gate said."""
+    manifest = fit(
+        store, settings=settings, budget=options.fit, seed=options.seed, progress=lambda text: print(text, file=sys.stderr)
+    )
+    Versions(store, settings.home).promote(manifest.id)
+    return "; ".join(manifest.gate["reasons"])
+
+
+def recommender_of(settings: Settings, store: Store, counted: int, learned: bool) -> Recommender:
     """Return a recommender that counts events up to `counted` and sees the others as history only."""
     later = np.arange(counted + 1, store.cursor()[1] + 1)
     view = cast(Store, HeldOutStore(store, later, np.zeros(0, np.int64)))
-    return Recommender(settings, store=view, until=math.inf)
+    return Recommender(settings, store=view, until=math.inf, learned=learned)
 
 
 def queries(task: Path, part: str, limit: int) -> Iterator[tuple[dict[str, Any], Context]]:
@@ -94,8 +111,14 @@ def lists(recommender: Recommender, asked: Iterator[tuple[dict[str, Any], Contex
 
 
 def scores(recommender: Recommender, asked: Iterator[tuple[dict[str, Any], Context]], items: list[str]) -> pl.DataFrame:
-    """Return query_id, score: each row's item scored among the whole catalogue, so that rows can be compared."""
-    found = [(row["query_id"], recommender.score(context, items).get(row["item_id"], 0.0)) for row, context in asked]
+    """Return query_id, score: what would be rated; where nothing foretells it, the score among the whole catalogue."""
+    rates = recommender.learned is not None and recommender.learned.ratings is not None
+
+    def score(context: Context, item: str) -> float:
+        found = recommender.rate(context, [item]) if rates else recommender.score(context, items)
+        return found.get(item, 0.0)
+
+    found = [(row["query_id"], score(context, row["item_id"])) for row, context in asked]
     return pl.DataFrame(found, schema={"query_id": pl.String, "score": pl.Float64}, orient="row")
 
 
@@ -107,7 +130,12 @@ def run(options: argparse.Namespace, home: Path) -> dict[str, Any]:
     store = open_store(settings.resolved_store_url)
     counted = filled(store, options.task, about, options.part, home)
     seconds["import"], begun = time.monotonic() - begun, time.monotonic()
-    recommender = recommender_of(settings, store, counted)
+    said = ""
+    if options.fit:
+        said = learnt(settings, store, options)
+        seconds["fit"], begun = time.monotonic() - begun, time.monotonic()
+    add_own(store, options.task, about, options.part, home)
+    recommender = recommender_of(settings, store, counted, learned=options.fit > 0)
     recommender.refresh()
     seconds["encode and count"], begun = time.monotonic() - begun, time.monotonic()
     asked = queries(options.task, options.part, options.limit)
@@ -126,6 +154,8 @@ def run(options: argparse.Namespace, home: Path) -> dict[str, Any]:
         "queries": n,
         "seconds": {k: round(v, 1) for k, v in seconds.items()},
         "peak MB": round(peak),
+        "version": recommender.version,
+        "gate": said,
     }
 
 
@@ -136,11 +166,13 @@ def main() -> None:
     parser.add_argument("--part", default="valid", choices=["valid", "test"])
     parser.add_argument("--predictions", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=0, help="ask a sample of the queries only")
+    parser.add_argument("--fit", type=float, default=0.0, metavar="SECONDS", help="learn for about so long; 0: nothing is trained")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--diversity", type=float, help="default: the settings'")
     parser.add_argument("--candidates", type=int, help="default: the settings'")
     parser.add_argument("--home", type=Path, help="keep the store here; default: a temporary folder")
     options = parser.parse_args()
-    home = options.home or Path(tempfile.mkdtemp(prefix="occasion-untrained-"))
+    home = options.home or Path(tempfile.mkdtemp(prefix="occasion-product-"))
     home.mkdir(parents=True, exist_ok=True)
     try:
         print(json.dumps(run(options, home)))
