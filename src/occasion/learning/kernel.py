@@ -24,7 +24,7 @@ __all__ = ["EXACT", "KernelRater", "Rows", "scale", "standardise"]
 
 EXACT = 5000
 """Rows that are solved for exactly; of more, half as many stand for all [Quinonero-Candela & Rasmussen 2005]."""
-LEARN = 1000
+LEARN = 2000
 """Rows that the kernel's weights are learnt on, at most."""
 
 
