@@ -1,6 +1,6 @@
 """How long pages of the console take in a real browser, from the address to their content, and what an act on a card takes.
 
-Needs Chromium with its driver. Example: python benchmarks/console.py --home groceries --user 1000
+Needs Chromium with its driver. Example: python benchmarks/console.py --home groceries --user 1000 --item 1082185
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def browser() -> webdriver.Chrome:
     return webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
 
 
-def until(what: Callable[[], object]) -> float:
+def until(what: Callable[[], object], seconds: float = 60) -> float:
     """Wait for something and return when it was there."""
-    end = time.perf_counter() + 60
+    end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         try:
             if what():
@@ -44,7 +44,7 @@ def until(what: Callable[[], object]) -> float:
         except Exception:  # noqa: S110  # It may be replaced while it is looked at.
             pass
         time.sleep(0.005)
-    raise SystemExit("it did not come within a minute")
+    raise SystemExit(f"it did not come within {seconds:g} s")
 
 
 def main() -> None:
@@ -52,11 +52,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", required=True)
     parser.add_argument("--user", required=True, help="a person of the home")
+    parser.add_argument("--item", required=True, help="an item of the home")
     given = parser.parse_args()
     command = [sys.executable, "-m", "occasion", "console", "--home", given.home, "--port", "0"]
     # Into a file: a pipe that nobody empties would hold the service up.
     with tempfile.TemporaryFile("w+") as log:
-        measure(subprocess.Popen(command, stderr=log), log, given.user)
+        measure(subprocess.Popen(command, stderr=log), log, given.user, given.item)
 
 
 def address_of(log: IO[str]) -> str:
@@ -66,12 +67,28 @@ def address_of(log: IO[str]) -> str:
     return re.search(r"http://\S+", log.readline())[0]
 
 
-def measure(served: subprocess.Popen[bytes], log: IO[str], user: str) -> None:
+def measure(served: subprocess.Popen[bytes], log: IO[str], user: str, item: str) -> None:
     """Open each page some times, then act on cards."""
     driver = browser()
     try:
         address = address_of(log)
-        pages = {"/moment": ".card", "/people": ".people a", f"/people?user={user}": ".timeline", "/set-up": ".counts"}
+        pages = {
+            "/moment": ".card",
+            "/people": ".people a",
+            f"/people?user={user}": ".timeline",
+            "/catalogue": ".facet .value",
+            f"/catalogue?item={item}": ".lifts",
+            "/catalogue?view=map": "canvas[data-ready]",
+            "/quality": "section.compare",
+            "/live": ".follow",
+            "/rules": ".choices",
+            "/set-up": ".counts",
+        }
+        # Drawn once for all, aside; its first visitor waits for it.
+        driver.get(f"{address}/catalogue?view=map")
+        begun = time.perf_counter()
+        drawn = until(lambda: driver.find_elements(By.CSS_SELECTOR, "canvas[data-ready]"), 300) - begun
+        print(f"{'the map is drawn':28} {drawn:.1f} s, once")
         for path, css in pages.items():
             taken = []
             for _ in range(ROUNDS + 1):
@@ -79,7 +96,8 @@ def measure(served: subprocess.Popen[bytes], log: IO[str], user: str) -> None:
                 driver.get(address + path)
                 taken.append(until(lambda css=css: driver.find_elements(By.CSS_SELECTOR, css)) - begun)
             # The first visit loads the recommender and fills the browser's cache.
-            print(f"{path:28} median {statistics.median(taken[1:]):.2f} s, worst {max(taken[1:]):.2f} s")
+            told = f"median {statistics.median(taken[1:]):.2f} s, worst {max(taken[1:]):.2f} s, first {taken[0]:.2f} s"
+            print(f"{path:28} {told}", flush=True)
         driver.get(f"{address}/moment?user={user}")
         taken = []
         for _ in range(ROUNDS):
