@@ -33,6 +33,7 @@ documents = st.fixed_dictionaries(
         "k": st.integers(1, 100),
         "diversity": st.sampled_from([0.0, 0.25, 0.123456789]),
         "signals": st.dictionaries(ids, st.sampled_from(["home", "3", "true", 3, 2.5, True]), min_size=1, max_size=2),
+        "policy_options": st.just({"temperature": 0.5}),
         "always": st.just(True),
         "active_from": st.sampled_from([1_790_000_040.0, 1_790_000_039.0, 1_790_000_000.5]),
         "active_until": st.just(1_890_071_999.0),
@@ -43,6 +44,8 @@ documents = st.fixed_dictionaries(
 
 @given(documents)
 def test_a_form_gives_back_what_it_shows(document) -> None:
+    if "policy_options" in document:
+        document = {name: value for name, value in document.items() if name != "diversity"} | {"policy": "plackett-luce"}
     again = Draft.of("x", document, "Europe/Berlin").document("Europe/Berlin", "en")
     assert parse_scenario(again) == parse_scenario(document)
 

@@ -55,6 +55,7 @@ WORDS: Words = {
     "kind_users": ("people", "人物"),
     "kind_events": ("events", "事件"),
     "kind_slates": ("answers given", "推荐记录"),
+    "kind_consents": ("choices of people", "人物的选择"),
     "column": ("Column", "列"),
     "becomes": ("Becomes", "用作"),
     "values": ("First values", "示例"),
@@ -67,7 +68,7 @@ WORDS: Words = {
     "need_write": ("Importing needs a key of the role write.", "导入需要 write 角色的密钥。"),
 }
 Look = Callable[[], Awaitable[None]]
-KINDS = ("auto", "items", "users", "events", "slates")
+KINDS = ("auto", "items", "users", "events", "slates", "consents")
 COLUMNS = 80
 """Columns of a file that can be mapped here; the command line has no such limit."""
 

@@ -67,6 +67,8 @@ class Draft:
         ``place = home`` a line.
     kept : mapping
         Rules that the form does not show.
+    policy : mapping
+        The policy and its settings, which the form does not show either.
     times : mapping
         Field to what it showed at first, and the time behind it in unix seconds.
     """
@@ -88,6 +90,7 @@ class Draft:
     explore: str = ""
     signals: str = ""
     kept: dict[str, Any] = field(default_factory=dict)
+    policy: dict[str, Any] = field(default_factory=dict)
     times: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     @classmethod
@@ -113,6 +116,7 @@ class Draft:
             **{name: _number(document.get(name)) for name in ("k", "diversity", "explore")},
             signals=signal_lines(document.get("signals", {})),
             kept=rules,
+            policy={name: document[name] for name in ("policy", "policy_options") if document.get(name)},
         )
 
     def document(self, zone: str, locale: str) -> dict[str, Any]:
@@ -135,6 +139,7 @@ class Draft:
             "strict": None if self.strict else False,
         }
         out: dict[str, Any] = {
+            **self.policy,
             "rules": _given(rules),
             "k": read.number(self.k, int, "k"),
             "diversity": read.number(self.diversity, float, "diversity"),
