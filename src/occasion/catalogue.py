@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from occasion.itemids import ItemIds
 from occasion.protocols import StoredItem
 from occasion.rules import Columns
 
@@ -23,10 +24,9 @@ class Catalogue:
         self.revision = 0
         """Greatest item revision of the store that was applied."""
         self.columns = Columns()
-        self._ids: list[str] = []
+        self._ids = ItemIds()
         self._known = np.zeros(0, bool)
         self._size = 0
-        self._keys: dict[str, int] = {}
 
     def __len__(self) -> int:
         """Number of keys ever given, deleted and undescribed items included."""
@@ -46,8 +46,7 @@ class Catalogue:
         """Take over new, changed and deleted items."""
         for entry in stored:
             self._room(entry.key + 1)
-            self._ids[entry.key] = entry.id
-            self._keys[entry.id] = entry.key
+            self._ids.put(entry.key, entry.id)
             self._size += (entry.item is not None) - int(self._known[entry.key])
             self._known[entry.key] = entry.item is not None
             if entry.item is None:
@@ -57,8 +56,6 @@ class Catalogue:
             self.revision = max(self.revision, entry.revision)
 
     def _room(self, size: int) -> None:
-        if size > len(self._ids):
-            self._ids.extend([""] * (size - len(self._ids)))
         if size > len(self._known):
             grown = np.zeros(max(size, 2 * len(self._known), 1024), bool)
             grown[: len(self._known)] = self._known
@@ -70,13 +67,13 @@ class Catalogue:
 
     def key(self, item_id: str) -> int | None:
         """Return the key of an id, None if never seen."""
-        return self._keys.get(item_id)
+        return self._ids.key(item_id)
 
     def keys(self, ids: Iterable[str]) -> list[int]:
         """Return the keys of those ids that are known, in order."""
-        return [k for k in map(self._keys.get, ids) if k is not None]
+        return [k for k in map(self._ids.key, ids) if k is not None]
 
     def first(self, item_id: str, field: str) -> str | None:
         """Return the first value of an item's field as text, None where it has none; RuleError for an unknown field."""
-        key = self._keys.get(item_id)
+        key = self._ids.key(item_id)
         return None if key is None else self.columns.first(key, field)

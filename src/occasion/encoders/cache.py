@@ -74,11 +74,12 @@ class VectorCache:
         with _clear_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             _describe(self.folder / "about.json", version, dim)
-            self._catch_up()
 
     def __len__(self) -> int:
         """Return the number of rows kept."""
-        return len(self._rows)
+        with self._lock, _clear_errors(self.folder):
+            self._catch_up()
+            return len(self._rows)
 
     def encode(
         self, encoder: Encoder, texts: Sequence[str], *, progress: Progress | None = None, chunk: int = 512
@@ -102,6 +103,9 @@ class VectorCache:
             Where the files cannot be read or written.
         """
         self._check(encoder)
+        if not texts:
+            # A process whose index is whole need not know where a million vectors lie.
+            return np.zeros((0, self.dim), np.float32)
         digests = _digests(texts)
         out, missing = self._read(digests)
         # One text of several equal ones is enough.
