@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -82,3 +83,33 @@ def test_both_readmes_say_the_same_in_code() -> None:
         return [re.sub(r"\s*#.*", "", block) for block in re.findall(r"```(?:python|bash)\n(.*?)```", text, re.DOTALL)]
 
     assert blocks("README.md") == blocks("README.zh-CN.md")
+
+
+FILES = {"db", "toml", "service", "example", "localhost"}
+"""What stands behind ``occasion.`` in names of files, loggers and hosts."""
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_what_pages_name_of_the_package_is_there(path: Path) -> None:
+    named = set(re.findall(r"(?<![\w/.@-])occasion((?:\.[A-Za-z_]\w*)+)", path.read_text("utf-8")))
+    missing = []
+    for dotted in sorted(named):
+        found: object = occasion
+        way = "occasion"
+        for part in dotted[1:].split("."):
+            way += f".{part}"
+            if not hasattr(found, part):
+                try:
+                    importlib.import_module(way)
+                except ModuleNotFoundError:
+                    missing.append(way)
+                    break
+            found = getattr(found, part)
+    assert [name for name in missing if name.split(".")[1] not in FILES] == []
+
+
+def test_the_packages_in_the_architecture_are_there() -> None:
+    rows = re.findall(r"^\| ((?:`[a-z]+`(?:, )?)+) \|", page("architecture.md"), re.MULTILINE)
+    names = re.findall(r"`([a-z]+)`", " ".join(rows))
+    assert len(names) > 15
+    assert [n for n in names if not (ROOT / f"src/occasion/{n}.py").exists() and not (ROOT / f"src/occasion/{n}").is_dir()] == []
