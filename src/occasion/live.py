@@ -7,6 +7,7 @@ a large index, the counts over a long log) is kept in the folder ``derived`` bes
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import logging
 import threading
@@ -389,6 +390,8 @@ class LiveState:
             # Words may be gone from them; else the list at hand, all of it read already, will do.
             self.contexts = contexts
         self.statistics.replace(statistics)
+        # Counting takes a hundred megabytes for a moment, which this process would keep; aside, as it takes some milliseconds.
+        threading.Thread(target=_give_back, name="occasion-memory", daemon=True).start()
         self._trails.clear()
         if statistics.basis == self._basis(self.store.cursor()[2]):
             self._take_events()
@@ -459,6 +462,12 @@ class LiveState:
         """Return the centred unit vectors (n, dim) of keys; zero where an item has none."""
         assert self.index is not None
         return self.index.vectors(keys)
+
+
+def _give_back() -> None:
+    """Hand free memory back to the system, where the C library does it on request (glibc)."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _write(path: Path, text: str) -> None:
