@@ -121,9 +121,12 @@ class SqliteFile:
         if not self.path.exists():
             return 0
         with contextlib.closing(self.connect()) as connection:
+            # As of one moment: another process may be creating the store.
+            connection.execute("BEGIN")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            connection.execute("COMMIT")
         if application != APPLICATION_ID and (tables or application or version):
             raise StoreError(f"{self.path} is a database of another program. Cure: name another file; this one was left as it was.")
         if version > max(migrations()):
