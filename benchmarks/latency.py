@@ -258,7 +258,7 @@ def serve(home: Path, options: argparse.Namespace) -> dict[str, Any]:
     recommender.recommend(calls[0])
     opened = time.monotonic() - begun
     begun = time.monotonic()
-    recommender.prepare()
+    recommender.expect_words()
     prepared = time.monotonic() - begun
     for call in calls[1:100]:
         recommender.recommend(call)

@@ -103,14 +103,15 @@ def import_files(
     with open_files(paths, stdin) as files:
         rejected = _Rejects(rejects, summary, guard)
         sources = options.sources(files)
-        run = _Run(None if validate_only else store, options, summary, rejected)
-        before = 0 if run.store is None else begin_batch(run.store)
+        target = None if validate_only else store
+        run = _Run(target, options, summary, rejected)
+        before = 0 if target is None else begin_batch(target)
         run.progress = _Steps(progress, [source for source, _ in sources])
         for source, plan in sources:
             summary.plans.append(run.take(source, plan))
         run.finish()
-        if run.store is not None:
-            end_batch(run.store, before, resumed=summary.resumed > 0)
+        if target is not None:
+            end_batch(target, before, resumed=summary.resumed > 0)
     summary.seconds = time.perf_counter() - started
     return summary
 
@@ -161,7 +162,7 @@ class _Run:
     progress: _Steps
 
     def __init__(self, store: Store | None, options: Options, summary: ImportSummary, rejects: _Rejects) -> None:
-        self.store, self._options, self._summary, self._rejects = store, options, summary, rejects
+        self._store, self._options, self._summary, self._rejects = store, options, summary, rejects
         self._states: list[str] = []
 
     def take(self, source: Source, plan: FilePlan) -> FilePlan:
@@ -183,11 +184,11 @@ class _Run:
     def finish(self) -> None:
         """Forget the places reached: the import is over."""
         for state in self._states:
-            if self.store is not None:
-                self.store.put_state(state, None)
+            if self._store is not None:
+                self._store.put_state(state, None)
 
     def _resume(self, state: str, counts: ImportSummary) -> dict[str, Any]:
-        kept = self.store.get_state(state) if self.store is not None else None
+        kept = self._store.get_state(state) if self._store is not None else None
         if kept is None:
             return {"position": 0, "line": 1, "done": False}
         self._states.append(state)
@@ -201,12 +202,12 @@ class _Run:
         return place
 
     def _mark(self, state: str, position: int, line: int, counts: ImportSummary, *, done: bool = False) -> None:
-        if self.store is None:
+        if self._store is None:
             return
         if state not in self._states:
             self._states.append(state)
         place = {"position": position, "line": line, "done": done, **counts.counts()}
-        self.store.put_state(state, json.dumps(place))
+        self._store.put_state(state, json.dumps(place))
 
     def _chunk(self, source: Source, plan: FilePlan, chunk: Chunk, counts: ImportSummary) -> None:
         """Import one chunk and count its rows."""
@@ -230,9 +231,9 @@ class _Run:
         events = EventRows(frame, plan, self._options.zone, faults)
         valid = len(events.batch.id)
         owned: OwnedFaults = [(fault, events.owner(fault[0])) for fault in events.faults]
-        if self.store is None:
+        if self._store is None:
             return 0, 0, owned
-        new = self.store.append_columns(events.batch) if valid else 0
+        new = self._store.append_columns(events.batch) if valid else 0
         return new, valid - new, owned
 
     def _values(self, plan: FilePlan, chunk: Chunk) -> tuple[int, int, OwnedFaults]:
@@ -242,9 +243,9 @@ class _Run:
             faults += [((row, v.column, v.value, v.reason), v.who) for row, v in some if isinstance(v, RowFault)]
             values = [v for _, v in some if not isinstance(v, RowFault)]
             valid += len(values)
-            if self.store is not None and values:
-                new += self._put(self.store, plan.kind, values)
-        return new, valid - new if self.store is not None else 0, faults
+            if self._store is not None and values:
+                new += self._put(self._store, plan.kind, values)
+        return new, valid - new if self._store is not None else 0, faults
 
     @staticmethod
     def _put(store: Store, kind: str, values: Sequence[Item | User | Slate | Consent]) -> int:
