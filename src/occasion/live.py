@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from occasion.catalogue import Catalogue
 from occasion.context import ContextExtractor
+from occasion.context.words import forget_words
 from occasion.data import Item
 from occasion.encoders.cache import VectorCache
 from occasion.encoders.centring import center
@@ -139,6 +140,7 @@ class LiveState:
                 by_default = self.settings.granted_by_default
                 self.personalised = Choices(self.store, "personalise", by_default)
                 self.trained = Choices(self.store, "train", by_default)
+                self.forget_words()
             self._take_fresh()
             if cursor[1] != self._cursor[1]:
                 self._take_events()
@@ -146,6 +148,13 @@ class LiveState:
                 self._recount(cursor)
             self._cursor = cursor
         return True
+
+    def forget_words(self) -> None:
+        """Drop what is remembered of the words of requests; safe beside other threads."""
+        forget_words()
+        self.text_index.forget()
+        if self.index is not None:
+            self.index.forget()
 
     def _check_encoder(self) -> None:
         made_by = self.store.get_state(ENCODER_STATE)

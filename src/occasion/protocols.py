@@ -302,6 +302,9 @@ class Index(Protocol):
     def search(self, vector: Floats, k: int, allowed: NDArray[np.bool_] | None = None) -> CandidateScores:
         """Return the best k keys and inner products for one vector (dim,), best first; `allowed` is indexed by key."""
 
+    def forget(self) -> None:
+        """Drop what is remembered of searches; what they find stays the same."""
+
     def score(self, vector: Floats, keys: Keys) -> Floats:
         """Return exact inner products of one vector (dim,) with the vectors of `keys` (n,)."""
 

@@ -344,13 +344,11 @@ class Recommender:
         if wanted != self._asked_for or (self.trouble and time.monotonic() >= self._ask_again):
             self._change_over(wanted)
 
-    def prepare(self) -> None:
-        """Get ready for many requests: their first sentences then take no longer than later ones. Answers are the same without."""
-        self.refresh()
-        self.expect_words()
-
     def expect_words(self) -> None:
-        """Get the language model ready for the words of the catalogue; safe beside other threads."""
+        """Get the language model ready for the words of the catalogue: its first sentences then take no longer than later ones.
+
+        Answers are the same without. Safe beside other threads.
+        """
         if isinstance(self.encoder, ExpectantEncoder):
             self.encoder.expect(self.live.some_titles())
 

@@ -105,7 +105,6 @@ class TextIndex:
         self._fresh_terms: dict[int, dict[int, float]] = defaultdict(dict)
         self._gone: set[int] = set()
         self._board = Board()
-        self._asked: Remembered[dict[int, float]] = Remembered()
         self._met: Remembered[tuple[NDArray[np.int32], NDArray[np.float32]]] = Remembered()
         self._last = _Last()
 
@@ -199,16 +198,15 @@ class TextIndex:
         self._rows = Rows(starts, terms, tf, _weights(starts, terms, tf, self._idf))
         self._postings = _postings(self._rows, df)
         self._met.clear()
-        self._asked.clear()
+
+    def forget(self) -> None:
+        """Drop what is remembered of searches: people's words are in them."""
+        self._met.clear()
 
     def query(self, text: str) -> dict[int, float]:
         """Return a text as unit-length term weights; empty where no term is known."""
         if not self._ready():
             return {}
-        # A term that comes later is a new question: until then it was none that counts.
-        return self._asked.get((text, len(self._terms)), lambda: self._query(text))
-
-    def _query(self, text: str) -> dict[int, float]:
         return _unit(self._weigh(Counter({t: n for t, n in Counter(tokens(text)).items() if t in self._terms})))
 
     def query_of(self, keys: NDArray[np.int32], weights: NDArray[np.float32]) -> dict[int, float]:

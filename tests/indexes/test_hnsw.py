@@ -439,3 +439,14 @@ def test_a_search_that_is_remembered_sees_what_came_and_went():
             at.remove(exact.search(rows[0], 2).keys)
             at.add(np.array([3000 + step], np.int32), rows[500:501])
         assert 3000 + step in index.search(rows[500], 30).keys
+
+
+def test_what_is_remembered_of_searches_can_be_dropped():
+    rows = clustered(4000, 32, 100)
+    index = HnswIndex(32)
+    index.add(np.arange(4000, dtype=np.int32), rows)
+    before = [index.search(rows[0], 10).keys.tolist() for _ in range(3)]
+    assert len(index._met) == 1
+    index.forget()
+    assert len(index._met) == 0
+    assert index.search(rows[0], 10).keys.tolist() == before[0] == before[2]

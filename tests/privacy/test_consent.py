@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from occasion import Context, Event, Item, Recommender, Slate, User
+from occasion.context import words
 from occasion.doctor import examine
 from occasion.encoders import load_encoder
 from occasion.errors import SettingsError
@@ -334,3 +335,16 @@ def test_an_answer_that_names_nobody_is_kept_whole(shop):
     slate = Slate(id="x", context=Context(text="words"), entries=())
     shop.store.put_slate(slate)
     assert shop.store.get_slate("x") == slate
+
+
+# -- what a process remembers ---------------------------------------------------------------------------------------------------
+def test_words_of_requests_are_not_remembered_after_an_erasure(shop):
+    asked = Context(user="ann", text="cheese for the rope party, raining", at=NOW + 100)
+    for _ in range(3):
+        shop.recommend(asked, k=2)
+    assert len(shop.live.text_index._met)
+    assert words._read.cache_info().currsize
+    shop.store.erase("ann")
+    shop.refresh()
+    assert not len(shop.live.text_index._met)
+    assert not words._read.cache_info().currsize

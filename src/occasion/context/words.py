@@ -14,7 +14,7 @@ from functools import lru_cache
 from occasion.context.spellings import VALUES
 from occasion.data import Scalar
 
-__all__ = ["READ", "signals_in_words"]
+__all__ = ["READ", "forget_words", "signals_in_words"]
 
 READ = 2000
 """Characters that are read."""
@@ -217,6 +217,11 @@ def signals_in_words(text: str) -> dict[str, Scalar]:
     {'weather': 'rain', 'place': 'home', 'company': 'friends', 'weekday': 'friday', 'part_of_day': 'evening'}
     """
     return dict(_read(text[:READ])) if text else {}
+
+
+def forget_words() -> None:
+    """Drop the texts that are remembered with what they state."""
+    _read.cache_clear()
 
 
 @lru_cache(maxsize=4096)

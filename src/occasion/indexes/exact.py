@@ -82,6 +82,9 @@ class ExactIndex:
             near = self._vectors.near(vector, k, self._allowed_rows(allowed))
             return best(self._vectors.keys[near], self._vectors.inner(near, vector), max(k, 0))
 
+    def forget(self) -> None:
+        """Do nothing: no search is remembered."""
+
     def _allowed_rows(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
         """Return the rows that may come, None where all may."""
         if allowed is None:

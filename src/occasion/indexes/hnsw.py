@@ -276,6 +276,10 @@ class HnswIndex:
             fetch *= 4
         return self._vectors.near(vector, k, self._allowed_rows(allowed))
 
+    def forget(self) -> None:
+        """Drop what is remembered of searches: vectors of people's words are in it."""
+        self._met.clear()
+
     def _nodes(self, codes: NDArray[np.int8], fetch: int) -> Keys:
         """Return the nodes (fetch,) of the graph nearest to a query, best first."""
 

@@ -105,6 +105,7 @@ class Service:
             tenant.withdrawals = withdrawals
             if self._encoder is not None and isinstance(self._encoder, SentenceCache):
                 self._encoder.forget()
+            tenant.forget_words()
             self.insights.forget(tenant)
 
     def close(self) -> None:

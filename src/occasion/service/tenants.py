@@ -94,6 +94,11 @@ class Tenant:
         """Whether the recommender is there."""
         return self._recommender is not None
 
+    def forget_words(self) -> None:
+        """Drop what the recommender, if it is there, remembers of the words of requests; from any thread."""
+        if self._recommender is not None:
+            self._recommender.live.forget_words()
+
     def path(self, name: str) -> Path:
         """Return a path in the tenant's home."""
         return self.settings.home / name
