@@ -85,7 +85,7 @@ async def events_meanwhile(server: Server, options: argparse.Namespace) -> dict[
         name = f"load-{time.time_ns()}"
         await asyncio.gather(
             open_loop(pool, sentences(time.time_ns() % 10**8), 30, options.seconds, answers),
-            *(send_events(writers, f"{name}-{n}", options.seconds, taken) for n in range(2)),
+            *(send_events(writers, f"{name}-{n}", options.seconds, taken, options.items) for n in range(2)),
         )
     figures = taken.figures()
     figures["events per second"] = round(figures.pop("per second") * 100)
@@ -120,7 +120,7 @@ async def soak(server: Server, options: argparse.Namespace) -> dict[str, Any]:
             some = min(60.0, max(1.0, end - time.monotonic()))
 
             async def trickle(some: float = some, taken: Tally = taken) -> None:
-                stream = batches(f"soak-{time.time_ns()}")
+                stream = batches(f"soak-{time.time_ns()}", items=options.items)
                 until = time.perf_counter() + some
                 while time.perf_counter() < until:
                     status, _ = await writers.send("POST", "/v1/events", next(stream)[1])

@@ -246,13 +246,13 @@ def rotating(count: int = 200) -> Iterator[dict[str, Any]]:
         yield {**some[rng.integers(count)], "user": f"user-{rng.integers(PEOPLE)}"}
 
 
-def batches(name: str, size: int = 100) -> Iterator[tuple[list[str], dict[str, Any]]]:
-    """Yield batches of events with their ids."""
+def batches(name: str, size: int = 100, items: int = 2000) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """Yield batches of events about the first `items` items, with their ids."""
     rng = np.random.default_rng(abs(hash(name)) % 2**32)
     n = 0
     while True:
         ids = [f"{name}-{n + e}" for e in range(size)]
-        who, what = rng.integers(PEOPLE, size=size), np.minimum(rng.zipf(1.3, size=size), 90_000)
+        who, what = rng.integers(PEOPLE, size=size), rng.zipf(1.3, size=size) % items
         n += size
         yield (
             ids,
@@ -300,10 +300,10 @@ async def closed_loop(pool: Pool, requests: Iterator[dict[str, Any]], seconds: f
     await asyncio.gather(*(one() for _ in range(pool.size)))
 
 
-async def send_events(pool: Pool, name: str, seconds: float, tally: Tally) -> None:
+async def send_events(pool: Pool, name: str, seconds: float, tally: Tally, items: int) -> None:
     """Send batches one after another."""
     end = time.perf_counter() + seconds
-    source = batches(name)
+    source = batches(name, items=items)
     while time.perf_counter() < end:
         _, batch = next(source)
         body = json.dumps(batch).encode()

@@ -172,7 +172,8 @@ class LiveState:
 
     def _take_items(self) -> None:
         stream = self.store.items(after=self.catalogue.revision)
-        total = self.store.counts()["items"]
+        # Counting them all takes its time: not for the item or two that come while the service runs.
+        total = self.store.counts()["items"] if self.index is None or self.progress is not None else 0
         if self.index is None:
             self._open_index(total)
         done = 0

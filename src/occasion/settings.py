@@ -150,7 +150,7 @@ class Settings(BaseSettings):
     history_length: int = Field(default=500, ge=1, le=10_000)
     candidates: int = Field(default=80, ge=10, le=10_000)
     diversity: float = Field(default=0.1, ge=0, le=1)
-    exact_limit: int = Field(default=20_000, ge=0)
+    exact_limit: int = Field(default=5_000, ge=0)
     weather_url: str = ""
     weather_timeout: float = Field(default=0.5, ge=0.05, le=10)
     learn_events: int = Field(default=1000, ge=1)

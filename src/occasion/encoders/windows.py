@@ -63,9 +63,9 @@ class WindowedModel:
         self._owner = np.full(PIECES, -1, np.int64)  # row -> piece
         self._met = np.zeros(PIECES, np.bool_)  # rows met since the hand passed them
         self._hand = 0
-        self._embedding = np.empty((PIECES, EMBEDDING), np.float32)
-        self._projected = np.empty((PIECES, WIDTH * len(ORDERS)), np.float32)
-        self._products = [np.empty((PIECES, WIDTH * n), np.float32) for n, _ in ORDERS]
+        self._embedding = _touched((PIECES, EMBEDDING))
+        self._projected = _touched((PIECES, WIDTH * len(ORDERS)))
+        self._products = [_touched((PIECES, WIDTH * n)) for n, _ in ORDERS]
         self._lock = threading.Lock()
 
     def encode(self, text: str) -> Floats | None:
@@ -164,6 +164,13 @@ class WindowedModel:
         second = np.maximum(mean @ model.p1 + first @ model.d1, 0)
         out = np.tanh(second @ model.p3 + np.maximum(second @ model.d2, 0) @ model.d3)
         return np.asarray(out / np.sqrt(max(float(out @ out), model.eps)), np.float32)
+
+
+def _touched(shape: tuple[int, int]) -> Floats:
+    """Return an array of zeros whose memory is there already: to be given a page at its first touch may take 10 ms."""
+    out = np.empty(shape, np.float32)
+    out.fill(0)
+    return out
 
 
 def _by_place(weights: Floats, size: int) -> Floats:

@@ -21,7 +21,7 @@ RESAVE_SHARE = 0.02
 """An index is kept anew when more than this share of its keys has changed, or 1,000 keys."""
 
 
-def make_index(dim: int, items: int, *, exact_limit: int = 20_000, threads: int = 1) -> Index:
+def make_index(dim: int, items: int, *, exact_limit: int = 5_000, threads: int = 1) -> Index:
     """Return an empty index that suits a number of items: exact up to `exact_limit`, an HNSW graph above."""
     if items <= exact_limit:
         from occasion.indexes.exact import ExactIndex
@@ -33,7 +33,7 @@ def make_index(dim: int, items: int, *, exact_limit: int = 20_000, threads: int 
 
 
 def build_index(
-    keys: NDArray[np.int32], vectors: NDArray[np.float32], *, exact_limit: int = 20_000, threads: int = 1, chunk: int = 10_000
+    keys: NDArray[np.int32], vectors: NDArray[np.float32], *, exact_limit: int = 5_000, threads: int = 1, chunk: int = 10_000
 ) -> Index:
     """Return an index that holds unit vectors (n, dim), of the kind that suits their number; added `chunk` at a time."""
     index = make_index(vectors.shape[1], len(keys), exact_limit=exact_limit, threads=threads)
