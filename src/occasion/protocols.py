@@ -33,6 +33,7 @@ __all__ = [
     "ExpectantEncoder",
     "Index",
     "Moment",
+    "NamingSource",
     "Policy",
     "Progress",
     "Ranker",
@@ -383,6 +384,14 @@ class Source(Protocol):
 
     def score(self, moment: Moment, keys: Keys) -> Floats:
         """Return scores (n,) of given keys, on the same scale as `candidates`; 0 where it has nothing to say."""
+
+
+@runtime_checkable
+class NamingSource(Protocol):
+    """A source that names candidates faster than it scores them: who scores all of them afterwards asks for no more."""
+
+    def named(self, moment: Moment, k: int) -> Keys:
+        """Return about k allowed keys, nearly those of `Source.candidates`, in no order."""
 
 
 @runtime_checkable

@@ -262,22 +262,34 @@ class TextIndex:
         if not query or not self._ready():
             return CandidateScores(np.zeros(0, np.int32), np.zeros(0, np.float32))
         fresh = np.fromiter(self._fresh, np.int32, len(self._fresh))
-        keys = np.concatenate([self._match(query, k, allowed), fresh[is_allowed(fresh, allowed)]])
+        keys = np.concatenate([self._match(query, SPARE * k, allowed), fresh[is_allowed(fresh, allowed)]])
         scores = self.score(query, keys)
         keys, scores = keys[scores > 0], scores[scores > 0]
         order = np.lexsort((keys, -scores))[:k]
         return CandidateScores(keys[order].astype(np.int32), scores[order].astype(np.float32))
 
+    def near(self, query: dict[int, float], k: int, allowed: NDArray[np.bool_] | None = None) -> NDArray[np.int32]:
+        """Return about k keys that `search` would return first, in no order, by the weightiest terms alone: half its time."""
+        if not query or not self._ready():
+            return np.zeros(0, np.int32)
+        keys = self._match(query, k, allowed)
+        if not self._fresh:
+            return keys
+        fresh = np.fromiter(self._fresh, np.int32, len(self._fresh))
+        fresh = fresh[is_allowed(fresh, allowed)]
+        scores = self._score_fresh(query, fresh)
+        return np.concatenate([keys, _highest(fresh[scores > 0], scores[scores > 0], k)])
+
     def _match(self, query: dict[int, float], k: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int32]:
         """Return at least k allowed keys, ascending, that the postings of the weightiest terms speak for; no fresh ones."""
-        most = 4 * SPARE * k
+        most = 4 * k
         found, total = self._met.get((most, *query.items()), lambda: self._spoken_for(query, most))
         fits = self._fit(found, allowed)
-        if len(found) >= most and np.count_nonzero(fits) < SPARE * k:
+        if len(found) >= most and np.count_nonzero(fits) < k:
             # So many of the best are not allowed that others, left out of what is remembered, come in.
             found, total = self._spoken_for(query, None)
             fits = self._fit(found, allowed)
-        return _highest(found[fits], total[fits], SPARE * k)
+        return _highest(found[fits], total[fits], k)
 
     def _fit(self, keys: NDArray[np.int32], allowed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
         """Return which keys (n,) are allowed and have not changed since the arrays were built."""

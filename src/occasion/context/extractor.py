@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,14 +69,19 @@ class ExtractedContext:
         What the encoder reads; see `occasion.context.sentence`.
     at : float or None
         Unix seconds of the moment.
-    description : str
-        Everything that is known in natural language, for people and generating models.
+    told : tuple
+        What `description` is made of: own words, all signals as they are said, titles chosen before, locale.
     """
 
     signals: Mapping[str, Scalar]
     sentence: str
     at: float | None = None
-    description: str = ""
+    told: tuple[str, Mapping[str, Scalar], Sequence[str], str] = ("", MappingProxyType({}), (), "en")
+
+    @property
+    def description(self) -> str:
+        """Everything that is known in natural language, for people and generating models."""
+        return description(*self.told)
 
 
 class ContextExtractor:
@@ -142,7 +148,7 @@ class ContextExtractor:
             signals,
             sentence(context.text, spoken, unsaid, recent, context.locale, corrected),
             at,
-            description(context.text, spoken, recent, context.locale),
+            (context.text, spoken, recent, context.locale),
         )
 
     # -- a log ----------------------------------------------------------------------------------------------------------

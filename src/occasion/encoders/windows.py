@@ -59,6 +59,10 @@ class WindowedModel:
         self._words = WordPieces(backend.sp)
         self._first = [_by_place(w, n) for w, (n, _) in zip(backend.w1, ORDERS, strict=True)]
         self._second = [{width: _sliced(w, width) for width in SLICES} for w in backend.w2]
+        # Two layers follow the sum with nothing between them, twice two look at the same row: one product each.
+        both = np.hstack([backend.d0, backend.p1])
+        self._inner, self._inner_bias = _together(backend.cnn_W, both), np.asarray(backend.cnn_b @ both, np.float32)
+        self._outer = np.ascontiguousarray(np.hstack([backend.d2, backend.p3]), np.float32)
         self._slots: dict[int, int] = {}
         self._owner = np.full(PIECES, -1, np.int64)  # row -> piece
         self._met = np.zeros(PIECES, np.bool_)  # rows met since the hand passed them
@@ -159,11 +163,16 @@ class WindowedModel:
         """Return the vector (512,) of the features (pieces, 1280) of a sentence."""
         model, count = self._model, np.float32(len(features))
         total = _normalised(features, model.eps).sum(axis=0) * model.ln_g + model.ln_b * count
-        mean = (total @ model.cnn_W + model.cnn_b * count) / np.sqrt(count)
-        first = np.maximum(mean @ model.d0, 0)
-        second = np.maximum(mean @ model.p1 + first @ model.d1, 0)
-        out = np.tanh(second @ model.p3 + np.maximum(second @ model.d2, 0) @ model.d3)
+        one, two = np.split((total @ self._inner + self._inner_bias * count) / np.sqrt(count), 2)
+        second = np.maximum(two + np.maximum(one, 0) @ model.d1, 0)
+        third, straight = np.split(second @ self._outer, 2)
+        out = np.tanh(straight + np.maximum(third, 0) @ model.d3)
         return np.asarray(out / np.sqrt(max(float(out @ out), model.eps)), np.float32)
+
+
+def _together(first: Floats, second: Floats) -> Floats:
+    """Return the product of the weights of two layers, as one layer; summed in double precision, as it is done once."""
+    return np.ascontiguousarray(first.astype(np.float64) @ second.astype(np.float64), np.float32)
 
 
 def _touched(shape: tuple[int, int]) -> Floats:

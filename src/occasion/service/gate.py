@@ -199,8 +199,7 @@ class _Passage:
         took = time.perf_counter() - self.begun
         route = self._route()
         status = self.status or 499
-        self.service.measures.requests.labels(route, self.scope["method"], status).inc()
-        self.service.measures.seconds.labels(route).observe(took)
+        self.service.measures.request(route, self.scope["method"], status, took)
         key = self.scope.get("access_key")
         fields = {
             "request_id": self.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -36,6 +37,14 @@ class Measures:
         self.queue = Gauge(
             "occasion_queue", "Requests waiting or running, by lane.", ("lane",), registry=own, multiprocess_mode="livesum"
         )
+        # To look a labelled one up costs as much as to count with it.
+        self.stage = lru_cache(1000)(self.stages.labels)
+        self._requested, self._took = lru_cache(1000)(self.requests.labels), lru_cache(1000)(self.seconds.labels)
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request: its route's template, its method, the status and the seconds until its answer was sent."""
+        self._requested(route, method, status).inc()
+        self._took(route).observe(seconds)
 
     def watch(self, lane: str) -> Callable[[float], None]:
         """Show a lane's queue, empty as yet; return what takes its length whenever it changes.

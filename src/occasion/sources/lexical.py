@@ -37,6 +37,10 @@ class WordsSource:
         """Return the items that share words with the request."""
         return self.text_index.search(self._query(moment), k, moment.allowed)
 
+    def named(self, moment: Moment, k: int) -> NDArray[np.int32]:
+        """Return about the same, by the weightiest words."""
+        return self.text_index.near(self._query(moment), k, moment.allowed)
+
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return cosines (n,)."""
         return self.text_index.score(self._query(moment), keys)
@@ -63,6 +67,10 @@ class LookalikeSource:
     def candidates(self, moment: Moment, k: int) -> CandidateScores:
         """Return the items whose texts resemble the history's."""
         return self.text_index.search(self._query(moment), k, moment.allowed)
+
+    def named(self, moment: Moment, k: int) -> NDArray[np.int32]:
+        """Return about the same, by the weightiest words."""
+        return self.text_index.near(self._query(moment), k, moment.allowed)
 
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return cosines (n,)."""

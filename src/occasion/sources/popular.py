@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from occasion.keyed import top_positive, values_of
+from occasion.keyed import is_allowed, top_positive, values_of
 from occasion.protocols import CandidateScores, Moment
 from occasion.statistics import Statistics
 
@@ -48,6 +48,11 @@ class MomentSource:
         """Return items that stand out in moments like this."""
         keys = self.statistics.under(moment.signals, k)
         return top_positive(keys, self.statistics.lift(moment.signals, keys), k, moment.allowed)
+
+    def named(self, moment: Moment, k: int) -> NDArray[np.int32]:
+        """Return items that stand out under one signal of the moment."""
+        keys = self.statistics.under(moment.signals, k // 2)
+        return keys[is_allowed(keys, moment.allowed)]
 
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return lifts (n,)."""

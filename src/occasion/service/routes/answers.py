@@ -13,6 +13,7 @@ from starlette.responses import Response
 from occasion.data import Context, Slate
 from occasion.service.callers import Call, Reader
 from occasion.service.failures import RefusedError
+from occasion.service.routes.direct import DirectRoute
 from occasion.service.routes.replies import errors, reply
 from occasion.service.schemas.answers import (
     Answer,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["router", "shown_entries"]
 
-router = APIRouter(tags=["answers"])
+router = APIRouter(tags=["answers"], route_class=DirectRoute)
 Result = TypeVar("Result")
 _INNER = {"context": ("encode",), "search": ("rank",)}
 """Stages that others take place within."""
@@ -59,7 +60,7 @@ async def _answered(call: Call, work: Callable[[Recommender], Result]) -> tuple[
             stages[outer] = max(0.0, stages[outer] - sum(stages.get(name, 0.0) for name in inner))
     stages["total"] = time.perf_counter() - call.begun
     for name, seconds in stages.items():
-        call.service.measures.stages.labels(name).observe(seconds)
+        call.service.measures.stage(name).observe(seconds)
     return result, {name: round(1000 * seconds, 3) for name, seconds in stages.items()}
 
 

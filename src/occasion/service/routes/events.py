@@ -16,6 +16,7 @@ from occasion.errors import DataError
 from occasion.insight.permitted import Permitted
 from occasion.service.callers import Call, Reader, Writer
 from occasion.service.failures import RefusedError
+from occasion.service.routes.direct import DirectRoute
 from occasion.service.routes.replies import errors, reply
 from occasion.service.schemas.base import Id
 from occasion.service.schemas.events import Acknowledged, EventIn, EventPage, EventsIn, Streamed
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=DirectRoute)
 LINE_BYTES = 1_000_000
 BATCH = 500
 SHOWN_REJECTS = 100
