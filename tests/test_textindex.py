@@ -110,3 +110,22 @@ def test_postings_of_a_frequent_word_are_the_weightiest(monkeypatch):
     index = made(texts)
     found = index.search({index._terms["red"]: 1.0}, 10)
     assert found.keys.tolist() == [0, 1, 2]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(words, min_size=1, max_size=12), st.lists(st.tuples(st.integers(0, 13), words), max_size=4), words)
+def test_near_names_allowed_keys_that_search_would_find(texts, changes, query):
+    index = made(texts)
+    index.search(index.query(query), 1)
+    for key, text in changes:
+        index.add(key, text)
+    allowed = np.arange(14) % 2 == 0
+    found = index.near(index.query(query), 3, allowed)
+    all_of_them = index.search(index.query(query), 14, allowed).keys
+    assert len(set(found.tolist())) == len(found)
+    assert set(found.tolist()) <= set(all_of_them.tolist())
+    # Every posting of so few texts is read: the best are among those named, as many as there are.
+    assert len(found) >= min(3, len(all_of_them))
+    scores = index.score(index.query(query), all_of_them)
+    worst = min(index.score(index.query(query), found), default=0)
+    assert np.count_nonzero(scores > worst + 1e-5) < max(len(found), 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -14,11 +15,15 @@ from fastapi import FastAPI
 from occasion.errors import EncoderError
 from occasion.service import failures
 from occasion.service.addresses import check_addresses
+from occasion.service.callers import Call
 from occasion.service.core import Service
 from occasion.service.gate import Gate
 from occasion.service.keys import DEFAULT_TENANT
 from occasion.service.logs import logger
 from occasion.service.routes import ROUTERS
+from occasion.service.routes.answers import router as SHARED  # noqa: N812
+from occasion.service.routes.direct import SharedRoute
+from occasion.service.siblings import Handed
 from occasion.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -68,11 +73,15 @@ def create_app(
         service.upkeep.start()
         service.recent.start()
         warming = asyncio.create_task(_warm(service, warm))
+        if service.siblings is not None:
+            await service.siblings.take(partial(_for_sibling, service))
         try:
             yield
         finally:
             service.stopping = True
             warming.cancel()
+            if service.siblings is not None:
+                await service.siblings.close()
             await asyncio.to_thread(service.close)
             logger.info("stopped")
 
@@ -99,6 +108,23 @@ def _load(service: Service) -> None:
     # A language model is read at its first sentence. A remote one that does not answer now may do so later.
     with contextlib.suppress(EncoderError):
         recommender.encoder.encode(["ready"], role="query")
+
+
+async def _for_sibling(service: Service, handed: Handed, body: bytes) -> bytes | None:
+    """Answer a request that a busy worker took; None where it has to: what it asks for is not at hand here, or ends in an error."""
+    tenant = service.tenants.opened(handed.tenant)
+    key = None if handed.key is None else service.keys.good(handed.key)
+    if tenant is None or not tenant.warm or (key is None) != (handed.key is None):
+        return None
+    perform = next((r.perform for r in SHARED.routes if isinstance(r, SharedRoute) and r.path == handed.path), None)
+    if perform is None:
+        return None
+    try:
+        answer = await perform(body, Call(service, key, tenant, handed.request_id, handed.begun))
+    except Exception:
+        # The worker that took the request meets the same, and tells of it.
+        return None
+    return bytes(answer.body) if answer.status_code == 200 else None
 
 
 async def _warm(service: Service, warm: bool) -> None:

@@ -18,6 +18,7 @@ from occasion.service.quotas import Quotas
 from occasion.service.rates import RateLimits
 from occasion.service.recent import RecentMeasures
 from occasion.service.sentences import SentenceCache
+from occasion.service.siblings import Siblings
 from occasion.service.tenants import Tenant, Tenants
 from occasion.service.upkeep import Upkeep
 from occasion.settings import Settings
@@ -70,6 +71,8 @@ class Service:
         self.upkeep = Upkeep(settings, self.tenants, self.forget_withdrawn)
         self.insights = Insights(self.answers)
         self.recent = RecentMeasures(self.measures)
+        self.siblings: Siblings | None = None
+        """The other workers of the service, where there are some."""
         self.stopping = False
         self.ready = threading.Event()
         """Set once answers can be given."""
@@ -80,6 +83,17 @@ class Service:
     def _queues(self) -> None:
         for lane in (self.answers, self.writes):
             lane.told = self.measures.watch(lane.name)
+
+    def join(self, siblings: Siblings) -> None:
+        """Share answers with other workers; before the first request."""
+        shown = self.answers.told
+
+        def told(busy: float) -> None:
+            siblings.tell(busy)
+            if shown is not None:
+                shown(busy)
+
+        self.siblings, self.answers.told = siblings, told
 
     def encoder(self) -> Encoder:
         """Return the encoder of this process, with the vectors of sentences met lately kept."""

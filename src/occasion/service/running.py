@@ -11,12 +11,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from occasion.errors import SettingsError
 from occasion.service.core import is_loopback
 from occasion.service.logs import logger, setup
 from occasion.service.sharing import Door
+from occasion.service.siblings import Siblings
 from occasion.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -67,8 +69,8 @@ def _serve(settings: Settings, socket: Socket) -> None:
     uvicorn.Server(config).run(sockets=[socket])
 
 
-def _work(settings: str, channel: Socket, parent: int) -> None:
-    """Serve in a process of its own, with the settings that its parent was started with."""
+def _work(settings: str, channel: Socket, parent: int, folder: str, slot: int) -> None:
+    """Serve in a process of its own, the one numbered `slot`, with the settings that its parent was started with."""
     setup()
     _end_with(parent)
     # Environment and occasion.toml were read by the parent; a file changed since must not make workers differ.
@@ -77,9 +79,11 @@ def _work(settings: str, channel: Socket, parent: int) -> None:
     from occasion.service.app import create_app
     from occasion.service.beside import add_console
     from occasion.service.sharing import WorkerServer
+    from occasion.service.siblings import Siblings
 
     given = Settings.model_validate_json(settings)
     app = create_app(given)
+    app.state.service.join(Siblings(Path(folder), slot))
     add_console(app, given)
     _prepare()
     WorkerServer(uvicorn.Config(app, **_options(given)), channel, app.state.service).run()
@@ -136,27 +140,30 @@ def _supervise(settings: Settings, socket: Socket) -> None:
     with tempfile.TemporaryDirectory(prefix="occasion-metrics-", dir=_memory()) as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
+        Siblings.prepare(Path(folder))
         door = Door(socket)
 
-        def begun() -> BaseProcess:
+        def begun(slot: int) -> BaseProcess:
             ours, theirs = door.channel()
-            process = spawn.Process(target=_work, args=(settings.model_dump_json(), theirs, os.getpid()), name="worker")
+            given = settings.model_dump_json(), theirs, os.getpid(), folder, slot
+            process = spawn.Process(target=_work, args=given, name="worker")
             process.start()
             theirs.close()
             door.add(ours)
             return process
 
-        workers = [begun() for _ in range(settings.workers)]
+        workers = [begun(slot) for slot in range(settings.workers)]
         quick = 0.0
         while not stop.wait(WATCH_SECONDS):
             for n, worker in enumerate(workers):
                 if not worker.is_alive():
                     _forget(worker)
+                    Siblings.mourn(Path(folder), n)
                     quick += 1
                     logger.error("worker died", extra={"fields": {"worker": worker.pid, "code": worker.exitcode}})
                     # One that cannot start would be started again for ever without a pause.
                     stop.wait(min(5.0, 0.05 * quick))
-                    workers[n] = begun()
+                    workers[n] = begun(n)
             quick = max(0.0, quick - WATCH_SECONDS / 10)
         door.close()
         for worker in workers:

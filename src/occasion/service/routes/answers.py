@@ -13,7 +13,7 @@ from starlette.responses import Response
 from occasion.data import Context, Slate
 from occasion.service.callers import Call, Reader
 from occasion.service.failures import RefusedError
-from occasion.service.routes.direct import DirectRoute
+from occasion.service.routes.direct import SharedRoute
 from occasion.service.routes.replies import errors, reply
 from occasion.service.schemas.answers import (
     Answer,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["router", "shown_entries"]
 
-router = APIRouter(tags=["answers"], route_class=DirectRoute)
+router = APIRouter(tags=["answers"], route_class=SharedRoute)
 Result = TypeVar("Result")
 _INNER = {"context": ("encode",), "search": ("rank",)}
 """Stages that others take place within."""
