@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from occasion.context.signals import MISSING, as_written, level, normalised, warmth
@@ -15,6 +15,8 @@ signals = st.dictionaries(st.one_of(st.sampled_from(sorted(NAMES)), st.text(min_
 
 
 @given(signals)
+@example({"action": "_"})
+@example({"mood": "_none_"})
 def test_what_is_normal_stays_so(given_signals):
     once = normalised(given_signals)
     assert normalised(once) == once

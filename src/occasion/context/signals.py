@@ -173,6 +173,9 @@ def normalised(signals: Mapping[str, Scalar]) -> dict[str, Scalar]:
         if found is None:
             continue
         key, kept = found
+        if isinstance(kept, str) and kept.casefold() in MISSING:
+            # "_" and "-none-" say nothing either, which shows only now.
+            continue
         if key not in out or (name == key and key not in exact):
             out[key] = kept
             if name == key:

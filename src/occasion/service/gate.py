@@ -32,6 +32,8 @@ UPLOAD_SECONDS = 3600.0
 REOPEN = 1 / 500
 """Share of answers after which a kept connection is closed: a client's connections spread anew over the workers, so that none
 has too many for long after another one was started again."""
+_chance = random.Random()
+"""Of its own: what others draw with a seed stays as it is."""
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -183,7 +185,7 @@ class _Passage:
                 (b"x-request-id", self.id.encode()),
                 *((name, value) for name, value in extra if name not in have),
             ]
-            if self.api and random.random() < REOPEN:
+            if self.api and _chance.random() < REOPEN:
                 message["headers"].append((b"connection", b"close"))
         await self._send(message)
 
