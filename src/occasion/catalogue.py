@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from occasion.itemids import ItemIds
+from occasion.keyed import named, parted
 from occasion.protocols import StoredItem
 from occasion.rules import Columns
 
@@ -61,6 +62,30 @@ class Catalogue:
             grown[: len(self._known)] = self._known
             self._known = grown
 
+    # -- as arrays ------------------------------------------------------------------------------------------------------
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that is held, as named arrays, for keeping in files; `restore` takes them back."""
+        out = {"known": self._known, "revision": np.array([self.revision])}
+        return out | named("ids", self._ids.arrays()) | named("columns", self.columns.arrays())
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Catalogue:
+        """Return what `arrays` gave, as an object again, without copying what is large.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Where arrays are missing, or do not belong together.
+        """
+        out, parts = cls(), parted(arrays)
+        out._ids, out.columns = ItemIds.restore(parts["ids"]), Columns.restore(parts["columns"])
+        out._known, out.revision = arrays["known"], int(arrays["revision"][0])
+        out._size = int(np.count_nonzero(out._known))
+        if len(out._known) < len(out._ids):
+            raise ValueError("ids and what is known of them do not belong together")
+        return out
+
+    # -- reading --------------------------------------------------------------------------------------------------------
     def id(self, key: int) -> str:
         """Return the id of a key."""
         return self._ids[key]

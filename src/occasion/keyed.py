@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Keys = NDArray[np.int32]
 
-__all__ = ["Board", "distinct", "distinct_history", "is_allowed", "joined", "looked_up", "taken", "top_positive", "values_of"]
+__all__ = [
+    "Board",
+    "distinct",
+    "distinct_history",
+    "is_allowed",
+    "joined",
+    "looked_up",
+    "named",
+    "parted",
+    "taken",
+    "top_positive",
+    "values_of",
+]
 
 _DTYPES = {"seq": np.int64, "type": np.int16, "value": np.float32, "at": np.float64}
 
@@ -113,6 +125,21 @@ def taken(columns: EventColumns, keep: NDArray[Any] | slice) -> EventColumns:
     """Return the events that a mask, positions or a slice pick."""
     parts = {f.name: getattr(columns, f.name)[keep] for f in fields(columns) if f.name != "types"}
     return EventColumns(**parts, types=columns.types)
+
+
+def named(part: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a part of something under names that say so."""
+    return {f"{part}.{name}": array for name, array in arrays.items()}
+
+
+def parted(arrays: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
+    """Return the arrays that `named` gave, by part, under the names they had."""
+    parts: dict[str, dict[str, NDArray[Any]]] = {}
+    for full, array in arrays.items():
+        part, dot, name = full.partition(".")
+        if dot:
+            parts.setdefault(part, {})[name] = array
+    return parts
 
 
 def joined(batches: Sequence[EventColumns]) -> EventColumns:

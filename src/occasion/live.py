@@ -1,22 +1,21 @@
 """Live: everything the recommender keeps in memory of a store, brought up to date before each answer.
 
 Nothing here is the only copy: items, vectors, texts and counts are rebuilt from the store. What is slow to build (vectors,
-a large index, the counts over a long log) is kept in the folder ``derived`` beside the store and checked when it is read.
+a large catalogue and its index, the counts over a long log) is kept in the folder ``derived`` beside the store and checked
+when it is read.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -24,17 +23,18 @@ from filelock import FileLock, Timeout
 from occasion.catalogue import Catalogue
 from occasion.context import ContextExtractor
 from occasion.context.words import forget_words
-from occasion.data import Item
 from occasion.encoders.cache import VectorCache
 from occasion.encoders.centring import center
 from occasion.errors import EncoderError, EncoderMismatchError, ModelError, StoreError, VectorIndexError
-from occasion.indexes import make_index, open_index, save_index
+from occasion.indexes import make_index
 from occasion.keyed import joined, taken
 from occasion.privacy.choices import Choices
 from occasion.protocols import Encoder, EventColumns, Index, Store, StoredContext, StoredItem
 from occasion.settings import Settings
+from occasion.snapshot import Items, Snapshots
 from occasion.statistics import Statistics
 from occasion.textindex import TextIndex
+from occasion.titles import Titles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,10 +54,6 @@ CATCH_UP = 20_000
 """Up to this many new events are counted one by one; more of them and the whole log is counted again."""
 COUNT_AGAIN, COUNT_AGAIN_SHARE = 50_000, 0.25
 """After so many events counted one by one, and such a share of all, the whole log is counted again, aside."""
-TITLES = 100_000
-"""Titles kept at hand (10 MB): of the first items, then of those that were named in answers."""
-SAVE_AFTER = 2048
-"""New or changed items after which a large index is written again; fewer are added anew from cached vectors at the next start."""
 TRAIL, TRAILS = 32, 20_000
 """Newest items kept of a person, and of how many people, to count their next events with."""
 COUNTING_SECONDS = 600.0
@@ -99,19 +95,13 @@ class LiveState:
     ) -> None:
         self.store, self.encoder, self.extractor, self.settings = store, encoder, extractor, settings
         self.until, self.progress = until, progress
-        self.catalogue = Catalogue()
-        self.text_index = TextIndex()
         self.statistics = Statistics(settings.half_life_days, settings.weights)
         self.contexts: list[StoredContext] = []
         self.folder = settings.home / "derived"
         self.cache = VectorCache(self.folder / "vectors", encoder.version, encoder.dim)
-        self.index: Index | None = None
-        self.mean = np.zeros(encoder.dim, np.float32)
-        self._titles: dict[int, str] = {}
+        self._snapshots = Snapshots(store, self.folder, encoder)
+        self._clear_items()
         self._trails: OrderedDict[int, list[int]] = OrderedDict()
-        self._indexed = 0
-        self._unencoded: dict[int, str] = {}
-        """Texts of items, by key, whose vectors could not be had yet."""
         self._encode_again = 0.0
         self._cursor = (-1, -1, -1)
         self.personalised: Choices | None = None
@@ -119,6 +109,17 @@ class LiveState:
         self._fresh: tuple[Statistics, list[StoredContext]] | None = None
         self._counting: threading.Thread | None = None
         self._lock = threading.RLock()
+
+    def _clear_items(self) -> None:
+        self.catalogue = Catalogue()
+        self.text_index = TextIndex()
+        self.index: Index | None = None
+        self.mean = np.zeros(self.encoder.dim, np.float32)
+        self._titles = Titles()
+        self._indexed = 0
+        """Item revision up to which the index that was opened has vectors."""
+        self._unencoded: dict[int, str] = {}
+        """Texts of items, by key, whose vectors could not be had yet."""
 
     # -- bringing in what is new --------------------------------------------------------------------------------------
     def refresh(self) -> bool:
@@ -171,12 +172,40 @@ class LiveState:
         self.store.put_state(ENCODER_STATE, self.encoder.version)
 
     def _take_items(self) -> None:
+        try:
+            opening = self.index is None
+            if opening:
+                self._open_items()
+            known = self.catalogue.known.copy() if opening else np.zeros(0, np.bool_)
+            self._take_late_items()
+            # A text that was deleted is not to stay in a file for long.
+            self._keep_items(soon=bool(np.any(known & ~self.catalogue.known[: len(known)])))
+        except Exception:
+            if self._cursor[0] < 0:
+                # Nothing was answered from them: the next call begins anew.
+                self._clear_items()
+            raise
+
+    def _open_items(self) -> None:
+        """Take over what was kept of the items, where it is of this store and encoder; else start empty."""
+        found = self._snapshots.open()
+        if found is None:
+            self.index = make_index(self.encoder.dim, self.store.counts()["items"], exact_limit=self.settings.exact_limit)
+            return
+        self.index, self.mean, self._indexed = found.vectors, found.mean, found.indexed
+        if found.items is not None:
+            self.catalogue, self.text_index, self._titles = found.items
+            ids = {key: self.catalogue.id(key) for key in found.late.tolist()}
+            items = self.store.get_items(list(ids.values()))
+            texts = {key: items[item_id].sentence() for key, item_id in ids.items() if item_id in items}
+            self.index.remove(np.array([key for key in ids if key not in texts], np.int32))
+            keys = np.fromiter(texts, np.int32, len(texts))
+            self._add([(keys, self._encoded(keys, list(texts.values())))])
+
+    def _take_late_items(self) -> None:
+        """Take over the items that are new, changed or gone."""
         stream = self.store.items(after=self.catalogue.revision)
-        # Counting them all takes its time: not for the item or two that come while the service runs.
-        total = self.store.counts()["items"] if self.index is None or self.progress is not None else 0
-        if self.index is None:
-            self._open_index(total)
-        done = 0
+        done = total = 0
         waiting: list[tuple[NDArray[np.int32], NDArray[np.float32]]] = []
         fitted = self._indexed > 0 or bool(np.any(self.mean))
         while chunk := list(islice(stream, CHUNK)):
@@ -188,13 +217,19 @@ class LiveState:
             if fitted:
                 self._add(waiting)
             done += len(chunk)
-            if self.progress is not None and total > CHUNK:
+            if self.progress is not None and (total or len(chunk) == CHUNK):
+                # Counting reads all items: not for a few new ones.
+                total = total or self.store.counts()["items"]
                 self.progress("encode", min(done, total), total)
         if waiting:
             if not fitted:
                 self._fit_mean([v for _, v in waiting])
             self._add(waiting)
-        self._save_index()
+
+    def _keep_items(self, *, soon: bool) -> None:
+        if self.until is None and self.index is not None and not self._unencoded:
+            items = Items(self.catalogue, self.text_index, self._titles)
+            self._snapshots.save(items, self.index, self.mean, soon=soon)
 
     def _take_chunk(self, chunk: Sequence[StoredItem]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Take a chunk into catalogue and text index; return keys and raw vectors of those the index lacks."""
@@ -203,9 +238,9 @@ class LiveState:
         for entry in chunk:
             self._unencoded.pop(entry.key, None)
             if entry.item is None:
-                self._titles.pop(entry.key, None)
-            elif entry.key in self._titles or len(self._titles) < TITLES:
-                self._titles[entry.key] = entry.item.title
+                self._titles.remove(entry.key)
+            else:
+                self._titles.put(entry.key, entry.item.title)
         if len(gone):
             self.text_index.remove(gone)
             assert self.index is not None
@@ -262,38 +297,6 @@ class LiveState:
             if len(keys):
                 self.index.add(keys, self.centred(vectors))
         waiting.clear()
-
-    # -- the vector index on disk ---------------------------------------------------------------------------------------
-    def _open_index(self, items: int) -> None:
-        """Take a saved index where there is one for this encoder, else start an empty one."""
-        head = self._head()
-        if head is not None:
-            # Damaged or missing: it is rebuilt from the cached vectors.
-            with contextlib.suppress(VectorIndexError):
-                self.index = open_index(self.folder / "index", self.encoder.dim)
-                self.mean = np.array(head["mean"], np.float32)
-                self._indexed = int(head["revision"])
-        if self.index is None:
-            self.index = make_index(self.encoder.dim, items, exact_limit=self.settings.exact_limit)
-
-    def _head(self) -> dict[str, Any] | None:
-        try:
-            head: dict[str, Any] = json.loads((self.folder / "index" / "head.json").read_text())
-        except (OSError, ValueError):
-            return None
-        return head if head.get("encoder") == self.encoder.version and len(head.get("mean", ())) == self.encoder.dim else None
-
-    def _save_index(self) -> None:
-        """Keep an index that is slow to build, once it gained enough: writing it for each new item would hold up answers."""
-        gained = self.catalogue.revision - self._indexed
-        if self.until is not None or self.index is None or self._unencoded or gained < max(SAVE_AFTER, len(self.index) // 20):
-            return
-        # Without a head the files are no index: a crash between the two writes must not pair a mean with other vectors.
-        (self.folder / "index" / "head.json").unlink(missing_ok=True)
-        if save_index(self.index, self.folder / "index"):
-            self._indexed = self.catalogue.revision
-            head = {"encoder": self.encoder.version, "revision": self._indexed, "mean": self.mean.tolist()}
-            _write(self.folder / "index" / "head.json", json.dumps(head))
 
     # -- events ---------------------------------------------------------------------------------------------------------
     def _take_events(self) -> None:
@@ -450,23 +453,22 @@ class LiveState:
     def discard(self) -> None:
         """Remove what was derived and kept on disk, but for the cached vectors."""
         Statistics.discard(self.folder)
-        (self.folder / "index" / "head.json").unlink(missing_ok=True)
+        self._snapshots.discard()
 
     def titles(self, keys: Sequence[int]) -> list[str]:
         """Return the titles of keys, the id where an item is not described."""
-        missing = [k for k in dict.fromkeys(keys) if k not in self._titles]
+        found = {key: title for key in dict.fromkeys(keys) if (title := self._titles.get(key)) is not None}
+        missing = {key: self.catalogue.id(key) for key in keys if key not in found}
         if missing:
-            ids = {k: self.catalogue.id(k) for k in missing}
-            found: dict[str, Item] = self.store.get_items(list(ids.values()))
-            if len(self._titles) > TITLES:
-                self._titles = {k: t for k, t in self._titles.items() if k in keys}
-            self._titles |= {k: found[i].title if i in found else i for k, i in ids.items()}
-        return [self._titles[k] for k in keys]
+            items = self.store.get_items(list(missing.values()))
+            named = {key: items[item_id].title if item_id in items else item_id for key, item_id in missing.items()}
+            self._titles.remember(named, beside=found)
+            found |= named
+        return [found[key] for key in keys]
 
     def some_titles(self, most: int = 2000) -> list[str]:
         """Return titles at hand, spread evenly over them."""
-        titles = list(self._titles.values())
-        return titles[:: max(1, -(-len(titles) // most))]
+        return self._titles.some(most)
 
     def vectors(self, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the centred unit vectors (n, dim) of keys; zero where an item has none."""
@@ -478,9 +480,3 @@ def _give_back() -> None:
     """Hand free memory back to the system, where the C library does it on request (glibc)."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(path)

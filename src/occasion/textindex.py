@@ -9,20 +9,26 @@ from __future__ import annotations
 import math
 import re
 import threading
+import unicodedata
 from array import array
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from occasion.keyed import Board, is_allowed
+from occasion.keyed import Board, is_allowed, named, parted
+from occasion.packed import PackedTexts
 from occasion.protocols import CandidateScores
 from occasion.remembered import Remembered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TextIndex", "tokens"]
+__all__ = ["KIND", "TextIndex", "tokens"]
+
+KIND = f"tfidf-1, Unicode {unicodedata.unidata_version}"
+"""Which tokens and weights kept arrays hold: another number whenever one of both changes, so that older ones are not read."""
 
 POSTINGS = 4000
 """Items kept a term, the weightiest: bounds the cost of a query with frequent words, at any catalogue size."""
@@ -92,6 +98,8 @@ class TextIndex:
     """Terms to item keys and back; see the module."""
 
     def __init__(self) -> None:
+        # Terms by number: those that were kept in a file, and those that came since.
+        self._kept_terms = PackedTexts()
         self._terms: dict[str, int] = {}
         # Texts waiting for the arrays to be built: key and number of terms of each, then term by term.
         self._keys, self._lengths, self._term, self._tf = array("i"), array("i"), array("i"), array("H")
@@ -118,24 +126,52 @@ class TextIndex:
         if self._rows is None:
             self._append(key, counts)
             return
+        numbers = dict(zip(self._numbered(counts), counts.values(), strict=True))
+        if key not in self._gone and self._holds(key, numbers):
+            return
         self._forget(key)
         self._gone.add(key)
-        self._fresh[key], self._fresh_counts[key] = self._weigh(counts), counts
+        self._fresh[key], self._fresh_counts[key] = self._weigh(numbers), counts
         for term, weight in self._fresh[key].items():
             self._fresh_terms[term][key] = weight
         if len(self._gone) > LATE:
             self._compact()
 
+    def _holds(self, key: int, counts: Mapping[int, int]) -> bool:
+        """Return whether the arrays have these very terms for a key already: a new price changes no text."""
+        assert self._rows is not None
+        if key >= len(self._rows.starts) - 1:
+            return False
+        part = slice(int(self._rows.starts[key]), int(self._rows.starts[key + 1]))
+        # Their order is that in which they stand in a text, so that of another text with the same words may differ.
+        held = dict(zip(self._rows.terms[part].tolist(), self._rows.tf[part].tolist(), strict=True))
+        return held == {term: min(n, MOST) for term, n in counts.items()}
+
     def _append(self, key: int, counts: Counter[str]) -> None:
         self._keys.append(key)
         self._lengths.append(len(counts))
-        self._term.extend([self._terms.setdefault(term, len(self._terms)) for term in counts])
+        self._term.extend(self._numbered(counts))
         self._tf.extend([min(n, MOST) for n in counts.values()])
 
-    def _weigh(self, counts: Counter[str]) -> dict[int, float]:
+    def _number(self, term: str) -> int | None:
+        """Return the number of a term, None where no text has or had it."""
+        number = self._terms.get(term)
+        return number if number is not None else self._kept_terms.number(term)
+
+    def _numbered(self, terms: Iterable[str]) -> list[int]:
+        """Return the number of each term; new ones get theirs."""
+        own, kept = self._terms, len(self._kept_terms)
+        if not kept:
+            return [own.setdefault(term, len(own)) for term in terms]
+        numbers = []
+        for term in terms:
+            number = self._number(term)
+            numbers.append(own.setdefault(term, kept + len(own)) if number is None else number)
+        return numbers
+
+    def _weigh(self, counts: Mapping[int, int]) -> dict[int, float]:
         weights = {}
-        for term, n in counts.items():
-            number = self._terms.setdefault(term, len(self._terms))
+        for number, n in counts.items():
             idf = float(self._idf[number]) if number < len(self._idf) else self._newest_idf
             weights[number] = (1 + math.log(n)) * idf
         return _unit(weights, limit=len(weights))
@@ -191,7 +227,7 @@ class TextIndex:
         )
         terms, tf = np.array(self._term, np.int32)[places], np.array(self._tf, np.uint16)[places]
         self._keys, self._lengths, self._term, self._tf = array("i"), array("i"), array("i"), array("H")
-        df = np.bincount(terms, minlength=len(self._terms))
+        df = np.bincount(terms, minlength=len(self._kept_terms) + len(self._terms))
         documents = max(1, int(np.count_nonzero(np.diff(starts))))
         self._idf = np.log1p(documents / np.maximum(df, 1)).astype(np.float32)
         self._newest_idf = float(np.log1p(documents))
@@ -199,6 +235,48 @@ class TextIndex:
         self._postings = _postings(self._rows, df)
         self._met.clear()
 
+    # -- as arrays ------------------------------------------------------------------------------------------------------
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that is held, as named arrays, for keeping in files; `restore` takes them back.
+
+        What came and went since the arrays were built is put into them first; terms that no text has any more are left out.
+        """
+        if self._gone:
+            self._compact()
+        self._ready()
+        rows, postings, idf = self._rows, self._postings, self._idf
+        if rows is None or postings is None:
+            return {}
+        terms = self._kept_terms.extended(list(self._terms))
+        alive = np.diff(postings.starts) > 0
+        if not alive.all():
+            # Their order stays, and with it that of equally weighty ones.
+            rows = rows._replace(terms=(np.cumsum(alive, dtype=np.int32) - 1)[rows.terms])
+            postings = postings._replace(starts=np.append(postings.starts[:-1][alive], postings.starts[-1:]))
+            idf, terms = idf[alive], PackedTexts().extended([terms[n] for n in np.flatnonzero(alive).tolist()])
+        out = {"idf": idf, "newest_idf": np.array([self._newest_idf])}
+        return out | named("terms", terms.arrays()) | named("rows", rows._asdict()) | named("postings", postings._asdict())
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> TextIndex:
+        """Return what `arrays` gave, as an object again, without copying it.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            Where arrays are missing, or do not belong together.
+        """
+        out, parts = cls(), parted(arrays)
+        if not arrays:
+            return out
+        out._rows, out._postings = Rows(**parts["rows"]), Postings(**parts["postings"])
+        out._kept_terms = PackedTexts.restore(parts["terms"])
+        out._idf, out._newest_idf = arrays["idf"], float(arrays["newest_idf"][0])
+        if not len(out._idf) == len(out._kept_terms) == len(out._postings.starts) - 1:
+            raise ValueError("terms and their weights do not belong together")
+        return out
+
+    # -- reading --------------------------------------------------------------------------------------------------------
     def forget(self) -> None:
         """Drop what is remembered of searches: people's words are in them."""
         self._met.clear()
@@ -207,7 +285,8 @@ class TextIndex:
         """Return a text as unit-length term weights; empty where no term is known."""
         if not self._ready():
             return {}
-        return _unit(self._weigh(Counter({t: n for t, n in Counter(tokens(text)).items() if t in self._terms})))
+        counts = {self._number(term): n for term, n in Counter(tokens(text)).items()}
+        return _unit(self._weigh({number: n for number, n in counts.items() if number is not None}))
 
     def query_of(self, keys: NDArray[np.int32], weights: NDArray[np.float32]) -> dict[int, float]:
         """Return the weighted sum of items as unit-length term weights."""

@@ -28,6 +28,7 @@ from occasion.privacy.receipts import parsed, public_key_of, subject_of, verify
 from occasion.privacy.traces import KEPT_ASIDE
 from occasion.protocols import Progress, Store
 from occasion.settings import Settings
+from occasion.snapshot import FOLDERS as SNAPSHOTS
 from occasion.statistics import Statistics
 from occasion.stores import open_store
 from occasion.stores.sqlite_upkeep import check_integrity, copy_file, copy_in, in_use
@@ -240,7 +241,8 @@ def _put(source: Path, settings: Settings, now: str) -> list[str]:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(folder, place)
     Statistics.discard(home / "derived")
-    shutil.rmtree(home / "derived" / "index", ignore_errors=True)
+    for name in SNAPSHOTS:
+        shutil.rmtree(home / "derived" / name, ignore_errors=True)
     # Its keys may stand for other items now.
     (home / "derived" / "atlas.npz").unlink(missing_ok=True)
     return aside

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from occasion.errors import VectorIndexError
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from occasion.indexes.hnsw import HnswIndex
     from occasion.protocols import Index
 
 __all__ = ["build_index", "make_index", "open_index", "save_index"]
@@ -42,11 +44,16 @@ def build_index(
     return index
 
 
-def save_index(index: Index, folder: Path) -> bool:
+def save_index(index: Index, folder: Path, told: Mapping[str, Any] | None = None) -> bool:
     """Keep an index in a folder where that pays; return whether it did.
 
     An exact index is faster built than read, so it is never kept. An HNSW index is kept when it never was, or when enough
     has changed since: writing a gigabyte for one new item would cost more than adding that item again at the next start.
+
+    Parameters
+    ----------
+    told : mapping, optional
+        What the index has as `told` once it is opened; must fit JSON.
 
     Raises
     ------
@@ -59,11 +66,11 @@ def save_index(index: Index, folder: Path) -> bool:
         return False
     if index.kept_in == folder and index.unsaved <= max(1000, RESAVE_SHARE * len(index)):
         return False
-    index.save(folder)
+    index.save(folder, told)
     return True
 
 
-def open_index(folder: Path, dim: int, *, threads: int = 1) -> Index:
+def open_index(folder: Path, dim: int, *, threads: int = 1) -> HnswIndex:
     """Return the index kept in a folder.
 
     Raises

@@ -1,4 +1,4 @@
-"""Keeping an index in a folder: all files of one state together, or none.
+"""Keeping what is derived in a folder: all files of one state together, or none.
 
 ``manifest.json`` names the files of the state in force, with their sizes and checksums. A new state is written beside the old
 one, under new names, and takes over when its manifest does; a crash in between leaves the old state in force.
@@ -13,16 +13,22 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from occasion.errors import VectorIndexError
 
-__all__ = ["kept", "read_state", "write_state"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["discard_state", "kept", "read_about", "read_arrays", "read_state", "write_arrays", "write_state"]
 
 MANIFEST = "manifest.json"
 LOCK_SECONDS = 120.0
+ALIGNED = 64
+"""Arrays begin at multiples of so many bytes."""
 CURE = "Cure: build it anew from the vectors (`occasion index --rebuild`)"
 
 
@@ -55,9 +61,7 @@ def write_state(folder: Path, about: Mapping[str, Any], writers: Mapping[str, Ca
             partial.write_text(json.dumps({"about": dict(about), "files": files}), "utf-8")
             _flush(partial)
             partial.replace(folder / MANIFEST)
-            for path in folder.glob("????????????-*"):
-                if not path.name.startswith(state):
-                    path.unlink()
+            _remove_others(folder, state)
 
 
 @contextmanager
@@ -81,6 +85,74 @@ def read_state(folder: Path) -> Iterator[tuple[dict[str, Any], dict[str, Path]]]
             yield manifest["about"], paths
 
 
+def read_about(folder: Path) -> dict[str, Any]:
+    """Return what was told about the state in force, without a look at its files.
+
+    Raises
+    ------
+    VectorIndexError
+        Where there is none, or it is damaged.
+    """
+    with kept(folder):
+        return dict(json.loads((folder / MANIFEST).read_text("utf-8"))["about"])
+
+
+def discard_state(folder: Path) -> None:
+    """Remove the state in force, and what a crash left of others.
+
+    Raises
+    ------
+    VectorIndexError
+        Where files cannot be removed.
+    """
+    if folder.is_dir():
+        with kept(folder), FileLock(folder / "lock", timeout=LOCK_SECONDS):
+            (folder / MANIFEST).unlink(missing_ok=True)
+            _remove_others(folder, None)
+
+
+def _remove_others(folder: Path, state: str | None) -> None:
+    """Remove the files of all states but one."""
+    for path in folder.glob("????????????-*"):
+        if state is None or not path.name.startswith(state):
+            path.unlink()
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write named arrays to one file: npy blocks, one behind the other, the names as JSON in the first."""
+    names = np.frombuffer(json.dumps(list(arrays)).encode(), np.uint8)
+    with path.open("wb") as file:
+        for array in (names, *arrays.values()):
+            np.save(file, array, allow_pickle=False)
+            file.write(bytes(-file.tell() % ALIGNED))
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays that `write_arrays` wrote, where they lie in the file; what is written to them stays in this process.
+
+    Raises
+    ------
+    OSError, ValueError
+        Where the file cannot be read, or is no such file.
+    """
+    content = np.asarray(np.memmap(path, np.uint8, "c"))
+    with path.open("rb") as file:
+        names: list[str] = json.loads(_block(file, content).tobytes())
+        return {name: _block(file, content) for name in names}
+
+
+def _block(file: BinaryIO, content: NDArray[np.uint8]) -> NDArray[Any]:
+    """Return the array whose block begins where a file is read, and go on behind it."""
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an array has another format")
+    shape, columnwise, dtype = np.lib.format.read_array_header_1_0(file)
+    if columnwise:
+        raise ValueError("an array has another order")
+    start, size = file.tell(), dtype.itemsize * int(np.prod(shape))
+    file.seek(start + size + -(start + size) % ALIGNED)
+    return content[start : start + size].view(dtype).reshape(shape)
+
+
 @contextmanager
 def kept(folder: Path) -> Iterator[None]:
     """Turn whatever a damaged, missing or locked folder brings about into one clear error."""
@@ -92,7 +164,7 @@ def kept(folder: Path) -> Iterator[None]:
         raise VectorIndexError(f"{folder} is locked by another process. Cure: let it finish, or end it.") from None
     except OSError as error:
         raise VectorIndexError(f"{folder} cannot be read or written: {error}. Cure: free disk space, check the rights.") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
         raise VectorIndexError(f"the index in {folder} is damaged: {error}. {CURE}.") from error
 
 

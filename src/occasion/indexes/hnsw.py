@@ -18,6 +18,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import threading
+from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,9 @@ class HnswIndex:
         """Keys added, replaced or removed since the index was last saved or opened."""
         self.kept_in: Path | None = None
         """Folder it was last saved to or opened from."""
+        self.told: Mapping[str, Any] = {}
+        """What was told when it was saved there."""
+        self._unsaved: list[Keys] = []
 
     def __len__(self) -> int:
         """Return the number of keys."""
@@ -137,7 +141,7 @@ class HnswIndex:
             else:
                 self._take_out(keys)
                 self._beside.add(keys, vectors)
-            self._changed(len(keys))
+            self._changed(keys)
 
     def _unchanged(self, keys: Keys, vectors: Floats) -> NDArray[np.bool_]:
         """Return which keys (n,) have these very vectors already: a new price changes no text."""
@@ -170,7 +174,7 @@ class HnswIndex:
             else:
                 self._beside.remove(keys)
                 self._take_out(keys)
-            self._changed(len(keys))
+            self._changed(keys)
 
     # -- beside a graph that is read from its file ----------------------------------------------------------------------
     def _room_beside(self, count: int) -> bool:
@@ -192,11 +196,17 @@ class HnswIndex:
         if len(keys):
             self._place(keys, beside.vectors(keys))
 
-    def _changed(self, count: int) -> None:
+    def _changed(self, keys: Keys) -> None:
         self._blank = None
         if self._beside is None:
             self._met.clear()
-        self.unsaved += count
+        self.unsaved += len(keys)
+        if self.kept_in is not None:
+            self._unsaved.append(keys)
+
+    def unsaved_keys(self) -> Keys:
+        """Return the keys added, replaced or removed since the index was last saved or opened, ascending."""
+        return np.unique(np.concatenate([np.zeros(0, np.int32), *self._unsaved]))
 
     def _link(self, keys: Keys) -> None:
         """Give keys with a vector held and not zero their place in the graph."""
@@ -325,8 +335,13 @@ class HnswIndex:
             return vectors
 
     # -- files ----------------------------------------------------------------------------------------------------------
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, told: Mapping[str, Any] | None = None) -> None:
         """Write the index to a folder, whole or not at all.
+
+        Parameters
+        ----------
+        told : mapping, optional
+            What whoever opens it finds as `told`; must fit JSON.
 
         Raises
         ------
@@ -344,9 +359,10 @@ class HnswIndex:
                 "dim": self.dim,
                 "connectivity": self._graph.connectivity,
                 "expansion": self._graph.expansion_add,
+                "told": dict(told or {}),
             }
             write_state(folder, about, writers)
-            self.unsaved, self.kept_in = 0, folder
+            self.unsaved, self._unsaved, self.kept_in, self.told = 0, [], folder, dict(told or {})
 
     @classmethod
     def open(cls, folder: Path, *, threads: int = 1) -> HnswIndex:
@@ -372,7 +388,7 @@ class HnswIndex:
             index._beside = ExactIndex(about["dim"])
             # Older files do not say which they are; looking for it reads the whole matrix.
             zeros = arrays["zeros.npy"] if "zeros.npy" in arrays else matrix.keys[matrix.zeros()]
-            index._zeros, index.kept_in = set(zeros.tolist()), folder
+            index._zeros, index.kept_in, index.told = set(zeros.tolist()), folder, about.get("told", {})
             if len(index._graph) != twins.nodes() or matrix.dim != about["dim"]:
                 raise ValueError("graph and vectors do not belong together")
         return index

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from occasion.data import Item
 from occasion.errors import RuleError
+from occasion.keyed import named, parted
 from occasion.rules.filters import Filter
 from occasion.rules.labels import Labels
 from occasion.rules.matching import folded
@@ -44,6 +47,13 @@ class Field(Protocol):
 
     def mask(self, op: str, operand: Any, n: int) -> Mask:
         """Return which of n keys pass a test."""
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that is held, as named arrays; `restore` of the class takes them back."""
+
+
+KINDS: Mapping[str, Any] = {"labels": Labels, "numbers": Numbers, "texts": Texts}
+"""Classes of fields, by the name that files have for them."""
 
 
 class Columns:
@@ -145,6 +155,31 @@ class Columns:
         if isinstance(field, Numbers):
             return field.span(mask)
         return field.divided(mask, most) if isinstance(field, Labels) else None
+
+    # -- as arrays ------------------------------------------------------------------------------------------------------
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that is held, as named arrays, for keeping in files; `restore` takes them back."""
+        kinds = {kind: name for name, kind in KINDS.items()}
+        fields = json.dumps([[name, kinds[type(field)]] for name, field in self._fields.items()])
+        out = {"filled": self._filled, "from": self._from, "until": self._until, "fields": np.frombuffer(fields.encode(), np.uint8)}
+        for n, field in enumerate(self._fields.values()):
+            out |= named(str(n), field.arrays())
+        return out
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Columns:
+        """Return what `arrays` gave, as an object again, without copying what is large.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Where arrays are missing, or are none of these.
+        """
+        out, parts = cls(), parted(arrays)
+        out._filled, out._from, out._until = arrays["filled"], arrays["from"], arrays["until"]
+        for n, (name, kind) in enumerate(json.loads(arrays["fields"].tobytes())):
+            out._fields[name] = KINDS[kind].restore(parts[str(n)])
+        return out
 
     # -- masks ----------------------------------------------------------------------------------------------------------
     def availability(self, at: float, n: int) -> Mask:

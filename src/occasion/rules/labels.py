@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,9 +42,7 @@ class Labels:
             grown = np.full(max(key + 1, 2 * len(self._codes), 256), -1, np.int32)
             grown[: len(self._codes)] = self._codes
             self._codes = grown
-        # 1 == True in Python; the type tells them apart.
-        texts = type(value[0]) is str if len(value) == 1 else all(type(v) is str for v in value)
-        typed = value if texts else (*value, *map(type, value))
+        typed = _typed(value)
         code = self._known.get(typed)
         if code is None:
             if self._scattered(value):
@@ -74,6 +74,25 @@ class Labels:
         """Number of keys that there is room for."""
         return len(self._codes)
 
+    # -- as arrays ------------------------------------------------------------------------------------------------------
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that is held, values that no key has left out, as named arrays; `restore` takes them back."""
+        used = np.unique(self._codes[self._codes >= 0])
+        codes = np.where(self._codes >= 0, np.searchsorted(used, self._codes), -1).astype(np.int32)
+        # JSON tells true, 1, 1.0 and "1" apart.
+        values = json.dumps([self._values[code] for code in used.tolist()])
+        return {"codes": codes, "values": np.frombuffer(values.encode(), np.uint8), "kept": np.array([self._kept])}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Labels:
+        """Return what `arrays` gave, as an object again."""
+        out = cls()
+        for value in map(tuple, json.loads(arrays["values"].tobytes())):
+            out._new(_typed(value), value)
+        out._codes, out._kept = arrays["codes"], int(arrays["kept"][0])
+        return out
+
+    # -- reading --------------------------------------------------------------------------------------------------------
     def divided(self, mask: Mask, most: int) -> list[tuple[Any, int]] | None:
         """Return (value, number of keys in the mask that have it), most frequent first; None above `most` distinct values."""
         if len(self._values) > 4 * most:
@@ -117,3 +136,9 @@ class Labels:
             code for code in self._holding.get(number, [])
             if any(not isinstance(v, (str, bool)) and number_of(v) == number for v in self._values[code])
         ]  # fmt: skip
+
+
+def _typed(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what tells values apart: 1 == True in Python, so their types too where they are not all texts."""
+    texts = type(value[0]) is str if len(value) == 1 else all(type(v) is str for v in value)
+    return value if texts else (*value, *map(type, value))

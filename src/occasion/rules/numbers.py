@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +60,17 @@ class Numbers:
     def __len__(self) -> int:
         """Number of keys that there is room for."""
         return len(self._numbers)
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that is held, as named arrays; `restore` takes them back."""
+        return {"numbers": self._numbers}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Numbers:
+        """Return what `arrays` gave, as an object again."""
+        out = cls()
+        out._numbers = arrays["numbers"]
+        return out
 
     def mask(self, op: str, operand: Any, n: int) -> Mask:
         """Return which of n keys pass a test."""

@@ -1,0 +1,90 @@
+"""Titles: those of the first items, then of items that were named in answers, at hand without a look at the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from occasion.keyed import named, parted
+from occasion.packed import PackedTexts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Titles"]
+
+MOST = 100_000
+"""Titles at hand (10 MB)."""
+
+
+class Titles:
+    """Titles by item key, about `MOST` of them at most."""
+
+    def __init__(self) -> None:
+        # Ascending keys and the titles of each, as they were kept in a file; beside them what came, changed and (None) went.
+        self._kept = np.zeros(0, np.int32), PackedTexts()
+        self._late: dict[int, str | None] = {}
+
+    def __len__(self) -> int:
+        """Number of titles at hand, those that changed or went since they were kept counted twice."""
+        return len(self._kept[0]) + len(self._late)
+
+    def get(self, key: int) -> str | None:
+        """Return the title of a key, None where it is not at hand."""
+        return self._late[key] if key in self._late else self._before(key)
+
+    def _before(self, key: int) -> str | None:
+        keys, titles = self._kept
+        at = int(np.searchsorted(keys, np.int32(key)))
+        return titles[at] if at < len(keys) and keys[at] == key else None
+
+    def put(self, key: int, title: str) -> None:
+        """Take over the title of a new or changed item: where one is at hand already, or there is room."""
+        known = self.get(key)
+        if known != title and (known is not None or len(self) < MOST):
+            self._late[key] = title
+
+    def remove(self, key: int) -> None:
+        """Forget the title of a key."""
+        self._late.pop(key, None)
+        if self._before(key) is not None:
+            self._late[key] = None
+
+    def remember(self, titles: Mapping[int, str], beside: Iterable[int]) -> None:
+        """Add titles that an answer names; where there are too many already only those of the keys `beside` stay with them."""
+        if len(self) > MOST:
+            stay = {key: self.get(key) for key in beside}
+            self._kept, self._late = (np.zeros(0, np.int32), PackedTexts()), {k: t for k, t in stay.items() if t is not None}
+        self._late |= titles
+
+    def some(self, most: int) -> list[str]:
+        """Return about so many titles, spread evenly; safe beside one thread that writes."""
+        (keys, titles), late = self._kept, dict(self._late)
+        step = max(1, -(-(len(keys) + len(late)) // most))
+        kept = [titles[at] for at in range(0, len(keys), step) if int(keys[at]) not in late]
+        return kept + [title for title in list(late.values())[::step] if title is not None]
+
+    # -- as arrays ------------------------------------------------------------------------------------------------------
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that is held, as named arrays, for keeping in files; `restore` takes them back."""
+        keys = sorted({*self._kept[0].tolist(), *self._late})
+        titles = {key: title for key in keys if (title := self.get(key)) is not None}
+        texts = PackedTexts().extended(list(titles.values()))
+        return {"keys": np.fromiter(titles, np.int32, len(titles)), **named("titles", texts.arrays())}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Titles:
+        """Return what `arrays` gave, as an object again, without copying it.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Where arrays are missing, or do not belong together.
+        """
+        out = cls()
+        out._kept = arrays["keys"], PackedTexts.restore(parted(arrays)["titles"])
+        if len(out._kept[0]) != len(out._kept[1]):
+            raise ValueError("titles and their keys do not belong together")
+        return out
