@@ -14,14 +14,17 @@ from occasion.itemids import ItemIds
         st.tuples(st.integers(0, 60), st.text(min_size=1, max_size=6)), max_size=80, unique_by=(lambda p: p[0], lambda p: p[1])
     ),
     st.integers(0, 20),
+    st.integers(0, 80),
     st.data(),
 )
-def test_is_a_table_both_ways(pairs: list[tuple[int, str]], fresh: int, data: st.DataObject) -> None:
-    """Whatever the order of the keys, and however often they are packed."""
+def test_is_a_table_both_ways(pairs: list[tuple[int, str]], fresh: int, kept: int, data: st.DataObject) -> None:
+    """Whatever the order of the keys, however often they are packed, and whether they were kept in between."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("occasion.itemids.FRESH", fresh)
         table, truth = ItemIds(), {}
-        for key, item_id in pairs:
+        for n, (key, item_id) in enumerate(pairs):
+            if n == kept:
+                table = ItemIds.restore(table.arrays())
             table.put(key, item_id)
             truth[key] = item_id
             again = data.draw(st.sampled_from(sorted(truth)))

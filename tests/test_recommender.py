@@ -326,7 +326,7 @@ def test_a_large_index_is_kept_and_one_new_item_does_not_write_it_again(tmp_path
     settings = load_settings(home=tmp_path, exact_limit=100)
     words = "red blue green old new small large wooden steel paper".split()
     items = [Item(id=f"i{n}", text={"title": f"{words[n % 10]} {words[n // 10 % 10]} chair {n % 300}"}) for n in range(2500)]
-    head = tmp_path / "derived" / "index" / "head.json"
+    head = tmp_path / "derived" / "index" / "manifest.json"
     with Recommender(settings, encoder=encoder) as made:
         made.store.put_items(items)
         made.recommend(ask("a red chair"))

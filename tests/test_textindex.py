@@ -129,3 +129,60 @@ def test_near_names_allowed_keys_that_search_would_find(texts, changes, query):
     scores = index.score(index.query(query), all_of_them)
     worst = min(index.score(index.query(query), found), default=0)
     assert np.count_nonzero(scores > worst + 1e-5) < max(len(found), 1)
+
+
+def told(index, queries, keys=14):
+    """Return what an index finds for queries, and for its own texts."""
+    every = np.arange(keys, dtype=np.int32)
+    asked = [index.query(query) for query in queries] + [
+        index.query_of(every[n : n + 1], np.ones(1, np.float32)) for n in range(keys)
+    ]
+    found = [index.search(query, 20) for query in asked]
+    return [(f.keys.tolist(), f.scores.tolist(), index.score(q, every).tolist()) for q, f in zip(asked, found, strict=True)]
+
+
+def change(index, changes):
+    for key, text in changes:
+        if text is None:
+            index.remove(np.array([key], np.int32))
+        else:
+            index.add(key, text)
+
+
+changes = st.lists(st.tuples(st.integers(0, 9), words | st.none()), max_size=10)
+
+
+@settings(max_examples=100, deadline=None)
+@given(changes, changes, changes, st.lists(words, max_size=3), st.sampled_from([2, 1000]))
+def test_an_index_that_was_kept_finds_the_same_and_goes_on_the_same(before, then, after, queries, late):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(textindex, "LATE", late)
+        index = TextIndex()
+        change(index, before)
+        told(index, queries)
+        change(index, then)
+        again = TextIndex.restore({name: array.copy() for name, array in index.arrays().items()})
+        for step in ((), after):
+            change(index, step)
+            change(again, step)
+            np.testing.assert_equal(told(again, queries), told(index, queries))
+
+
+def test_words_of_texts_that_are_gone_are_not_kept():
+    index = made(["red phone", "private letter", "green tea"])
+    index.search(index.query("phone"), 2)
+    index.add(1, "blue lamp")
+    index.remove(np.array([2], np.int32))
+    arrays = index.arrays()
+    assert arrays["terms.text"].tobytes() == b"redphonebluelamp"
+    assert told(TextIndex.restore(arrays), ["red lamp", "tea"]) == told(index, ["red lamp", "tea"])
+
+
+def test_the_same_text_again_changes_nothing():
+    index = made(["red phone red", "blue phone", "", "green tea"])
+    index.search(index.query("phone"), 2)
+    for key, text in enumerate(["red phone red", "blue phone", "", "green tea"]):
+        index.add(key, text)
+    assert not index._gone
+    index.add(0, "red red red phone")
+    assert index._gone == {0}

@@ -44,6 +44,8 @@ LATE = 1000
 """Added items after which the arrays are rebuilt."""
 BLOCK = 65_536
 """Items weighed at once."""
+LOOKED_UP = 50_000
+"""Terms of new texts whose numbers are remembered."""
 
 _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]+|[^\W_]+")
 _CJK = re.compile(r"[぀-ヿ㐀-鿿가-힯]")
@@ -101,6 +103,7 @@ class TextIndex:
         # Terms by number: those that were kept in a file, and those that came since.
         self._kept_terms = PackedTexts()
         self._terms: dict[str, int] = {}
+        self._looked_up: dict[str, int] = {}  # some of the former
         # Texts waiting for the arrays to be built: key and number of terms of each, then term by term.
         self._keys, self._lengths, self._term, self._tf = array("i"), array("i"), array("i"), array("H")
         self._idf = np.zeros(0, np.float32)
@@ -163,11 +166,19 @@ class TextIndex:
         own, kept = self._terms, len(self._kept_terms)
         if not kept:
             return [own.setdefault(term, len(own)) for term in terms]
-        numbers = []
-        for term in terms:
-            number = self._number(term)
-            numbers.append(own.setdefault(term, kept + len(own)) if number is None else number)
-        return numbers
+        return [self._among_kept(term, kept) if (number := own.get(term)) is None else number for term in terms]
+
+    def _among_kept(self, term: str, kept: int) -> int:
+        """Return the number of a term that is among the kept ones, or new. A file is slow to look into for many texts."""
+        number = self._looked_up.get(term)
+        if number is None:
+            number = self._kept_terms.number(term)
+            if number is None:
+                return self._terms.setdefault(term, kept + len(self._terms))
+            if len(self._looked_up) > LOOKED_UP:
+                self._looked_up.clear()
+            self._looked_up[term] = number
+        return number
 
     def _weigh(self, counts: Mapping[int, int]) -> dict[int, float]:
         weights = {}
@@ -239,23 +250,32 @@ class TextIndex:
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return all that is held, as named arrays, for keeping in files; `restore` takes them back.
 
-        What came and went since the arrays were built is put into them first; terms that no text has any more are left out.
+        What came and went since the arrays were built is put into them first, and terms that no text has any more are forgotten.
         """
         if self._gone:
             self._compact()
         self._ready()
-        rows, postings, idf = self._rows, self._postings, self._idf
-        if rows is None or postings is None:
+        if self._rows is None or self._postings is None:
+            self._terms, self._looked_up, self._kept_terms = {}, {}, PackedTexts()
             return {}
+        self._forget_terms(np.diff(self._postings.starts) > 0)
+        out = {"idf": self._idf, "newest_idf": np.array([self._newest_idf])}
+        out |= named("terms", self._kept_terms.arrays())
+        return out | named("rows", self._rows._asdict()) | named("postings", self._postings._asdict())
+
+    def _forget_terms(self, stay: NDArray[np.bool_]) -> None:
+        """Pack the terms, only those that stay; their order does, and with it that of equally weighty ones."""
+        assert self._rows is not None
+        assert self._postings is not None
         terms = self._kept_terms.extended(list(self._terms))
-        alive = np.diff(postings.starts) > 0
-        if not alive.all():
-            # Their order stays, and with it that of equally weighty ones.
-            rows = rows._replace(terms=(np.cumsum(alive, dtype=np.int32) - 1)[rows.terms])
-            postings = postings._replace(starts=np.append(postings.starts[:-1][alive], postings.starts[-1:]))
-            idf, terms = idf[alive], PackedTexts().extended([terms[n] for n in np.flatnonzero(alive).tolist()])
-        out = {"idf": idf, "newest_idf": np.array([self._newest_idf])}
-        return out | named("terms", terms.arrays()) | named("rows", rows._asdict()) | named("postings", postings._asdict())
+        if not stay.all():
+            terms = PackedTexts().extended([terms[n] for n in np.flatnonzero(stay).tolist()])
+            self._idf = self._idf[stay]
+            self._rows = self._rows._replace(terms=(np.cumsum(stay, dtype=np.int32) - 1)[self._rows.terms])
+            starts = self._postings.starts
+            self._postings = self._postings._replace(starts=np.append(starts[:-1][stay], starts[-1:]))
+            self._met.clear()
+        self._terms, self._looked_up, self._kept_terms = {}, {}, terms
 
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> TextIndex:

@@ -137,12 +137,73 @@ def test_a_mask_is_the_plain_reading_of_each_item(changes, node):
     assert columns.mask(wanted, 8) is mask
 
 
+def told(columns, n=8):
+    """Return all that columns tell of n keys."""
+    known = np.ones(n, bool)
+    values = {name: [columns._fields[name].get(key) for key in range(n)] for name in columns.names}
+    kinds = {name: [[(type(v), v) for v in value or ()] for value in column] for name, column in values.items()}
+    facets = {name: columns.facet(name, known, 40) for name in columns.names}
+    times = [columns.availability(at, n).tolist() for at in (-1e9, 0.0, 1e9)]
+    return kinds, facets, times
+
+
+changes = st.lists(st.tuples(st.integers(0, 5), items | st.none()), max_size=8)
+
+
+def apply(columns, changes):
+    for key, item in changes:
+        if item is None:
+            columns.remove(key)
+        else:
+            columns.set(key, item)
+
+
+@settings(max_examples=150, deadline=None)
+@given(changes, changes, st.lists(filters, max_size=4))
+def test_columns_that_were_kept_tell_the_same_and_go_on_the_same(before, after, nodes):
+    columns = Columns()
+    apply(columns, before)
+    again = Columns.restore({name: array.copy() for name, array in columns.arrays().items()})
+    for step in ((), after):
+        apply(columns, step)
+        apply(again, step)
+        assert told(again) == told(columns)
+        for node in nodes:
+            if (wanted := parse_filter(node)).fields() <= set(columns.names):
+                assert again.mask(wanted, 8).tolist() == columns.mask(wanted, 8).tolist()
+
+
+def test_what_is_gone_is_not_kept():
+    columns = Columns()
+    for key in range(3):
+        columns.set(key, Item(id=f"secret {key}", text={"title": f"a private title {key}"}, attributes={"brand": f"Brand {key}"}))
+    columns.remove(1)
+    columns.set(2, Item(id="2", text={"title": "another"}, attributes={"brand": True}))
+    content = b"".join(array.tobytes() for array in columns.arrays().values())
+    for gone in (b"secret 1", b"secret 2", b"title 1", b"title 2", b"Brand 1", b"Brand 2"):
+        assert gone not in content
+    assert b"title 0" in content
+    assert b"Brand 0" in content
+
+
+def test_a_price_alone_leaves_texts_as_they_are():
+    columns = Columns()
+    for price in (1.0, 2.0):
+        for key in range(100):
+            columns.set(key, Item(id=str(key), text={"title": f"title {key}"}, price=price))
+    assert len(columns._fields["title"]._row) == sum(len(f"\0title {key}") for key in range(100))
+
+
 @given(
-    st.lists(st.tuples(st.integers(0, 6), st.none() | st.sampled_from([*WORDS, "b", "cmeB"])), max_size=40), st.sampled_from(WORDS)
+    st.lists(st.tuples(st.integers(0, 6), st.none() | st.sampled_from([*WORDS, "b", "cmeB"])), max_size=40),
+    st.sampled_from(WORDS),
+    st.integers(0, 40),
 )
-def test_texts_that_change_are_found_as_they_are_now(changes, needle):
+def test_texts_that_change_are_found_as_they_are_now(changes, needle, kept):
     texts, now = Texts(), {}
-    for key, value in changes:
+    for n, (key, value) in enumerate(changes):
+        if n == kept:
+            texts = Texts.restore(texts.arrays())
         if value is None:
             texts.forget(key)
             now.pop(key, None)
