@@ -475,7 +475,7 @@ def test_killed_at_any_time_the_next_start_finds_one_state_or_none(tmp_path: Pat
         time.sleep(seconds)
         child.send_signal(signal.SIGKILL)
     with opened(tmp_path) as again, built(tmp_path) as anew:
-        same(told(again), told(anew), but=("facets", "first", "vectors", "near"))
+        same(told(again), told(anew), but=("facets", "first", "vectors", "near", "words"))
         assert np.abs(told_vectors(again) - told_vectors(anew)).max() < 0.2
 
 

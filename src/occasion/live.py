@@ -457,12 +457,12 @@ class LiveState:
 
     def titles(self, keys: Sequence[int]) -> list[str]:
         """Return the titles of keys, the id where an item is not described."""
-        found = {key: title for key in dict.fromkeys(keys) if (title := self._titles.get(key)) is not None}
+        found = self._titles.among(keys)
         missing = {key: self.catalogue.id(key) for key in keys if key not in found}
         if missing:
             items = self.store.get_items(list(missing.values()))
             named = {key: items[item_id].title if item_id in items else item_id for key, item_id in missing.items()}
-            self._titles.remember(named, beside=found)
+            self._titles.remember(named, beside=keys)
             found |= named
         return [found[key] for key in keys]
 

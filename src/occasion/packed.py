@@ -36,16 +36,22 @@ class PackedTexts:
 
     def number(self, text: str) -> int | None:
         """Return a number of a text, the only one where texts are distinct; None where it has none, as the empty text."""
-        if not len(self._hashes):
-            return None
-        coded = text.encode("utf-8", _KEEP)
-        # As wide as the hashes: a wider one would have them all copied.
-        mark = np.uint32(crc32(coded))
-        at = int(np.searchsorted(self._hashes, mark))
-        while at < len(self._hashes) and self._hashes[at] == mark:
-            if self._coded(self._numbers[at]) == coded:
-                return int(self._numbers[at])
-            at += 1
+        return self.numbers([text])[0]
+
+    def numbers(self, texts: Sequence[str]) -> list[int | None]:
+        """Return a number of each text, as `number` does."""
+        coded = [text.encode("utf-8", _KEEP) for text in texts]
+        # As wide as the hashes: wider ones would have all of them copied.
+        marks = np.fromiter(map(crc32, coded), np.uint32, len(coded))
+        places = np.searchsorted(self._hashes, marks).tolist()
+        return [self._from(place, mark, one) for place, mark, one in zip(places, marks, coded, strict=True)]
+
+    def _from(self, place: int, mark: np.uint32, coded: bytes) -> int | None:
+        """Return the first number from a place among the hashes on that stands for a text, None where none does."""
+        while place < len(self._hashes) and self._hashes[place] == mark:
+            if self._coded(self._numbers[place]) == coded:
+                return int(self._numbers[place])
+            place += 1
         return None
 
     def extended(self, texts: Sequence[str]) -> PackedTexts:

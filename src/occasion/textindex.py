@@ -156,11 +156,6 @@ class TextIndex:
         self._term.extend(self._numbered(counts))
         self._tf.extend([min(n, MOST) for n in counts.values()])
 
-    def _number(self, term: str) -> int | None:
-        """Return the number of a term, None where no text has or had it."""
-        number = self._terms.get(term)
-        return number if number is not None else self._kept_terms.number(term)
-
     def _numbered(self, terms: Iterable[str]) -> list[int]:
         """Return the number of each term; new ones get theirs."""
         own, kept = self._terms, len(self._kept_terms)
@@ -305,8 +300,11 @@ class TextIndex:
         """Return a text as unit-length term weights; empty where no term is known."""
         if not self._ready():
             return {}
-        counts = {self._number(term): n for term, n in Counter(tokens(text)).items()}
-        return _unit(self._weigh({number: n for number, n in counts.items() if number is not None}))
+        counts = Counter(tokens(text))
+        numbers = {term: number for term in counts if (number := self._terms.get(term)) is not None}
+        others = [term for term in counts if term not in numbers]
+        numbers |= {t: n for t, n in zip(others, self._kept_terms.numbers(others), strict=True) if n is not None}
+        return _unit(self._weigh({number: counts[term] for term, number in numbers.items()}))
 
     def query_of(self, keys: NDArray[np.int32], weights: NDArray[np.float32]) -> dict[int, float]:
         """Return the weighted sum of items as unit-length term weights."""

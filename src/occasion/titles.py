@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,12 +33,21 @@ class Titles:
 
     def get(self, key: int) -> str | None:
         """Return the title of a key, None where it is not at hand."""
-        return self._late[key] if key in self._late else self._before(key)
+        return self.among([key]).get(key)
 
-    def _before(self, key: int) -> str | None:
+    def among(self, keys: Sequence[int]) -> dict[int, str]:
+        """Return the titles that are at hand of some keys, by key."""
+        late = {key: self._late[key] for key in keys if key in self._late}
+        found = {key: title for key, title in late.items() if title is not None}
+        return found | self._before([key for key in keys if key not in late])
+
+    def _before(self, wanted: Sequence[int]) -> dict[int, str]:
+        """Return those of some titles that were kept in a file."""
         keys, titles = self._kept
-        at = int(np.searchsorted(keys, np.int32(key)))
-        return titles[at] if at < len(keys) and keys[at] == key else None
+        if not len(keys) or not wanted:
+            return {}
+        places = np.minimum(np.searchsorted(keys, np.array(wanted, np.int32)), len(keys) - 1)
+        return {key: titles[at] for key, at, there in zip(wanted, places, keys[places].tolist(), strict=True) if key == there}
 
     def put(self, key: int, title: str) -> None:
         """Take over the title of a new or changed item: where one is at hand already, or there is room."""
@@ -49,14 +58,14 @@ class Titles:
     def remove(self, key: int) -> None:
         """Forget the title of a key."""
         self._late.pop(key, None)
-        if self._before(key) is not None:
+        if self._before([key]):
             self._late[key] = None
 
-    def remember(self, titles: Mapping[int, str], beside: Iterable[int]) -> None:
+    def remember(self, titles: Mapping[int, str], beside: Sequence[int]) -> None:
         """Add titles that an answer names; where there are too many already only those of the keys `beside` stay with them."""
         if len(self) > MOST:
-            stay = {key: self.get(key) for key in beside}
-            self._kept, self._late = (np.zeros(0, np.int32), PackedTexts()), {k: t for k, t in stay.items() if t is not None}
+            stay: dict[int, str | None] = {**self.among(beside)}
+            self._kept, self._late = (np.zeros(0, np.int32), PackedTexts()), stay
         self._late |= titles
 
     def some(self, most: int) -> list[str]:
@@ -70,7 +79,7 @@ class Titles:
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return all that is held, as named arrays, for keeping in files; `restore` takes them back."""
         keys = sorted({*self._kept[0].tolist(), *self._late})
-        titles = {key: title for key in keys if (title := self.get(key)) is not None}
+        titles = dict(sorted(self.among(keys).items()))
         texts = PackedTexts().extended(list(titles.values()))
         return {"keys": np.fromiter(titles, np.int32, len(titles)), **named("titles", texts.arrays())}
 

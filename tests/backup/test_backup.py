@@ -23,6 +23,7 @@ from occasion.privacy.erasure import erase, receipts
 from occasion.privacy.guarded import open_guarded
 from occasion.privacy.receipts import verify
 from occasion.settings import load_settings
+from occasion.snapshot import FOLDERS
 from occasion.stores import open_store
 from occasion.versions import Versions
 
@@ -115,6 +116,17 @@ def test_nothing_is_overwritten_unasked_and_what_was_there_is_kept(shop, tmp_pat
         assert "late" in [e.id for e in store.read_events()]
     assert len(Versions(open_store(settings.resolved_store_url), settings.home).all()) == 1
     back_up(settings, tmp_path / "b.tar", force=True)
+
+
+def test_no_snapshot_of_what_was_there_stays(shop, tmp_path):
+    settings, _ = shop
+    back_up(settings, tmp_path / "b.tar")
+    folders = [home / "derived" / name for home in (settings.home, settings.home / "tenants" / "acme") for name in FOLDERS]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "0123456789ab-arrays.npys").write_bytes(b"words of items")
+    restore(settings, tmp_path / "b.tar", force=True)
+    assert not any(folder.exists() for folder in folders)
 
 
 def subprocess_restore(home, path, *more):
