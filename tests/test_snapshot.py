@@ -171,7 +171,7 @@ def take(store: Any, todo: Sequence[Item | str]) -> None:
             store.delete_items([one])
 
 
-@settings(max_examples=60, deadline=None, phases=PHASES)
+@settings(max_examples=40, deadline=None, phases=PHASES)
 @given(steps, steps, steps)
 def test_opened_it_answers_as_what_was_never_closed(first: list[Any], second: list[Any], third: list[Any]) -> None:
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
@@ -464,7 +464,7 @@ with opened(home) as live:
 """
 
 
-@pytest.mark.parametrize("seconds", [0.02, 0.1, 0.25, 0.6])
+@pytest.mark.parametrize("seconds", [0.02, 0.15, 0.5])
 def test_killed_at_any_time_the_next_start_finds_one_state_or_none(tmp_path: Path, seconds: float) -> None:
     with opened(tmp_path, items=goods(600)):
         pass
