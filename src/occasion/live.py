@@ -12,6 +12,7 @@ import ctypes
 import logging
 import threading
 import time
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -101,7 +102,7 @@ class LiveState:
         self.cache = VectorCache(self.folder / "vectors", encoder.version, encoder.dim)
         self._snapshots = Snapshots(store, self.folder, encoder)
         self._clear_items()
-        self._trails: OrderedDict[int, list[int]] = OrderedDict()
+        self._trails: OrderedDict[int, array[int]] = OrderedDict()
         self._encode_again = 0.0
         self._cursor = (-1, -1, -1)
         self.personalised: Choices | None = None
@@ -419,11 +420,12 @@ class LiveState:
             self._follow(columns)
             self.statistics.cursor = int(batch.seq[-1])
 
-    def _recent(self, columns: EventColumns) -> dict[int, list[int]]:
+    def _recent(self, columns: EventColumns) -> dict[int, array[int]]:
         """Return what each person of the batch did before it."""
         users = np.unique(columns.user).tolist()
         first = int(columns.seq[0]) if len(columns.seq) else 0
-        self._trails.update(self.store.trails([u for u in users if u not in self._trails], first, TRAIL))
+        read = self.store.trails([u for u in users if u not in self._trails], first, TRAIL)
+        self._trails.update((user, array("i", items)) for user, items in read.items())
         for user in users:
             self._trails.move_to_end(user)
         return {user: self._trails[user] for user in users}

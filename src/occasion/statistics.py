@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 from occasion.data import EVENT_TYPES, Scalar
 from occasion.errors import ModelError
 from occasion.keyed import distinct, is_allowed, looked_up
+from occasion.pairs import LatePairs, PairCounts, summed
 from occasion.protocols import CandidateScores, EventColumns
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ SHRINK = 3.0
 """Pseudo-count that pulls the similarity of rarely seen pairs to zero."""
 TOP = 2000
 """Most popular keys kept sorted."""
-GIVEN = 500_000
-"""Pairs of account and item that are kept between full counts."""
 MAX_VALUES = 512
 """A signal with more distinct values than this says too little about each and is left out of the lift tables."""
 DENSE = 8
@@ -248,9 +247,9 @@ class Statistics:
         self.neighbours = _empty_neighbours()
         self.mass = 0.0
         """Sum of `count`."""
-        self._late: dict[int, dict[int, float]] = defaultdict(dict)
-        self._given: Counter[int] = Counter()
-        """Events since the last full count by account and item, as one number."""
+        self._late = LatePairs(LATE_NEIGHBOURS)
+        self._given = PairCounts()
+        """Events since the last full count by account and item."""
         self._together: dict[int, CandidateScores] = {}
         self._top: Keys | None = None
         self._at_top: set[int] = set()
@@ -342,14 +341,7 @@ class Statistics:
 
     def _counts(self, user: int, key: int) -> bool:
         """Return whether one more event of an account counts for an item."""
-        if user < 0:
-            return True
-        pair = user << 32 | key
-        self._given[pair] += 1
-        if len(self._given) > GIVEN:
-            # Those that came once or twice are forgotten: it is the others that the cap is for.
-            self._given = Counter({p: n for p, n in self._given.items() if n > 2})
-        return self._given[pair] <= MOST_OF_ONE
+        return user < 0 or self._given.add(user, key) <= MOST_OF_ONE
 
     def grow(self, size: int) -> None:
         """Make room for `size` item keys."""
@@ -376,26 +368,11 @@ class Statistics:
                 self._at_top.add(key)
 
     def _pair(self, key: int, trail: Sequence[int]) -> None:
-        if not trail:
-            return
-        late, together = self._late, self._together
-        mine = late[key]
         for gain, other in zip(GAINS, reversed(trail[-WINDOW:]), strict=False):
             if other != key:
-                theirs = late[other]
-                mine[other] = mine.get(other, 0.0) + gain
-                theirs[key] = theirs.get(key, 0.0) + gain
-                together.pop(other, None)
-                if len(theirs) > 2 * LATE_NEIGHBOURS:
-                    self._trim(other, theirs)
-        together.pop(key, None)
-        if len(mine) > 2 * LATE_NEIGHBOURS:
-            self._trim(key, mine)
-
-    def _trim(self, key: int, late: Mapping[int, float]) -> None:
-        """Keep the strongest late neighbours alone, now that there are too many: a popular item would have thousands."""
-        strongest = sorted(late.items(), key=lambda pair: -pair[1])[:LATE_NEIGHBOURS]
-        self._late[key] = dict(strongest)
+                self._late.add(key, other, gain)
+                self._together.pop(other, None)
+        self._together.pop(key, None)
 
     def replace(self, other: Statistics) -> None:
         """Take over all counts of another object; holders of a reference to this one see them."""
@@ -410,17 +387,15 @@ class Statistics:
     def together(self, key: int) -> CandidateScores:
         """Return what goes together with an item, recent events included; unordered where recent events count."""
         keys, scores = self.neighbours.of(key)
-        late = self._late.get(key)
-        if not late:
-            return CandidateScores(keys, scores)
         known = self._together.get(key)
         if known is not None:
             return known
-        merged = dict(zip(keys.tolist(), scores.tolist(), strict=True))
-        mass = max(1.0, self.count[key])
-        for other, gain in late.items():
-            merged[other] = merged.get(other, 0.0) + gain / (math.sqrt(mass * max(1.0, self.count[other])) + SHRINK)
-        found = CandidateScores(np.fromiter(merged, np.int32, len(merged)), np.fromiter(merged.values(), np.float32, len(merged)))
+        late, gains = self._late.of(key)
+        if not len(late):
+            return CandidateScores(keys, scores)
+        mass = np.maximum(1.0, self.count[key]) * np.maximum(1.0, self.count[late])
+        more = (gains / (np.sqrt(mass) + SHRINK)).astype(np.float32)
+        found = CandidateScores(*summed(np.concatenate([keys, late]), np.concatenate([scores, more])))
         if len(self._together) >= TOP:
             self._together.clear()
         self._together[key] = found
