@@ -11,6 +11,7 @@ import pytest
 
 from occasion.data import Context, Event, Item
 from occasion.encoders import load_encoder
+from occasion.people import Consent
 from occasion.protocols import Encoder
 from occasion.recommender import Recommender
 from occasion.settings import load_settings
@@ -102,3 +103,52 @@ def test_two_processes_count_once(tmp_path: Path, encoder: Encoder, monkeypatch:
         settled(two)
         assert len(built) == 1
         assert figures(one) == figures(two)
+
+
+@pytest.mark.parametrize("python", ["", "/nowhere/python"])
+def test_a_long_log_is_counted_in_a_process_of_its_own_where_that_can_be(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    from occasion.statistics import Statistics
+
+    monkeypatch.setattr("occasion.live.COUNT_AGAIN", 400)
+    monkeypatch.setattr("occasion.counting.ELSEWHERE", 1000)
+    if python:
+        monkeypatch.setattr("occasion.counting.sys.executable", python)
+    built: list[int] = []
+    plain = Statistics.build
+    with open_shop(tmp_path, encoder) as shop:
+        shop.store.put_items(GOODS)
+        shop.feedback(events(0, 1500))
+        shop.refresh()
+        shop.store.put_consents([Consent(user="u7", purpose="train", granted=False, at=NOW)])
+        shop.refresh()
+
+        def build(self: Statistics, *args: object, **options: object) -> None:
+            built.append(threading.get_ident())
+            plain(self, *args, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Statistics, "build", build)
+        shop.feedback(events(1500, 1200))
+        shop.refresh()
+        settled(shop)
+        assert shop.live.statistics.late <= 400
+        assert bool(built) == bool(python)
+        mine = figures(shop)
+    (tmp_path / "derived" / "statistics.npz").unlink()
+    with open_shop(tmp_path, encoder) as anew:
+        assert figures(anew) == mine
+
+
+def test_a_store_that_the_settings_do_not_name_is_counted_here(tmp_path: Path, encoder: Encoder) -> None:
+    from occasion.counting import LogCounter
+    from occasion.privacy.guarded import guarded, open_guarded
+    from occasion.stores import open_store
+
+    settings = load_settings(home=tmp_path / "home")
+    other = guarded(open_store(f"sqlite:///{tmp_path / 'other.db'}"), settings)
+    assert not LogCounter(other, settings)._names_this_store()
+    other.close()
+    own = open_guarded(settings)
+    assert LogCounter(own, settings)._names_this_store()
+    own.close()

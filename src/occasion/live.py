@@ -8,7 +8,6 @@ when it is read.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import threading
 import time
@@ -19,16 +18,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from occasion.catalogue import Catalogue
 from occasion.context import ContextExtractor
 from occasion.context.words import forget_words
+from occasion.counting import ELSEWHERE, LogCounter, give_back
 from occasion.encoders.cache import VectorCache
 from occasion.encoders.centring import center
-from occasion.errors import EncoderError, EncoderMismatchError, ModelError, StoreError, VectorIndexError
+from occasion.errors import EncoderError, EncoderMismatchError, StoreError, VectorIndexError
 from occasion.indexes import make_index
-from occasion.keyed import joined, taken
 from occasion.privacy.choices import Choices
 from occasion.protocols import Encoder, EventColumns, Index, Store, StoredContext, StoredItem
 from occasion.settings import Settings
@@ -57,8 +55,6 @@ COUNT_AGAIN, COUNT_AGAIN_SHARE = 50_000, 0.25
 """After so many events counted one by one, and such a share of all, the whole log is counted again, aside."""
 TRAIL, TRAILS = 32, 20_000
 """Newest items kept of a person, and of how many people, to count their next events with."""
-COUNTING_SECONDS = 600.0
-"""Longest wait for another process that counts the log."""
 AGAIN_SECONDS = 5.0
 """After the encoder failed for new items, until they are tried again."""
 RECOUNT_AT_ONCE = 50_000
@@ -106,7 +102,7 @@ class LiveState:
         self._encode_again = 0.0
         self._cursor = (-1, -1, -1)
         self.personalised: Choices | None = None
-        self.trained: Choices | None = None
+        self.counter = LogCounter(store, settings, until=until, progress=progress)
         self._fresh: tuple[Statistics, list[StoredContext]] | None = None
         self._counting: threading.Thread | None = None
         self._lock = threading.RLock()
@@ -141,7 +137,7 @@ class LiveState:
             if withdrawn:
                 by_default = self.settings.granted_by_default
                 self.personalised = Choices(self.store, "personalise", by_default)
-                self.trained = Choices(self.store, "train", by_default)
+                self.counter.look_up_choices()
                 self.forget_words()
             self._take_fresh()
             if cursor[1] != self._cursor[1]:
@@ -304,8 +300,12 @@ class LiveState:
         self.contexts.extend(self.store.contexts(after=len(self.contexts) - 1))
         first = self._cursor[1] < 0
         if first and self.until is None:
-            with contextlib.suppress(ModelError):
-                self.statistics.replace(self._same_settings(Statistics.load(self.folder)))
+            found = self.counter.kept()
+            if found is None:
+                # What was withdrawn since may be among what is there.
+                self.counter.discard()
+            else:
+                self.statistics.replace(found)
         behind = self.store.cursor()[1] - self.statistics.cursor
         if (first and self.statistics.cursor == 0) or behind > max(CATCH_UP, self.statistics.events // 5):
             self._count_all()
@@ -314,53 +314,11 @@ class LiveState:
             if self.until is None and self.statistics.late > max(COUNT_AGAIN, COUNT_AGAIN_SHARE * self.statistics.events):
                 self._count_beside_answers(self.statistics.cursor - self.statistics.late // 2)
 
-    def _same_settings(self, loaded: Statistics) -> Statistics:
-        _, seq, withdrawals = self.store.cursor()
-        if not self._may_be_taken(loaded, withdrawals) or loaded.cursor > seq:
-            # What was withdrawn since may be among them.
-            Statistics.discard(self.folder)
-            return self.statistics
-        return loaded
-
-    def _may_be_taken(self, loaded: Statistics, withdrawals: int) -> bool:
-        """Return whether counts are of these settings, and without what was withdrawn."""
-        mine = self.statistics
-        counted = loaded.half_life, loaded.weights, loaded.basis
-        return counted == (mine.half_life, mine.weights, self._basis(withdrawals))
-
-    def _basis(self, withdrawals: int) -> str:
-        return f"{withdrawals} {'all' if self.trained is None or self.trained.default else 'some'}"
-
     def _count_all(self) -> None:
         # Swap the content, not the object: sources hold a reference to it.
-        self.statistics.replace(self._counted(self.contexts))
-
-    def _counted(self, contexts: Sequence[StoredContext], *, beside: bool = False) -> Statistics:
-        """Return counts over the whole log, and keep them on the disk where they took long.
-
-        What reads contexts remembers which list it read and the codes it gave, so a thread `beside` answers has its own.
-        """
-        extractor = ContextExtractor(self.settings) if beside else self.extractor
-        _, _, withdrawals = self.store.cursor()
-        batches = []
-        total = self.store.counts()["events"]
-        done = 0
-        for batch in self.store.events():
-            batches.append(self._before(batch))
-            done += len(batch.seq)
-            if self.progress is not None:
-                self.progress("events", done, total)
-        columns = joined(batches)
-        fresh = Statistics(self.settings.half_life_days, self.settings.weights)
-        fresh.build(columns, len(self.catalogue), extractor.event_signals(columns, contexts))
-        fresh.basis = self._basis(withdrawals)
-        if self.until is None and len(columns.seq) > 1000:
-            with contextlib.suppress(OSError):
-                fresh.save(self.folder)
-                if self.store.cursor()[2] != withdrawals:
-                    # Somebody left while it was counted: the file may hold what is theirs.
-                    Statistics.discard(self.folder)
-        return fresh
+        self.statistics.replace(self.counter.count(self.extractor, self.contexts, len(self.catalogue)))
+        if self.statistics.events > ELSEWHERE:
+            give_back()
 
     # -- what was withdrawn -----------------------------------------------------------------------------------------------
     def _recount(self, cursor: tuple[int, int, int]) -> None:
@@ -381,19 +339,8 @@ class LiveState:
     def _count_aside(self, least: int) -> None:
         # The store may be closed meanwhile; then nothing is lost, the next start counts.
         with contextlib.suppress(StoreError):
-            contexts = list(self.store.contexts())
-            self._fresh = self._counted_once(contexts, least), contexts
-
-    def _counted_once(self, contexts: Sequence[StoredContext], least: int) -> Statistics:
-        """Return counts over the log, those of another process where it has just counted: processes wait for each other."""
-        with contextlib.suppress(OSError, Timeout), FileLock(self.folder / "counting.lock", timeout=COUNTING_SECONDS):
-            with contextlib.suppress(ModelError):
-                found = Statistics.load(self.folder)
-                _, seq, withdrawals = self.store.cursor()
-                if self._may_be_taken(found, withdrawals) and least <= found.cursor <= seq:
-                    return found
-            return self._counted(contexts, beside=True)
-        return self._counted(contexts, beside=True)
+            counted = self.counter.count_beside(len(self.catalogue), least)
+            self._fresh = counted, list(self.store.contexts())
 
     def _take_fresh(self) -> None:
         if self._fresh is None:
@@ -405,16 +352,16 @@ class LiveState:
             self.contexts = contexts
         self.statistics.replace(statistics)
         # Counting takes a hundred megabytes for a moment, which this process would keep; aside, as it takes some milliseconds.
-        threading.Thread(target=_give_back, name="occasion-memory", daemon=True).start()
+        threading.Thread(target=give_back, name="occasion-memory", daemon=True).start()
         self._trails.clear()
-        if statistics.basis == self._basis(self.store.cursor()[2]):
+        if statistics.basis == self.counter.basis(self.store.cursor()[2]):
             self._take_events()
         else:
             self._recount(self.store.cursor())
 
     def _count_new(self) -> None:
         for batch in self.store.events(after=self.statistics.cursor):
-            columns = self._before(batch)
+            columns = self.counter.permitted(batch)
             codes = self.extractor.event_signals(columns, self.contexts)
             self.statistics.observe(columns, codes, self._recent(columns))
             self._follow(columns)
@@ -439,14 +386,6 @@ class LiveState:
                 del trail[:-TRAIL]
         while len(self._trails) > TRAILS:
             self._trails.popitem(last=False)
-
-    def _before(self, columns: EventColumns) -> EventColumns:
-        """Return the events of a batch that may be counted."""
-        if self.trained is not None:
-            columns = self.trained.keep(columns)
-        if self.until is None:
-            return columns
-        return taken(columns, ~(columns.at >= self.until))
 
     def reads(self, user: int | None) -> bool:
         """Return whether what a person did may be read for an answer; None is somebody the store does not know yet."""
@@ -476,9 +415,3 @@ class LiveState:
         """Return the centred unit vectors (n, dim) of keys; zero where an item has none."""
         assert self.index is not None
         return self.index.vectors(keys)
-
-
-def _give_back() -> None:
-    """Hand free memory back to the system, where the C library does it on request (glibc)."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)

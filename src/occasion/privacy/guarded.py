@@ -66,7 +66,9 @@ def open_guarded(settings: Settings) -> Store:
         )
     store = open_store(settings.resolved_store_url)
     try:
-        return guarded(store, settings)
+        made = GuardedStore(store, settings)
+        made.opened = settings.resolved_store_url
+        return cast(Store, made)
     except BaseException:
         store.close()
         raise
@@ -81,6 +83,8 @@ class GuardedStore:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self.inner, self.settings = store, settings
+        self.opened: str | None = None
+        """The address at which `open_guarded` opened it."""
         self._key: HomeKey | None = _key_of(store, settings)
         self._choices: tuple[Choices, ...] = ()
         self._withdrawals = -1
