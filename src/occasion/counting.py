@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import subprocess
+import subprocess  # nosec B404: this interpreter is started, with arguments of our own
 import sys
 from collections.abc import Callable, Sequence
 
