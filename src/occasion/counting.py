@@ -143,7 +143,7 @@ class LogCounter:
     def _count_elsewhere(self) -> None:
         """Have a process of its own count; it leaves the counts on the disk, or does not."""
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            subprocess.run(  # noqa: S603  # nosec B603
+            subprocess.run(  # nosec B603
                 [sys.executable, "-m", "occasion.counting"],
                 input=self.settings.model_dump_json().encode(),
                 stdout=subprocess.DEVNULL,
