@@ -52,6 +52,7 @@ def seconds(text: str | None) -> float | None:
 @click.option("--tau", type=float, default=0.1, show_default=True, help="Temperature of the softmax.")
 @click.option("--rate", type=float, default=0.0, help="Highest learning rate. Default: 3e-5 for full, 3e-4 for lora.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where it learns.")
+@click.option("--processes", type=int, help="How many learn together. Default: one for each CUDA device; without any, one.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 @common_options
 def tune(budget: str | None, **options: Any) -> None:

@@ -11,6 +11,9 @@ learnt by the text (logit adjustment: Menon et al., ICLR 2021). All items are ne
 `PairLoss`: InfoNCE (van den Oord et al., 2018) over the step's answers and, after a warm-up, the hardest items of the
 bank (Xiong et al., ANCE, 2021); the same item twice, and what the lesson is known to go with, is masked; ``- log q_j`` corrects
 for popular items being in a step more often (logQ: Yi et al., RecSys 2019).
+
+Where several processes train together, a step is that of all of them: the items put in fresh, and the answers that are negatives
+of each other, are gathered over the processes, and the banks stay alike.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+
+from occasion.tuning import ranks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,16 +89,18 @@ class SoftLoss(_Bank):
     def forward(self, features: Any, labels: torch.Tensor) -> torch.Tensor:
         """Return the mean loss of a step."""
         fresh = self.embed(next(iter(features)))
+        shown, said = ranks.gather(fresh), ranks.gather(labels)
+        place = self.column[said]
+        bank = self.vectors.index_copy(0, place[place >= 0], shown[place >= 0])
         at = self.column[labels]
         inside = at >= 0
-        bank = self.vectors.index_copy(0, at[inside], fresh[inside])
         mean = bank.mean(0).detach()
         # Words about a situation are no items: their vectors are not centred, here as in service.
         asked = functional.normalize(fresh - mean * inside[:, None], dim=1)
         logits = asked @ functional.normalize(bank - mean, dim=1).T / self.tau + self.log_share
         own = functional.one_hot(at.clamp(min=0), len(bank)).bool() & inside[:, None]
         loss = -(self.teach(labels) * functional.log_softmax(logits.masked_fill(own, FAR), 1)).sum(1).mean()
-        self.keep(labels, fresh)
+        self.keep(said, shown)
         return loss
 
 
@@ -122,7 +129,8 @@ class PairLoss(_Bank):
         mean = self.vectors.mean(0)
         inside = self.column[rows] >= 0
         asked = functional.normalize(spoken - mean * inside[:, None], dim=1)
-        columns, vectors = self.column[answers], right
+        others, vectors = ranks.gather(answers), ranks.gather(right)
+        columns = self.column[others]
         if self.steps >= self.warm_up and self.hard:
             found = self._hardest(asked.detach(), known, rows, mean)
             columns, vectors = torch.cat([columns, found]), torch.cat([vectors, self.vectors[found]])
@@ -134,10 +142,11 @@ class PairLoss(_Bank):
         false |= (columns[None] == self.column[rows][:, None]) & ~outside
         false |= (columns[None] == self.column[answers][:, None]) & ~outside
         own = torch.arange(len(rows), device=rows.device)
-        false[own, own] = False
-        loss = functional.cross_entropy(logits.masked_fill(false, FAR), own)
-        self.keep(rows, spoken)
-        self.keep(answers, right)
+        mine = own + ranks.rank() * len(rows)
+        false[own, mine] = False
+        loss = functional.cross_entropy(logits.masked_fill(false, FAR), mine)
+        self.keep(ranks.gather(rows), ranks.gather(spoken.detach()))
+        self.keep(others, vectors[: len(others)])
         self.steps += 1
         return loss
 
@@ -147,5 +156,5 @@ class PairLoss(_Bank):
         near = near.masked_fill(known, FAR)
         at = self.column[rows]
         near[at >= 0, at[at >= 0]] = FAR
-        columns: torch.Tensor = torch.unique(near.topk(min(self.hard, near.shape[1]), dim=1).indices)
+        columns: torch.Tensor = torch.unique(ranks.gather(near.topk(min(self.hard, near.shape[1]), dim=1).indices))
         return columns

@@ -21,6 +21,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "tau": (0.001, 10),
     "rate": (0, 1),
     "budget": (1, 1e7),
+    "processes": (1, 1024),
     "dim": (2, 4096),
     "seed": (0, 2**32 - 1),
 }
@@ -55,6 +56,9 @@ class TuneOptions:
     budget : float, optional
         Seconds for everything, evaluation included. None: no limit. With one, how far it gets depends on the machine.
     device : "auto", "cpu" or "cuda"
+    processes : int, optional
+        How many train together, each on a CUDA device of its own or all on the CPU; they share a step's lessons, so that what is
+        learnt is the same. None: one for each CUDA device, without such devices one.
     seed : int
     """
 
@@ -72,6 +76,7 @@ class TuneOptions:
     rate: float = 0.0
     budget: float | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    processes: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:

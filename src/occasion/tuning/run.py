@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from occasion.exclusive import exclusive
 from occasion.settings import Settings, load_settings
+from occasion.tuning import launch
 from occasion.tuning.checkpoints import same_work, saving
 from occasion.tuning.lessons import Lessons, read_lessons
 from occasion.tuning.networks import load_network, merge_additions, needs_extra, prepare, set_mixture, snapshot
@@ -64,7 +65,8 @@ def tune(
     """Fine-tune a language model on what people did, and write it under ``<home>/encoders/<name>``.
 
     Nothing in service changes: `occasion index --reencode` with the report's spec as encoder does that, and the vectors made
-    before stay cached. Stopped runs go on from their last checkpoint when called again alike. The result is the mixture
+    before stay cached. Stopped runs go on from their last checkpoint when called again alike. Where several processes train, they
+    are started and ended here; everything but the training is done in this one. The result is the mixture
     ``(1 - share) before + share tuned`` of all weights that does best on questions held out (Wortsman et al., "Robust
     fine-tuning of zero-shot models", CVPR 2022), so that it is not worse than before there.
 
@@ -87,7 +89,10 @@ def tune(
     EncoderError
         For a base model that cannot be loaded.
     ModelError
-        Where the result or a checkpoint cannot be written, or another run tunes under the same name.
+        Where the result or a checkpoint cannot be written, another run tunes under the same name, or one of several processes
+        ended before its time.
+    SettingsError
+        For more processes than CUDA devices, or than lessons in a step.
     """
     needs_extra("tuning")
     options, settings = options or TuneOptions(), settings or load_settings()
@@ -122,7 +127,9 @@ class _Run:
 
         torch.manual_seed(options.seed)
         self.options, self.settings, self.folder, self.progress, self.begun = options, settings, folder, progress, begun
+        devices = launch.devices(options)
         self.lessons: Lessons = read_lessons(store, seed=options.seed, by_default=settings.granted_by_default)
+        self.processes = launch.processes(options, devices, self._rows())
         self.model, self.base = load_network(options.base, settings.home, max_tokens=options.max_tokens, device=options.device)
         self.notes: list[str] = []
 
@@ -145,13 +152,16 @@ class _Run:
         self._verdict(mixture, figures, course)
         manifest = {
             "kind": "tuned", "base": self.base, "options": asdict(self.options), "data": self._data(),
-            "weights that learn": weights, "mixture": mixture,
+            "processes": self.processes, "weights that learn": weights, "mixture": mixture,
             "quality by mixture": qualities, "course": asdict(course), "figures": figures, "spec": spec,
             "seconds": round(time.monotonic() - self.begun, 1), "libraries": libraries(), "notes": self.notes,
         }  # fmt: skip
         install(made, place, manifest)
         shutil.rmtree(work, ignore_errors=True)
         return TuneReport(folder=place, spec=spec, figures=figures, mixture=mixture, manifest=manifest, notes=tuple(self.notes))
+
+    def _rows(self) -> int:
+        return len(self.lessons.rows) if self.options.objective == "soft" else len(self.lessons.pairs)
 
     def _data(self) -> dict[str, Any]:
         lessons = self.lessons
@@ -163,8 +173,8 @@ class _Run:
 
     def _work(self) -> Path:
         work = self.folder / f".{self.options.name}.work"
-        # A budget may differ between a run and the one that goes on from it.
-        plan = {n: v for n, v in asdict(self.options).items() if n not in ("budget", "device")}
+        # These may differ between a run and the one that goes on from it.
+        plan = {n: v for n, v in asdict(self.options).items() if n not in ("budget", "device", "processes")}
         same_work(work, {"options": plan, "base": self.base, "data": self.lessons.fingerprint})
         return work
 
@@ -190,11 +200,18 @@ class _Run:
             # What comes after training: mixtures and figures. It is measured by what encoding took before it.
             rest = seconds * (len(MIXTURES) * len(lessons.stop.candidates) + len(lessons.report.candidates)) + 10
             deadline = max(self.begun + options.budget - rest, time.monotonic() + 1)
-            rows = len(lessons.rows) if options.objective == "soft" else 2 * len(lessons.pairs)
+            rows = self._rows() * (1 if options.objective == "soft" else 2)
             checks = max(1.0, rows / options.batch / EVERY)
             one = seconds * (PASS * rows + checks * len(lessons.stop.candidates))
+            if self.model.device.type == "cuda":
+                one /= self.processes
             epochs = max(1, min(epochs, int((deadline - time.monotonic()) / max(one, 1e-9))))
-        course = train(self.model, lessons, options, work, epochs=epochs, deadline=deadline, progress=self.progress)
+        limits: dict[str, Any] = {"epochs": epochs, "deadline": deadline, "progress": self.progress}
+        if self.processes == 1:
+            course = train(self.model, lessons, options, work, **limits)
+        else:
+            home = self.settings.home
+            course = launch.train_together(self.model, lessons, options, work, home=home, processes=self.processes, **limits)
         if course.damaged:
             self.notes.append(f"Damaged checkpoints were left out: {', '.join(course.damaged)}.")
         if course.resumed:

@@ -1,4 +1,8 @@
-"""Training: sentence-transformers' trainer with checkpoints of what learns alone, a deadline, early stopping and progress."""
+"""Training: sentence-transformers' trainer with checkpoints of what learns alone, a deadline, early stopping and progress.
+
+It may run in several processes at once (`occasion.tuning.ranks`). A step then has as many lessons as in one process, each process
+a part of them; questions are encoded by all, and what rank 0 finds counts for all; rank 0 alone writes.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,9 @@ import torch
 from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.base.evaluation import BaseEvaluator
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
+from transformers.trainer_utils import EvalLoopOutput
 
+from occasion.tuning import ranks
 from occasion.tuning.checkpoints import newest_whole, saving, seal
 from occasion.tuning.losses import PairLoss, SoftLoss, bank_items
 from occasion.tuning.networks import encode, learning
@@ -66,8 +72,19 @@ def answer_vectors(
     model: Any, lessons: Lessons, questions: Questions, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Floats, Floats]:
     """Return what `judge` needs: vectors of the candidates (c, dim) and of the words of each question (q, dim)."""
-    items = encode(model, [lessons.texts[k] for k in questions.candidates], progress=progress)
-    return items, encode(model, list(questions.sentence), role="query")
+    items = _encode(model, [lessons.texts[k] for k in questions.candidates], progress=progress)
+    return items, _encode(model, list(questions.sentence), role="query")
+
+
+def _encode(model: Any, texts: list[str], **more: Any) -> Floats:
+    """Return the vectors (n, dim) of texts; every rank encodes a part and has all."""
+    parts = ranks.everyone(encode(model, texts[ranks.rank() :: ranks.count()], **more))
+    if len(parts) == 1:
+        return parts[0]
+    out = np.zeros((len(texts), parts[0].shape[1]), np.float32)
+    for at, part in enumerate(parts):
+        out[at :: len(parts)] = part
+    return out
 
 
 class _Examiner(BaseEvaluator):
@@ -85,7 +102,8 @@ def quality(model: Any, lessons: Lessons) -> float:
     """Return the mean over strata of the mean smooth gain, 0 to 1."""
     results = judge(lessons.stop, *answer_vectors(model, lessons, lessons.stop))
     strata = [results.smooth[results.kind == kind] for kind in (0, 1)]
-    return float(np.mean([s.mean() for s in strata if len(s)])) if len(results.kind) else 0.0
+    # Processes that disagreed on the last digit might disagree on when to stop, and wait for each other for ever.
+    return ranks.agreed(float(np.mean([s.mean() for s in strata if len(s)])) if len(results.kind) else 0.0)
 
 
 class _Trainer(SentenceTransformerTrainer):
@@ -102,10 +120,19 @@ class _Trainer(SentenceTransformerTrainer):
         folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
         with saving(Path(str(self.args.output_dir))):
             super()._save_checkpoint(model, trial)
+            # Every rank writes the state of its chance.
+            ranks.wait()
             if self.args.should_save and folder.is_dir():
                 # Pickled settings of the trainer; nothing reads them.
                 (folder / "training_args.bin").unlink(missing_ok=True)
                 seal(folder)
+
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask the questions in every process, each of which encodes a part."""
+        if ranks.count() == 1:
+            return super().evaluation_loop(*args, **kwargs)
+        ask: Any = self.evaluator
+        return EvalLoopOutput(np.zeros(0), label_ids=None, metrics={QUALITY: ask(self.model)["quality"]}, num_samples=0)
 
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Make no model card: the manifest says more."""
@@ -114,6 +141,15 @@ class _Trainer(SentenceTransformerTrainer):
         from safetensors.torch import load_file
 
         self.model.load_state_dict(load_file(str(Path(checkpoint_path) / WEIGHTS)), strict=False)
+
+
+class _Arguments(SentenceTransformerTrainingArguments):
+    """Arguments of a process that has one device, however many there are."""
+
+    @property
+    def n_gpu(self) -> int:
+        """With more the trainer would cut every step into parts that do not see each other's negatives (`DataParallel`)."""
+        return min(1, int(super().n_gpu))
 
 
 class _Watch(TrainerCallback):
@@ -125,13 +161,18 @@ class _Watch(TrainerCallback):
         self.course, self.loss, self.lessons, self.deadline, self.show = course, loss, lessons, deadline, show
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.loss.fill(encode(kwargs["model"], [self.lessons.texts[k] for k in self.loss.items]))
+        self.loss.fill(_encode(kwargs["model"], [self.lessons.texts[k] for k in self.loss.items]))
+        if ranks.rank():
+            # Dropout shall differ between processes.
+            torch.manual_seed(args.seed + ranks.rank())
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.course.steps = state.global_step
         if self.show is not None:
             self.show("tune", state.global_step, state.max_steps)
-        if self.deadline is not None and time.monotonic() > self.deadline and state.global_step < state.max_steps:
+        if self.deadline is None or state.global_step >= state.max_steps:
+            return
+        if ranks.agreed(time.monotonic() > self.deadline):
             self.course.ended = "budget"
             control.should_evaluate = control.should_save = control.should_training_stop = True
 
@@ -186,7 +227,8 @@ def train(
     course.curve = _whole_curve(trainer.state.log_history) or course.curve
     if course.ended == "epochs" and trainer.state.global_step < trainer.state.max_steps:
         course.ended = "patience"
-    (work / "course.json").write_text(json.dumps({"curve": course.curve}), "utf-8")
+    if ranks.rank() == 0:
+        (work / "course.json").write_text(json.dumps({"curve": course.curve}), "utf-8")
     return course
 
 
@@ -216,15 +258,16 @@ def _dataset(lessons: Lessons, options: TuneOptions) -> Any:
 
 
 def _arguments(options: TuneOptions, work: Path, epochs: int, rows: int) -> Any:
-    steps = max(1, rows // options.batch)
+    share = min(options.batch, rows) // ranks.count()
+    steps = max(1, rows // max(1, share * ranks.count()))
     every = min(steps, EVERY)
     cuda = options.device != "cpu" and torch.cuda.is_available()
-    return SentenceTransformerTrainingArguments(
-        output_dir=str(work), num_train_epochs=epochs, per_device_train_batch_size=min(options.batch, rows),
+    return _Arguments(
+        output_dir=str(work), num_train_epochs=epochs, per_device_train_batch_size=share,
         learning_rate=options.highest_rate, weight_decay=0.01, warmup_steps=min(30, max(1, steps * epochs // 10)),
         lr_scheduler_type="linear", dataloader_drop_last=True, seed=options.seed, data_seed=options.seed,
         eval_strategy="steps", eval_steps=every, save_strategy="steps", save_steps=every, save_total_limit=2,
         load_best_model_at_end=True, metric_for_best_model=QUALITY, greater_is_better=True, logging_strategy="no",
         report_to="none", disable_tqdm=True, use_cpu=not cuda, bf16=cuda and torch.cuda.is_bf16_supported(),
-        dataloader_pin_memory=cuda, log_level="error",
+        dataloader_pin_memory=cuda, log_level="error", ddp_broadcast_buffers=False,
     )  # fmt: skip
