@@ -43,7 +43,12 @@ def test_tune_then_distill_then_serve(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
-    [(("tune", "--budget", "soon"), 2, "10m"), (("tune", "--name", "../x"), 2, "../x"), (("distill", "--dim", "1"), 2, "dim is 1")],
+    [
+        (("tune", "--budget", "soon"), 2, "10m"),
+        (("tune", "--name", "../x"), 2, "../x"),
+        (("distill", "--dim", "1"), 2, "dim is 1"),
+        (("tune", "--processes", "0"), 2, "processes is 0. Cure: 1 to 1024"),
+    ],
 )
 def test_wrong_options_are_one_error(home: Path, arguments: tuple[str, ...], code: int, told: str) -> None:
     done = inside(*arguments, home=home)
