@@ -29,6 +29,13 @@ def test_sums_are_those_of_a_dictionary(some, newest):
             others, gains = late.of(key)
             assert dict(zip(others.tolist(), gains.tolist(), strict=True)) == pytest.approx(dict(expected[key]))
             assert others.dtype == np.int32
+        asked = np.array([3, 0, 10, 7, 3], np.int32)
+        place, others, gains = late.each(asked)
+        for at, key in enumerate(asked.tolist()):
+            sums: Counter[int] = Counter()
+            for other, gain in zip(others[place == at].tolist(), gains[place == at].tolist(), strict=True):
+                sums[other] += gain
+            assert dict(sums) == pytest.approx(dict(expected[key]))
     late.clear()
     assert len(late) == 0
     assert len(late.of(3)[0]) == 0

@@ -104,6 +104,23 @@ def test_new_events_bring_items_together_at_once():
     assert s.together(0).scores[s.together(0).keys.tolist().index(3)] > 0
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 7)), max_size=30),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), max_size=20),
+)
+def test_what_goes_together_is_the_same_one_by_one_and_at_once(before, after):
+    s = Statistics()
+    s.build(clicks(*before), 8)
+    s.observe(clicks(*after), {}, {})
+    asked = np.array([0, 3, 9, 40], np.int32)
+    place, others, scores = s.together_each(asked)
+    for at, key in enumerate(asked.tolist()):
+        sums = np.bincount(others[place == at], scores[place == at], 50)
+        one = s.together(key)
+        np.testing.assert_allclose(sums, np.bincount(one.keys, one.scores, 50), atol=1e-5)
+
+
 def test_dislikes_do_not_make_popular():
     s = built([(0, 0, "dislike", np.nan, 0.0), (0, 1, "view", np.nan, 0.0)], 2)
     assert s.count.tolist() == [0.0, 0.5]

@@ -68,13 +68,10 @@ class Explainer:
         heavy = heavy[weight[heavy] > 0]
         items, weight = items[heavy], weight[heavy]
         like = np.maximum(self.live.vectors(keys) @ self.live.vectors(items).T, 0)  # (keys, history)
-        near = [self.live.statistics.together(item) for item in items.tolist()]
-        others = np.concatenate([n.keys for n in near] or [keys[:0]])
+        at, others, scores = self.live.statistics.together_each(items.astype(np.int32))
         row, place = np.nonzero(keys[:, None] == others)
         if len(place):
-            scores = np.concatenate([n.scores for n in near])
-            column = np.repeat(np.arange(len(near)), [len(n.keys) for n in near])
-            np.add.at(like, (row, column[place]), 2 * scores[place])
+            np.add.at(like, (row, at[place]), 2 * scores[place])
         like *= np.sqrt(weight)
         like[keys[:, None] == items] = 0
         best = np.argsort(-like, axis=1, kind="stable")[:, :2]

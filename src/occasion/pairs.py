@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Keys = NDArray[np.int32]
     Codes = NDArray[np.int64]
 
-__all__ = ["LatePairs", "PairCounts", "summed"]
+__all__ = ["LatePairs", "PairCounts", "runs", "summed"]
 
 NEWEST = 20_000
 """Pairs in dictionaries, both directions counted; of more, all go into the arrays, which takes some milliseconds."""
@@ -75,6 +75,26 @@ class LatePairs:
             best = np.argpartition(-gains, self.strongest)[: self.strongest]
             keys, gains = keys[best], gains[best]
         return keys, gains
+
+    def each(self, keys: Keys) -> tuple[NDArray[np.int64], Keys, Floats]:
+        """Return the others of several items at once: the place of the item (n,) in `keys`, the other (n,), and a gain (n,).
+
+        One and the same other may come twice for an item; its gains add up to its sum.
+        """
+        wide = keys.astype(np.int64)
+        first, last = np.searchsorted(self._codes, wide << 32), np.searchsorted(self._codes, (wide + 1) << 32)
+        rows = runs(first, last - first)
+        place = np.repeat(np.arange(len(keys)), last - first)
+        parts = [(place, (self._codes[rows] & _LOW).astype(np.int32), self._gains[rows])]
+        for at, key in enumerate(keys.tolist()):
+            newest = self._newest.get(key)
+            if newest:
+                others = np.fromiter(newest, np.int32, len(newest))
+                parts.append((np.full(len(others), at), others, np.fromiter(newest.values(), np.float32, len(newest))))
+        if len(parts) == 1:
+            return parts[0]
+        joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        return joined[0], joined[1], joined[2]
 
     def clear(self) -> None:
         """Forget all."""
@@ -148,6 +168,12 @@ class PairCounts:
     def clear(self) -> None:
         """Forget all."""
         self._rows = [bytearray(1 << _BITS) for _ in _FACTORS]
+
+
+def runs(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return ``starts[0], starts[0] + 1, ...`` for `lengths[0]` numbers, then the same for the next, and so on."""
+    ends = np.cumsum(lengths)
+    return np.asarray(np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths), np.int64)
 
 
 def summed(keys: Keys, values: Floats) -> tuple[Keys, Floats]:

@@ -18,7 +18,7 @@ import numpy as np
 from occasion.data import EVENT_TYPES, Scalar
 from occasion.errors import ModelError
 from occasion.keyed import distinct, is_allowed, looked_up
-from occasion.pairs import LatePairs, PairCounts, summed
+from occasion.pairs import LatePairs, PairCounts, runs, summed
 from occasion.protocols import CandidateScores, EventColumns
 
 if TYPE_CHECKING:
@@ -400,6 +400,26 @@ class Statistics:
             self._together.clear()
         self._together[key] = found
         return found
+
+    def together_each(self, keys: Keys) -> tuple[NDArray[np.int64], Keys, Floats]:
+        """Return what goes together with each of several items, recent events included, faster than one by one.
+
+        Returns
+        -------
+        place in `keys`, other key, score (n,) each; an other may come twice for an item, its scores then add up
+        """
+        inside = np.minimum(keys, max(len(self.neighbours.starts) - 2, 0))
+        known = keys < len(self.neighbours.starts) - 1
+        starts = self.neighbours.starts[inside]
+        lengths = np.where(known, self.neighbours.starts[np.minimum(inside + 1, len(self.neighbours.starts) - 1)] - starts, 0)
+        rows = runs(starts, lengths)
+        place, others, scores = np.repeat(np.arange(len(keys)), lengths), self.neighbours.keys[rows], self.neighbours.scores[rows]
+        at, late, gains = self._late.each(keys)
+        if not len(at):
+            return place, others, scores
+        mass = np.maximum(1.0, self.count[keys[at]]) * np.maximum(1.0, self.count[late])
+        more = (gains / (np.sqrt(mass) + SHRINK)).astype(np.float32)
+        return np.concatenate([place, at]), np.concatenate([others, late]), np.concatenate([scores, more])
 
     def top(self, k: int, allowed: NDArray[np.bool_] | None = None) -> CandidateScores:
         """Return the k keys most popular now, best first, only allowed ones, with their decayed counts."""

@@ -19,6 +19,7 @@ import numpy as np
 
 from occasion.keyed import Board, is_allowed, named, parted
 from occasion.packed import PackedTexts
+from occasion.pairs import runs
 from occasion.protocols import CandidateScores
 from occasion.remembered import Remembered
 
@@ -229,7 +230,7 @@ class TextIndex:
         places = (
             slice(None)
             if np.array_equal(order, np.arange(len(key)))
-            else _runs((np.cumsum(lengths) - lengths)[order], lengths[order])
+            else runs((np.cumsum(lengths) - lengths)[order], lengths[order])
         )
         terms, tf = np.array(self._term, np.int32)[places], np.array(self._tf, np.uint16)[places]
         self._keys, self._lengths, self._term, self._tf = array("i"), array("i"), array("i"), array("H")
@@ -337,7 +338,7 @@ class TextIndex:
         starts = self._rows.starts
         inside = np.minimum(keys, len(starts) - 2)
         lengths = np.where(keys < len(starts) - 1, starts[inside + 1] - starts[inside], 0)
-        return _runs(starts[inside], lengths), lengths
+        return runs(starts[inside], lengths), lengths
 
     def _texts(self, keys: NDArray[np.int32]) -> _Texts:
         """Return the terms of keys (n,); of the keys asked for last they are at hand: several queries score the same ones."""
@@ -472,12 +473,6 @@ def _postings(rows: Rows, df: NDArray[np.int64]) -> Postings:
     # One after the other, so that not both are there twice at once.
     turned.indices = turned.indices[keep].astype(np.int32, copy=False)
     return Postings(starts, turned.indices, turned.data[keep])
-
-
-def _runs(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return ``starts[0], starts[0] + 1, ...`` for `lengths[0]` numbers, then the same for the next, and so on."""
-    ends = np.cumsum(lengths)
-    return np.asarray(np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths), np.int64)
 
 
 def _unit(query: dict[int, float], limit: int = QUERY_TERMS) -> dict[int, float]:

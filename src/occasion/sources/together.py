@@ -41,9 +41,8 @@ class TogetherSource:
         items, at = distinct_history(moment)
         weight = np.bincount(at, moment.weights)
         heavy = np.argsort(-np.abs(weight), kind="stable")[:RECENT]
-        found = [(self.statistics.together(int(items[n])), weight[n]) for n in heavy]
-        keys = np.concatenate([c.keys for c, _ in found])
-        values = np.concatenate([c.scores * np.float32(w) for c, w in found])
+        at, keys, scores = self.statistics.together_each(items[heavy].astype(np.int32))
+        values = scores * weight[heavy].astype(np.float32)[at]
         distinct, place = np.unique(keys, return_inverse=True)
         return distinct.astype(np.int32), np.bincount(place, values, len(distinct)).astype(np.float32)
 
