@@ -152,3 +152,51 @@ def test_a_store_that_the_settings_do_not_name_is_counted_here(tmp_path: Path, e
     own = open_guarded(settings)
     assert LogCounter(own, settings)._names_this_store()
     own.close()
+
+
+def test_who_is_in_a_hurry_takes_events_over_in_slices(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("occasion.live.SLICE", 100)
+    settings = load_settings(home=tmp_path)
+    with Recommender(settings, encoder=encoder, hurried=True) as shop:
+        shop.store.put_items(GOODS)
+        shop.feedback(events(0, 1500))
+        shop.refresh()
+        assert shop.live.statistics.cursor == shop.store.cursor()[1], "the first time all are counted"
+        shop.feedback(events(1500, 350))
+        shop.feedback(Event(user="late", item="i7", type="dislike", at=NOW + 4000, id="no"))
+        answer = shop.recommend(Context(user="late", at=NOW + 5000), 30)
+        assert "i7" not in answer.items, "what a person did counts at once"
+        seen = [shop.live.statistics.cursor]
+        while shop.live.statistics.cursor < shop.store.cursor()[1]:
+            shop.refresh()
+            seen.append(shop.live.statistics.cursor)
+        assert np.all(np.diff(seen) > 0)
+        assert max(np.diff(seen)) == 100
+        assert not shop.live.refresh()
+        mine = figures(shop)
+    (tmp_path / "derived" / "statistics.npz").unlink()
+    with open_shop(tmp_path, encoder) as anew:
+        assert figures(anew) == mine
+
+
+def test_who_is_in_a_hurry_has_very_many_events_counted_aside(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("occasion.live.SLICE", 50)
+    monkeypatch.setattr("occasion.live.CATCH_UP", 400)
+    settings = load_settings(home=tmp_path)
+    with Recommender(settings, encoder=encoder, hurried=True) as shop:
+        shop.store.put_items(GOODS)
+        shop.feedback(events(0, 1100))
+        shop.refresh()
+        shop.feedback(events(1100, 1500))
+        shop.refresh()
+        assert shop.live.statistics.cursor < 1200
+        end = time.monotonic() + 30
+        while shop.live.statistics.cursor < 2600 and time.monotonic() < end:
+            time.sleep(0.02)
+            shop.refresh()
+        mine = figures(shop)
+    (tmp_path / "derived" / "statistics.npz").unlink()
+    with open_shop(tmp_path, encoder) as anew:
+        assert figures(anew) == mine

@@ -51,6 +51,8 @@ MEAN_SAMPLE = 20_000
 """Items whose vectors make the catalogue mean."""
 CATCH_UP = 20_000
 """Up to this many new events are counted one by one; more of them and the whole log is counted again."""
+SLICE = 2000
+"""New events that are counted in one go where answers must not wait: some 60 ms."""
 COUNT_AGAIN, COUNT_AGAIN_SHARE = 50_000, 0.25
 """After so many events counted one by one, and such a share of all, the whole log is counted again, aside."""
 TRAIL, TRAILS = 32, 20_000
@@ -73,6 +75,9 @@ class LiveState:
         Count only events before this time (unix seconds); for evaluation. Derived files are then not used.
     progress : callable, optional
         See `StageProgress`.
+    hurried : bool
+        Take over at most `SLICE` new events at once, so that no answer waits for more; what is left comes with the next
+        ones. What a person did themselves is read from the log and counts at once in any case.
 
     Raises
     ------
@@ -89,9 +94,10 @@ class LiveState:
         *,
         until: float | None = None,
         progress: StageProgress | None = None,
+        hurried: bool = False,
     ) -> None:
         self.store, self.encoder, self.extractor, self.settings = store, encoder, extractor, settings
-        self.until, self.progress = until, progress
+        self.until, self.progress, self.hurried = until, progress, hurried
         self.statistics = Statistics(settings.half_life_days, settings.weights)
         self.contexts: list[StoredContext] = []
         self.folder = settings.home / "derived"
@@ -100,6 +106,8 @@ class LiveState:
         self._clear_items()
         self._trails: OrderedDict[int, array[int]] = OrderedDict()
         self._encode_again = 0.0
+        self._events_left = False
+        """Whether the log holds events that wait for the next call."""
         self._cursor = (-1, -1, -1)
         self.personalised: Choices | None = None
         self.counter = LogCounter(store, settings, until=until, progress=progress)
@@ -144,7 +152,7 @@ class LiveState:
                 self._take_events()
             if withdrawn and self._cursor[1] >= 0:
                 self._recount(cursor)
-            self._cursor = cursor
+            self._cursor = (cursor[0], self.statistics.cursor, cursor[2]) if self._events_left else cursor
         return True
 
     def forget_words(self) -> None:
@@ -306,10 +314,13 @@ class LiveState:
                 self.counter.discard()
             else:
                 self.statistics.replace(found)
-        behind = self.store.cursor()[1] - self.statistics.cursor
-        if (first and self.statistics.cursor == 0) or behind > max(CATCH_UP, self.statistics.events // 5):
+        newest = self.store.cursor()[1]
+        many = newest - self.statistics.cursor > max(CATCH_UP, self.statistics.events // 5)
+        if (first and self.statistics.cursor == 0) or (many and (first or not self.hurried)):
             self._count_all()
         else:
+            if many:
+                self._count_beside_answers(newest - CATCH_UP // 2)
             self._count_new()
             if self.until is None and self.statistics.late > max(COUNT_AGAIN, COUNT_AGAIN_SHARE * self.statistics.events):
                 self._count_beside_answers(self.statistics.cursor - self.statistics.late // 2)
@@ -360,12 +371,17 @@ class LiveState:
             self._recount(self.store.cursor())
 
     def _count_new(self) -> None:
-        for batch in self.store.events(after=self.statistics.cursor):
+        most = SLICE if self.hurried else 100_000
+        self._events_left = False
+        for batch in self.store.events(after=self.statistics.cursor, batch=most):
             columns = self.counter.permitted(batch)
             codes = self.extractor.event_signals(columns, self.contexts)
             self.statistics.observe(columns, codes, self._recent(columns))
             self._follow(columns)
             self.statistics.cursor = int(batch.seq[-1])
+            if self.hurried and len(batch.seq) == most:
+                self._events_left = True
+                return
 
     def _recent(self, columns: EventColumns) -> dict[int, array[int]]:
         """Return what each person of the batch did before it."""

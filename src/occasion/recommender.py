@@ -85,6 +85,9 @@ class Recommender:
     learned : bool, optional
         Serve by the model version in service and follow its changes; default: unless `until` is given, as a model
         has learnt from the whole log.
+    hurried : bool
+        For a service: where thousands of events of others came since the last answer, an answer takes over some of them and
+        the next ones the rest, so that none waits. What the person of a request did counts in it in any case.
 
     Attributes
     ----------
@@ -111,20 +114,22 @@ class Recommender:
         progress: StageProgress | None = None,
         reencode: bool = False,
         learned: bool | None = None,
+        hurried: bool = False,
     ) -> None:
         self.settings = settings or load_settings()
         self._owns_store = store is None
         self.store = open_guarded(self.settings) if store is None else guarded(store, self.settings)
         self.encoder = encoder or load_encoder(self.settings.encoder, settings=self.settings)
         self.extractor = ContextExtractor(settings=self.settings)
-        self._until, self._progress = until, progress
+        self._until, self._progress, self._hurried = until, progress, hurried
         self._follows = until is None if learned is None else learned
         self.versions = Versions(self.store, self.settings.home)
         self.scenarios = Scenarios(self.store, self.settings.home)
         self._start(reencode)
 
     def _start(self, reencode: bool) -> None:
-        self.live = LiveState(self.store, self.encoder, self.extractor, self.settings, until=self._until, progress=self._progress)
+        parts = self.store, self.encoder, self.extractor, self.settings
+        self.live = LiveState(*parts, until=self._until, progress=self._progress, hurried=self._hurried)
         if reencode:
             self.live.reencode()
         self.reader = MomentReader(self.live, self.extractor)

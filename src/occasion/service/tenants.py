@@ -78,7 +78,7 @@ class Tenant:
                 pass
         try:
             encoder = self._encoder()
-            made = Recommender(self.settings, store=self.store, encoder=encoder, progress=self._told)
+            made = Recommender(self.settings, store=self.store, encoder=encoder, progress=self._told, hurried=True)
             with unhurried(encoder):
                 made.refresh()
         finally:
