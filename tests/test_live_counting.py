@@ -200,3 +200,28 @@ def test_who_is_in_a_hurry_has_very_many_events_counted_aside(
     (tmp_path / "derived" / "statistics.npz").unlink()
     with open_shop(tmp_path, encoder) as anew:
         assert figures(anew) == mine
+
+
+def test_many_events_since_the_last_count_hold_up_no_start(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("occasion.live.SLICE", 50)
+    settings = load_settings(home=tmp_path)
+    with open_shop(tmp_path, encoder) as shop:
+        shop.store.put_items(GOODS)
+        shop.feedback(events(0, 3000))
+        shop.refresh()
+        shop.feedback(events(3000, 500))
+    monkeypatch.setattr("occasion.live.CATCH_UP", 400)
+    with Recommender(settings, encoder=encoder, hurried=True) as shop:
+        shop.refresh()
+        assert shop.live.statistics.cursor == 3000, "answers go by what was counted last"
+        end = time.monotonic() + 30
+        while shop.live.statistics.cursor < 3500 and time.monotonic() < end:
+            time.sleep(0.02)
+            shop.refresh()
+        assert not shop.live.refresh()
+        mine = figures(shop)
+    (tmp_path / "derived" / "statistics.npz").unlink()
+    with open_shop(tmp_path, encoder) as anew:
+        assert figures(anew) == mine
