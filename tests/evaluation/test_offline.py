@@ -19,7 +19,7 @@ from occasion.evaluation.offline import held_out_recommender
 from occasion.evaluation.queries import Answers, ask
 from occasion.evaluation.split import Split, split_log
 from occasion.evaluation.systems import OCCASION, Systems
-from occasion.live import joined
+from occasion.keyed import joined
 from occasion.protocols import EventColumns, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings

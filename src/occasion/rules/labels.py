@@ -103,7 +103,7 @@ class Labels:
         for code, number in enumerate(np.bincount(codes, minlength=len(self._values)).tolist()):
             for value in self._values[code] if number else ():
                 numbers[value] = numbers.get(value, 0) + number
-        return sorted(numbers.items(), key=lambda pair: (-pair[1], str(pair[0]))) if len(numbers) <= most else None
+        return sorted(numbers.items(), key=_place) if len(numbers) <= most else None
 
     def mask(self, op: str, operand: Any, n: int) -> Mask:
         """Return which of n keys pass a test: one of their values does."""
@@ -142,3 +142,9 @@ def _typed(value: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return what tells values apart: 1 == True in Python, so their types too where they are not all texts."""
     texts = type(value[0]) is str if len(value) == 1 else all(type(v) is str for v in value)
     return value if texts else (*value, *map(type, value))
+
+
+def _place(pair: tuple[Any, int]) -> tuple[int, str, str]:
+    """Return where a value with its number stands in a facet: the most frequent first, then by name; "10" is not 10."""
+    value, number = pair
+    return -number, str(value), type(value).__name__
