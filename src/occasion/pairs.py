@@ -63,19 +63,6 @@ class LatePairs:
         if self._new > NEWEST:
             self._settle()
 
-    def of(self, key: int) -> tuple[Keys, Floats]:
-        """Return the others of an item (n,), each once, and the sums of their gains (n,)."""
-        first, last = np.searchsorted(self._codes, (key << 32, (key + 1) << 32))
-        keys, gains = (self._codes[first:last] & _LOW).astype(np.int32), self._gains[first:last]
-        newest = self._newest.get(key)
-        if newest:
-            late = np.fromiter(newest, np.int32, len(newest)), np.fromiter(newest.values(), np.float32, len(newest))
-            keys, gains = summed(np.concatenate([keys, late[0]]), np.concatenate([gains, late[1]])) if len(keys) else late
-        if len(keys) > 2 * self.strongest:
-            best = np.argpartition(-gains, self.strongest)[: self.strongest]
-            keys, gains = keys[best], gains[best]
-        return keys, gains
-
     def each(self, keys: Keys) -> tuple[NDArray[np.int64], Keys, Floats]:
         """Return the others of several items at once: the place of the item (n,) in `keys`, the other (n,), and a gain (n,).
 
@@ -89,8 +76,11 @@ class LatePairs:
         for at, key in enumerate(keys.tolist()):
             newest = self._newest.get(key)
             if newest:
-                others = np.fromiter(newest, np.int32, len(newest))
-                parts.append((np.full(len(others), at), others, np.fromiter(newest.values(), np.float32, len(newest))))
+                others, gains = np.fromiter(newest, np.int32, len(newest)), np.fromiter(newest.values(), np.float32, len(newest))
+                if len(others) > self.strongest:
+                    best = np.argpartition(-gains, self.strongest)[: self.strongest]
+                    others, gains = others[best], gains[best]
+                parts.append((np.full(len(others), at), others, gains))
         if len(parts) == 1:
             return parts[0]
         joined = [np.concatenate(column) for column in zip(*parts, strict=True)]

@@ -250,7 +250,6 @@ class Statistics:
         self._late = LatePairs(LATE_NEIGHBOURS)
         self._given = PairCounts()
         """Events since the last full count by account and item."""
-        self._together: dict[int, CandidateScores] = {}
         self._top: Keys | None = None
         self._at_top: set[int] = set()
         self._outstanding: dict[tuple[str, int], Keys] = {}
@@ -283,7 +282,6 @@ class Statistics:
         self.late = 0
         self._late.clear()
         self._given.clear()
-        self._together.clear()
         self._outstanding.clear()
         self._top = None
 
@@ -371,8 +369,6 @@ class Statistics:
         for gain, other in zip(GAINS, reversed(trail[-WINDOW:]), strict=False):
             if other != key:
                 self._late.add(key, other, gain)
-                self._together.pop(other, None)
-        self._together.pop(key, None)
 
     def replace(self, other: Statistics) -> None:
         """Take over all counts of another object; holders of a reference to this one see them."""
@@ -385,21 +381,9 @@ class Statistics:
         return self.repeats / self.events if self.events else 0.0
 
     def together(self, key: int) -> CandidateScores:
-        """Return what goes together with an item, recent events included; unordered where recent events count."""
-        keys, scores = self.neighbours.of(key)
-        known = self._together.get(key)
-        if known is not None:
-            return known
-        late, gains = self._late.of(key)
-        if not len(late):
-            return CandidateScores(keys, scores)
-        mass = np.maximum(1.0, self.count[key]) * np.maximum(1.0, self.count[late])
-        more = (gains / (np.sqrt(mass) + SHRINK)).astype(np.float32)
-        found = CandidateScores(*summed(np.concatenate([keys, late]), np.concatenate([scores, more])))
-        if len(self._together) >= TOP:
-            self._together.clear()
-        self._together[key] = found
-        return found
+        """Return what goes together with an item, recent events included, each other item once, by key."""
+        _, others, scores = self.together_each(np.array([key], np.int32))
+        return CandidateScores(*summed(others, scores))
 
     def together_each(self, keys: Keys) -> tuple[NDArray[np.int64], Keys, Floats]:
         """Return what goes together with each of several items, recent events included, faster than one by one.
