@@ -231,3 +231,22 @@ def test_nobody_waits_while_the_store_of_another_tenant_is_opened(serve):
     assert http.get("/v1/info").status_code == 200
     with ThreadPoolExecutor(1) as pool, http.app.state.service.tenants._lock:
         assert pool.submit(http.get, "/v1/info").result(20).status_code == 200
+
+
+def test_a_service_that_takes_long_to_get_ready_says_so_at_once(tmp_path, encoder):
+    fill(tmp_path / "home")
+    app = create_app(Settings(home=tmp_path / "home"), encoder=encoder)
+    service = app.state.service
+    opening = service.tenants._lock
+    opening.acquire()
+    with ThreadPoolExecutor(1) as pool, TestClient(app, base_url="http://127.0.0.1") as http:
+        try:
+            assert pool.submit(http.get, "/v1/health/live").result(20).status_code == 200
+            assert pool.submit(http.get, "/v1/health/ready").result(20).status_code == 503
+        finally:
+            opening.release()
+        assert service.ready.wait(60)
+        with opening:
+            # What comes after it must not stop the loop either.
+            assert pool.submit(http.get, "/v1/health/live").result(20).status_code == 200
+        assert pool.submit(http.get, "/v1/health/ready").result(20).status_code == 200

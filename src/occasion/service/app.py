@@ -28,6 +28,7 @@ from occasion.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from occasion.protocols import Encoder
+    from occasion.recommender import Recommender
 
 __all__ = ["create_app"]
 
@@ -103,11 +104,12 @@ def create_app(
     return app
 
 
-def _load(service: Service) -> None:
+def _load(service: Service) -> Recommender:
     recommender = service.tenants.get(DEFAULT_TENANT).recommender
     # A language model is read at its first sentence. A remote one that does not answer now may do so later.
     with contextlib.suppress(EncoderError):
         recommender.encoder.encode(["ready"], role="query")
+    return recommender
 
 
 async def _for_sibling(service: Service, handed: Handed, body: bytes) -> bytes | None:
@@ -129,18 +131,19 @@ async def _for_sibling(service: Service, handed: Handed, body: bytes) -> bytes |
 
 async def _warm(service: Service, warm: bool) -> None:
     """Load what the first answer needs; not ready until then."""
+    recommender = None
     while not service.stopping:
         try:
             if warm:
-                await service.answers.run(lambda: _load(service))
+                recommender = await service.answers.run(lambda: _load(service))
         except Exception:
             # What is out of reach now (a remote encoder, a full disk) may be back later.
             logger.exception("not ready")
         else:
             service.ready.set()
             logger.info("ready")
-            if warm:
-                await asyncio.to_thread(service.tenants.get(DEFAULT_TENANT).recommender.expect_words)
+            if recommender is not None:
+                await asyncio.to_thread(recommender.expect_words)
             return
         finally:
             service.settled.set()

@@ -75,10 +75,9 @@ async def live() -> Response:
 async def ready(request: Request) -> Response:
     """Say whether answers can be given now: the store can be read and vectors are loaded. Needs no key."""
     service: Service = request.app.state.service
-    tenant = service.tenants.get(DEFAULT_TENANT)
     if service.stopping or not service.ready.is_set():
         raise RefusedError(503, "The service is starting or stopping.", retry_after=1)
-    await service.writes.run(tenant.store.cursor)
+    await service.writes.run(lambda: service.tenants.get(DEFAULT_TENANT).store.cursor())
     return reply({"status": "ok"})
 
 
