@@ -80,7 +80,7 @@ $(VENV)/.stamp-browser: $(VENV)/.stamp-venv
 
 $(VENV)/.stamp-test: pyproject.toml $(VENV)/.stamp-core $(VENV)/.stamp-torch $(VENV)/.stamp-browser
 	@echo "== installing what tests need"
-	$(PIP) install --editable '.[tune,minilm,plot,console]' --group test
+	$(PIP) install --editable '.[tune,minilm,images,plot,console]' --group test
 	@touch $@
 
 $(VENV)/.stamp-lint: pyproject.toml $(VENV)/.stamp-test

@@ -177,7 +177,7 @@ class Item:
     available_from, available_until : float or None
         Unix seconds; recommendable in [from, until). None: no limit.
     media : mapping of str to str
-        Kind (image, audio, video) to a path or address.
+        Kind (image, audio, video) to a path or address. Images are looked at where the setting ``image_encoder`` is.
     """
 
     id: str
@@ -392,7 +392,7 @@ class SlateEntry:
     propensity : float
         Probability that the policy put this item at this place, given the places before it; in (0, 1].
     parts : mapping of str to float
-        What the score is made of: moment, history, others, popularity, exploration, rules.
+        What the score is made of: moment, history, looks, others, popularity, exploration, rules.
     because : tuple of str
         Item ids of the history that speak for this item, strongest first.
     reason : str

@@ -33,8 +33,19 @@ FLOOD = 500
 """More events of one person than this at one and the same moment are no human being."""
 DAILY = 5000
 """More events of one person than this within a day are no human being."""
+PICTURES = {
+    "missing": ("have no file", "put the files into the folder of pictures (`media`), then `occasion index`; or correct the paths"),
+    "outside": ("lie outside the folder of pictures", "put the files into the folder, and name them by their path in it"),
+    "address": ("are addresses, which are never fetched", "fetch the files into the folder of pictures, and import their paths"),
+    "broken": ("cannot be read", "export the files again, as JPEG, PNG or WebP"),
+}
+"""Kind of trouble to what is said of it, and its cure."""
 FEW = 100
 """Below this many events, shares mean nothing."""
+
+
+Look = Callable[[str], tuple[str, str] | None]
+"""Tells of the path of a picture why it cannot be had, as (kind, in words); None where nothing speaks against it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +86,9 @@ class _Data:
     described: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     events: EventColumns = field(default_factory=lambda: joined([]))
     textless: list[str] = field(default_factory=list)
+    looked_at: Look | None = None
+    pictures: int = 0
+    unseen: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     twins: dict[str, list[str]] = field(default_factory=dict)
     expired: list[str] = field(default_factory=list)
     categories: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -91,8 +105,8 @@ class _Data:
         return tuple(self.person(int(row)) for row in rows[np.sort(first)][:EXAMPLES])
 
 
-def _gather(store: Store, now: float, by_default: Collection[str]) -> _Data:
-    data = _Data(store, now)
+def _gather(store: Store, now: float, by_default: Collection[str], looked_at: Look | None) -> _Data:
+    data = _Data(store, now, looked_at=looked_at)
     data.events = Choices(store, "analyse", by_default).keep(joined(list(store.events())))
     described: dict[int, bool] = {}
     names: dict[int, str] = {}
@@ -120,6 +134,11 @@ def _look_at(item: Item, data: _Data, texts: dict[int, list[str]]) -> None:
         data.textless.append(item.id)
     if item.available_until is not None and item.available_until <= data.now:
         data.expired.append(item.id)
+    if data.looked_at is not None and item.media.get("image"):
+        data.pictures += 1
+        trouble = data.looked_at(item.media["image"])
+        if trouble is not None:
+            data.unseen[trouble[0]].append(f"{item.id} ({trouble[1]})")
     for level, category in enumerate(item.categories):
         data.categories[level][category] += 1
 
@@ -187,6 +206,19 @@ def _items(data: _Data) -> Iterator[Finding]:
             count=len(data.expired),
             examples=tuple(data.expired[:EXAMPLES]),
             cure="delete them, or correct available_until",
+        )
+
+
+def _pictures(data: _Data) -> Iterator[Finding]:
+    for kind, ids in sorted(data.unseen.items()):
+        what, cure = PICTURES[kind]
+        yield Finding(
+            name=f"pictures-{kind}",
+            severity="info" if kind == "address" else "warning",
+            message=f"{len(ids):,} of {data.pictures:,} pictures {what}",
+            count=len(ids),
+            examples=tuple(ids[:EXAMPLES]),
+            cure=cure,
         )
 
 
@@ -400,6 +432,7 @@ _CHECKS: tuple[Callable[[_Data], Iterator[Finding]], ...] = (
     _repeated,
     _liking,
     _items,
+    _pictures,
     _categories,
     _signals,
     _skew,
@@ -408,7 +441,7 @@ _CHECKS: tuple[Callable[[_Data], Iterator[Finding]], ...] = (
 )
 
 
-def examine(store: Store, now: float, by_default: Collection[str] = PURPOSES) -> list[Finding]:
+def examine(store: Store, now: float, by_default: Collection[str] = PURPOSES, *, pictures: Look | None = None) -> list[Finding]:
     """Return what is odd in a store, the gravest first; empty where nothing is.
 
     Parameters
@@ -418,12 +451,14 @@ def examine(store: Store, now: float, by_default: Collection[str] = PURPOSES) ->
         Unix seconds; what lies after it is in the future.
     by_default : collection of str
         The purposes that people allow who never chose. Events of those who refuse ``analyse`` are not looked at.
+    pictures : callable, optional
+        What looks at the path of an item's picture; see `Look`.
 
     Notes
     -----
     Reads every item and event once; 1.5 million events take some seconds and about 100 bytes of memory each.
     """
-    data = _gather(store, now, by_default)
+    data = _gather(store, now, by_default, pictures)
     found = [finding for check in _CHECKS for finding in check(data)]
     gravity = {"error": 0, "warning": 1, "info": 2}
     return sorted(found, key=lambda finding: gravity[finding.severity])

@@ -68,6 +68,8 @@ class Explainer:
         heavy = heavy[weight[heavy] > 0]
         items, weight = items[heavy], weight[heavy]
         like = np.maximum(self.live.vectors(keys) @ self.live.vectors(items).T, 0)  # (keys, history)
+        if self.live.pictures is not None:
+            like = np.maximum(like, self.live.pictures.vectors(keys) @ self.live.pictures.vectors(items).T)
         at, others, scores = self.live.statistics.together_each(items.astype(np.int32))
         row, place = np.nonzero(keys[:, None] == others)
         if len(place):

@@ -14,6 +14,7 @@ import time
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -38,12 +39,14 @@ from occasion.titles import Titles
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from occasion.pictures.collection import Pictures
+
 __all__ = ["LiveState", "StageProgress"]
 
 logger = logging.getLogger(__name__)
 
 StageProgress = Callable[[str, int, int], None]
-"""Called with (stage, done, total): stage is ``encode`` or ``events``."""
+"""Called with (stage, done, total): stage is ``encode``, ``pictures`` or ``events``."""
 
 CHUNK = 2048
 """Items taken over at once."""
@@ -103,6 +106,7 @@ class LiveState:
         self.folder = settings.home / "derived"
         self.cache = VectorCache(self.folder / "vectors", encoder.version, encoder.dim)
         self._snapshots = Snapshots(store, self.folder, encoder)
+        self.pictures = self._open_pictures() if settings.image_encoder else None
         self._clear_items()
         self._trails: OrderedDict[int, array[int]] = OrderedDict()
         self._encode_again = 0.0
@@ -132,6 +136,9 @@ class LiveState:
     def refresh(self) -> bool:
         """Take over items and events that came since the last call; return whether there were any."""
         cursor = self.store.cursor()
+        if self.pictures is not None and self.pictures.waiting and self._cursor[0] >= 0:
+            with self._lock:
+                self._take_pictures(self.pictures)
         if self._unencoded and time.monotonic() >= self._encode_again:
             with self._lock:
                 self._encode_late()
@@ -185,6 +192,8 @@ class LiveState:
                 self._open_items()
             known = self.catalogue.known.copy() if opening else np.zeros(0, np.bool_)
             self._take_late_items()
+            if self.pictures is not None:
+                self._take_pictures(self.pictures, opening=opening)
             # A text that was deleted is not to stay in a file for long.
             self._keep_items(soon=bool(np.any(known & ~self.catalogue.known[: len(known)])))
         except Exception:
@@ -305,6 +314,26 @@ class LiveState:
                 self.index.add(keys, self.centred(vectors))
         waiting.clear()
 
+    # -- pictures -------------------------------------------------------------------------------------------------------
+    def _open_pictures(self) -> Pictures:
+        from occasion.pictures.collection import Pictures
+        from occasion.pictures.wording import Wording
+
+        self.wording = Wording()
+        told = None if self.progress is None else partial(self.progress, "pictures")
+        return Pictures(self.store, self.settings, progress=told, hurried=self.hurried, keep=self.until is None)
+
+    def _take_pictures(self, pictures: Pictures, *, opening: bool = False) -> None:
+        """Take over new pictures; items without a word are found by them."""
+        keys = pictures.follow(self.catalogue.revision)
+        if opening:
+            keys = np.arange(len(self.catalogue), dtype=np.int32)
+        assert self.index is not None
+        self.wording.fill(self.index, pictures, keys, len(self.catalogue), self._worded)
+
+    def _worded(self, key: int) -> bool:
+        return bool(self.text_index.query_of(np.array([key], np.int32), np.ones(1, np.float32)))
+
     # -- events ---------------------------------------------------------------------------------------------------------
     def _take_events(self) -> None:
         self.contexts.extend(self.store.contexts(after=len(self.contexts) - 1))
@@ -420,6 +449,8 @@ class LiveState:
         """Remove what was derived and kept on disk, but for the cached vectors."""
         Statistics.discard(self.folder)
         self._snapshots.discard()
+        if self.pictures is not None:
+            self.pictures.discard()
 
     def titles(self, keys: Sequence[int]) -> list[str]:
         """Return the titles of keys, the id where an item is not described."""

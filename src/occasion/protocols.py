@@ -31,6 +31,7 @@ __all__ = [
     "EventBatch",
     "EventColumns",
     "ExpectantEncoder",
+    "ImageEncoder",
     "Index",
     "Moment",
     "NamingSource",
@@ -291,6 +292,18 @@ class ExpectantEncoder(Encoder, Protocol):
 
 
 @runtime_checkable
+class ImageEncoder(Protocol):
+    """Pictures to unit vectors. `version` is stamped on every vector; `side` is the edge of the squares it takes, in pixels."""
+
+    version: str
+    dim: int
+    side: int
+
+    def encode(self, pictures: NDArray[np.uint8]) -> Floats:
+        """Return unit vectors (n, dim) of pictures (n, side, side, 3); neighbours in the batch change nothing beyond 1e-5."""
+
+
+@runtime_checkable
 class Index(Protocol):
     """Vectors to nearest keys by inner product. Can always be rebuilt."""
 
@@ -377,7 +390,7 @@ class Source(Protocol):
     """One reason to recommend: finds candidates and scores any."""
 
     name: str
-    group: Literal["moment", "history", "others", "popularity", "exploration"]
+    group: Literal["moment", "history", "looks", "others", "popularity", "exploration"]
 
     def candidates(self, moment: Moment, k: int) -> CandidateScores:
         """Return at most k allowed keys with scores, best first; empty where the source has nothing to say."""

@@ -13,13 +13,21 @@ _SENTENCES: dict[str, dict[str, object]] = {
         "history": "Close to what you chose: {items}.",
         "history-bare": "Fits what you chose before.",
         "again": "You come back to it.",
+        "looks": "Looks like what you chose: {items}.",
+        "looks-bare": "Looks like what you chose before.",
         "others": "People who chose {items} chose this too.",
         "others-bare": "Often chosen together with what you chose.",
         "popularity": "Much chosen by everybody now.",
         "exploration": "New here, little is known of it yet.",
         "rules": "Placed here by a rule.",
         "and": "Also: {rest}.",
-        "names": {"moment": "the moment", "history": "your history", "others": "people like you", "popularity": "popularity"},
+        "names": {
+            "moment": "the moment",
+            "history": "your history",
+            "looks": "its looks",
+            "others": "people like you",
+            "popularity": "popularity",
+        },
         "comma": ", ",
     },
     "zh": {
@@ -28,13 +36,15 @@ _SENTENCES: dict[str, dict[str, object]] = {
         "history": "与您选择过的相近：{items}。",
         "history-bare": "符合您以往的选择。",
         "again": "您常常回来用它。",
+        "looks": "看起来像您选择过的：{items}。",
+        "looks-bare": "看起来像您以前选择过的。",
         "others": "选择了{items}的人也选择了它。",
         "others-bare": "常与您选择过的一起被选择。",
         "popularity": "现在很受大家欢迎。",
         "exploration": "新品，了解还不多。",
         "rules": "由规则放在这里。",
         "and": "另外：{rest}。",
-        "names": {"moment": "此刻的情境", "history": "您的历史", "others": "相似的人", "popularity": "受欢迎程度"},
+        "names": {"moment": "此刻的情境", "history": "您的历史", "looks": "外观", "others": "相似的人", "popularity": "受欢迎程度"},
         "comma": "、",
     },
 }
@@ -65,7 +75,7 @@ def reason(
     items = str(texts["comma"]).join(because[:2])
     if first == "history" and own:
         text = str(texts["again"])
-    elif first in ("history", "others"):
+    elif first in ("history", "looks", "others"):
         text = str(texts[first]).format(items=items) if items else str(texts[f"{first}-bare"])
     elif first == "moment":
         text = str(texts["moment"]).format(moment=moment) if moment else str(texts["moment-bare"])

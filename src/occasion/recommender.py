@@ -60,6 +60,8 @@ __all__ = ["Recommender"]
 logger = logging.getLogger(__name__)
 
 MAX_K = 10_000
+OF = {"learned": "learned", "looks": "pictures"}
+"""Sources that are only there where this part is."""
 UNSTORED = "This answer could not be stored: events that name it will not find it."
 AGAIN_SECONDS = 30.0
 """After a model version could not be read, until it is tried again."""
@@ -253,7 +255,9 @@ class Recommender:
         return replace(slate, entries=tuple(both[n] for n in kept), notes=(note,))
 
     def similar(self, item_id: str, k: int = 10, *, rules: Rules | None = None) -> Slate:
-        """Return items like one item, by text and by what people choose with it; the slate is not stored.
+        """Return items like one item, by text, by pictures where they are looked at, and by what people choose with it.
+
+        The slate is not stored.
 
         Raises
         ------
@@ -270,7 +274,7 @@ class Recommender:
         firm = resolve(self._scenarios(), "", context.at).rules
         rules = combined(rules or Rules(exclude_seen=False), replace(firm, pins={}, boosts=(), caps=(), quotas=()))
         moment, notes = self.reader.read(context, replace(rules, exclude=(*rules.exclude, item_id)), f"similar:{item_id}")
-        keys, parts = self._ranked(moment, rules, ("taste", "lookalike", "together"), k)
+        keys, parts = self._ranked(moment, rules, ("taste", "lookalike", "looks", "together"), k)
         policy = make_policy("diverse", diversity=0.0)
         return self._slate(f"similar:{item_id}", moment, keys, parts, k, rules, policy, notes)
 
@@ -362,8 +366,9 @@ class Recommender:
     def use(self, learned: LearnedModel | None) -> None:
         """Answer by a model, None: by the blend alone. A recommender that follows the version in service does this itself."""
         parts: dict[str, Any] = {"index": self.live.index, "statistics": self.live.statistics}
-        parts |= {"text_index": self.live.text_index, "learned": learned}
-        sources = {name: make_source(name, parts) for name in SOURCES if name != "learned" or learned is not None}
+        parts |= {"text_index": self.live.text_index, "learned": learned, "pictures": self.live.pictures}
+        # Where no version serves, or pictures are not looked at, the source of it is not there.
+        sources = {name: make_source(name, parts) for name in SOURCES if parts.get(OF.get(name, "index")) is not None}
         groups = {name: source.group for name, source in sources.items()}
         ranker = make_ranker("blend", statistics=self.live.statistics, groups=groups)
         if learned is not None:

@@ -62,6 +62,10 @@ class Settings(BaseSettings):
         Where a remote encoder asks; its key comes from the environment variable OPENAI_API_KEY.
     openai_dimensions : int
         Length of its vectors, 0 to 16,384; 0: the model's own.
+    image_encoder : str
+        ``efficientnet-lite0`` or ``onnx:<folder>``: items are compared by their pictures, too. Empty: pictures are not looked at.
+    media : str
+        Folder that the pictures of items are read from, and nothing outside it. Empty: ``<home>/media``.
     time_zone : str
         IANA zone used where a context names none.
     country : str
@@ -141,6 +145,8 @@ class Settings(BaseSettings):
     encoder_wait: float = Field(default=1.0, ge=0.05, le=60)
     openai_base_url: str = "https://api.openai.com/v1"
     openai_dimensions: int = Field(default=0, ge=0, le=16384)
+    image_encoder: str = ""
+    media: str = ""
     time_zone: str = "UTC"
     country: str = ""
     locale: Literal["en", "zh"] = "en"
@@ -226,6 +232,11 @@ class Settings(BaseSettings):
     def resolved_store_url(self) -> str:
         """The store's address, the default filled in."""
         return self.store_url or f"sqlite:///{self.home / 'occasion.db'}"
+
+    @property
+    def media_folder(self) -> Path:
+        """The folder of the items' pictures, the default filled in."""
+        return Path(self.media).expanduser() if self.media else self.home / "media"
 
     @classmethod
     def settings_customise_sources(

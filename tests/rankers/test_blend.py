@@ -17,6 +17,7 @@ GROUPS = {
     "moment": "moment",
     "taste": "history",
     "lookalike": "history",
+    "looks": "looks",
     "again": "history",
     "together": "others",
     "popular": "popularity",

@@ -41,7 +41,10 @@ def parts():
     index.add(np.arange(N, dtype=np.int32), vectors)
     for key, text in enumerate(TEXTS):
         text_index.add(key, text)
-    return {"statistics": statistics, "text_index": text_index, "index": index}
+    pictures = make_index(16, N)
+    # The last item has no picture.
+    pictures.add(np.arange(N - 1, dtype=np.int32), vectors[: N - 1, ::-1].copy())
+    return {"statistics": statistics, "text_index": text_index, "index": index, "pictures": pictures}
 
 
 def moment(parts, allowed=None, history=(0, 1), kind="click", text="a phone for travel"):
@@ -107,7 +110,7 @@ def test_nothing_allowed_finds_nothing(parts, name):
     assert len(make_source(name, parts).candidates(moment(parts, np.zeros(N, bool)), 5).keys) == 0
 
 
-@pytest.mark.parametrize("name", ["taste", "lookalike", "again", "together"])
+@pytest.mark.parametrize("name", ["taste", "lookalike", "looks", "again", "together"])
 def test_a_dislike_turns_the_score_of_history_sources_around(parts, name):
     source = make_source(name, parts)
     keys = np.arange(N, dtype=np.int32)

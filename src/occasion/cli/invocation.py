@@ -66,13 +66,18 @@ class Invocation:
             store.close()
 
     @contextmanager
-    def recommender(self, *, rebuild: bool = False, reencode: bool = False) -> Iterator[Recommender]:
-        """Open a recommender on the store, brought up to date (or built anew) with progress shown, and close it."""
+    def recommender(self, *, rebuild: bool = False, reencode: bool = False, look_again: bool = False) -> Iterator[Recommender]:
+        """Open a recommender on the store, brought up to date (or built anew) with progress shown, and close it.
+
+        `look_again`: look at all files of pictures, not those of new and changed items alone.
+        """
         from occasion.recommender import Recommender
 
         with ExitStack() as closing:
             with self.progress() as progress:
                 made = closing.enter_context(Recommender(self.settings(), progress=progress, reencode=reencode))
+                if look_again and made.live.pictures is not None:
+                    made.live.pictures.look_again()
                 if rebuild:
                     made.rebuild(reencode=reencode)
                 else:

@@ -12,6 +12,7 @@ __all__ = ["bars"]
 
 STAGES = {
     "encode": "encoding items",
+    "pictures": "looking at pictures",
     "events": "counting events",
     "queries": "asking",
     "bytes": "reading",

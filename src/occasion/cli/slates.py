@@ -15,6 +15,7 @@ __all__ = ["compared", "document", "field_of", "movement", "table"]
 PARTS = {
     "moment": "moment",
     "history": "history",
+    "looks": "looks",
     "others": "others",
     "popularity": "popular",
     "exploration": "explore",

@@ -135,7 +135,8 @@ def _show_summary(invocation: Invocation, summary: ImportSummary) -> None:
 def doctor(strict: bool) -> None:
     """Look at the data and say what is odd, how much of it, and what to do.
 
-    Duplicates, times in the future, people with impossible rates, items without text, skew, cold items, and more.
+    Duplicates, times in the future, people with impossible rates, items without text, pictures that cannot be read, skew,
+    cold items, and more.
 
     Examples
     --------
@@ -145,10 +146,12 @@ def doctor(strict: bool) -> None:
     import time
 
     from occasion.doctor import examine
+    from occasion.pictures.collection import picture_trouble
 
     invocation = current()
+    settings = invocation.settings()
     with invocation.store() as store:
-        found = examine(store, time.time(), invocation.settings().granted_by_default)
+        found = examine(store, time.time(), settings.granted_by_default, pictures=picture_trouble(settings))
     if invocation.json:
         invocation.emit({"findings": [asdict(finding) for finding in found]})
     else:

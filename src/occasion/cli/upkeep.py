@@ -22,6 +22,8 @@ __all__ = ["index", "info"]
 def index(force: bool, reencode: bool) -> None:
     """Encode items and build what answers need, ahead of the first answer.
 
+    Where pictures are looked at (`image_encoder`), all their files are looked at again: new, changed and missing ones are noticed.
+
     It is safe to stop: vectors already made are kept, and the next run goes on from there. Without it the first
     `recommend` does the same work.
 
@@ -33,7 +35,7 @@ def index(force: bool, reencode: bool) -> None:
     import time
 
     invocation, begun = current(), time.monotonic()
-    with invocation.recommender(rebuild=force, reencode=reencode) as recommender:
+    with invocation.recommender(rebuild=force, reencode=reencode, look_again=True) as recommender:
         live = recommender.live
         facts: dict[str, Any] = {
             "items": live.catalogue.size,
@@ -43,6 +45,8 @@ def index(force: bool, reencode: bool) -> None:
             "index": type(live.index).__name__ if live.index is not None else None,
             "seconds": round(time.monotonic() - begun, 2),
         }
+        if live.pictures is not None:
+            facts["pictures"] = live.pictures.told() | {"named_by_picture": live.wording.filled}
     if invocation.json:
         invocation.emit(facts)
         return
@@ -50,6 +54,16 @@ def index(force: bool, reencode: bool) -> None:
         f"{facts['items']} items ready ({facts['encoder']}, {facts['dim']} dimensions), {facts['events']} events counted, "
         f"{facts['seconds']} s"
     )
+    if "pictures" in facts:
+        click.echo(_pictures(facts["pictures"]))
+
+
+def _pictures(told: dict[str, Any]) -> str:
+    """Return in one sentence what became of the items' pictures."""
+    trouble = ", ".join(f"{number} {kind}" for kind, number in told["trouble"].items())
+    found = f"{told['items']} items with a picture ({told['encoder']})"
+    found += f", {told['named_by_picture']} without text found by it" if told["named_by_picture"] else ""
+    return found + (f"; pictures that could not be read: {trouble} (`occasion doctor` names them)" if trouble else "")
 
 
 @click.command(cls=Documented, short_help="Show what the store holds and where.")

@@ -12,13 +12,14 @@ words                 0.8 with own words                              exact word
 moment                0.4 b                                           what others do under these signals
 taste                 0.4 u (1 - e/2)                                 history by text, most for new items
 lookalike             0.6 u (1 - e/2)                                 the same by words
+looks                 0.6 u (1 - e/2)                                 the same by pictures, where they are looked at
 together              1.2 u e                                         history by behaviour, for known items
 again                 2 u r / (r + 0.1)                               only where people do come back
 popular               0.5 (1 - u/2) b                                 less as the person is known
 explore               0.02                                            breaks ties towards the unknown
 ====================  ==============================================  =====================================
 
-Where there are own words, the weights of history, others and popularity are halved: who says what they want is not answered
+Where there are own words, the weights of history, looks, others and popularity are halved: who says what they want is not answered
 with what they always do. All are smooth in the evidence: no threshold, no cliff.
 The weights were set by hand; their ablations on the validation parts of two
 data sets are in docs/benchmarks.md.
@@ -42,9 +43,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BlendRanker"]
 
-_BEHAVIOUR = frozenset({"history", "others", "popularity"})
+_BEHAVIOUR = frozenset({"history", "looks", "others", "popularity"})
 
-FLOOR = {"moment": 1.0, "semantic": 0.1, "taste": 0.1}
+FLOOR = {"moment": 1.0, "semantic": 0.1, "taste": 0.1, "looks": 0.1}
 """Least divisor of a source: scores far below it are noise and must not be blown up."""
 
 
@@ -88,6 +89,7 @@ class BlendRanker:
             "moment": one * 0.4 * b,
             "taste": 0.4 * u * (1 - e / 2),
             "lookalike": 0.6 * u * (1 - e / 2),
+            "looks": 0.6 * u * (1 - e / 2),
             "together": 1.2 * u * e,
             "again": one * 2 * u * r / (r + 0.1),
             "popular": one * 0.5 * (1 - u / 2) * b,

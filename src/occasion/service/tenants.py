@@ -25,10 +25,13 @@ OPENING_SECONDS = 3600.0
 
 
 def tenant_settings(settings: Settings, name: str) -> Settings:
-    """Return the service's settings with the home of a tenant: ``<home>/tenants/<name>``, of the default one the home itself."""
+    """Return the service's settings with the home of a tenant: ``<home>/tenants/<name>``, of the default one the home itself.
+
+    Pictures of a tenant lie in its home, so that none can name those of another.
+    """
     if name == DEFAULT_TENANT:
         return settings
-    return settings.model_copy(update={"home": settings.home / "tenants" / checked_tenant(name), "store_url": ""})
+    return settings.model_copy(update={"home": settings.home / "tenants" / checked_tenant(name), "store_url": "", "media": ""})
 
 
 class Tenant:

@@ -18,6 +18,7 @@ SOURCES = {
     "taste": "occasion.sources.taste:TasteSource",
     "words": "occasion.sources.lexical:WordsSource",
     "lookalike": "occasion.sources.lexical:LookalikeSource",
+    "looks": "occasion.sources.looks:LooksSource",
     "together": "occasion.sources.together:TogetherSource",
     "moment": "occasion.sources.popular:MomentSource",
     "popular": "occasion.sources.popular:PopularSource",
@@ -28,7 +29,7 @@ SOURCES = {
 
 
 def make_source(name: str, parts: Mapping[str, Any]) -> Source:
-    """Build a source from those of `parts` (index, statistics, text_index) that its constructor names."""
+    """Build a source from those of `parts` (index, statistics, text_index, learned, pictures) that its constructor names."""
     module, cls = SOURCES[name].split(":")
     kind = getattr(import_module(module), cls)
     wanted = [p for p in inspect.signature(kind).parameters if p in parts]

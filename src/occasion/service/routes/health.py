@@ -104,7 +104,9 @@ async def info(call: Reader) -> Response:
 async def doctor(call: Admin, limit: Annotated[int, Query(ge=1, le=100)] = 100) -> Response:
     """Look at the data and say what is odd, accounts that act faster than people among it. Reads everything: ask seldom."""
     from occasion.doctor import examine
+    from occasion.pictures.collection import picture_trouble
 
-    by_default = call.tenant.settings.granted_by_default
-    found = await call.service.writes.run(lambda: examine(call.tenant.store, time.time(), by_default))
+    settings = call.tenant.settings
+    look = {"pictures": picture_trouble(settings)}
+    found = await call.service.writes.run(lambda: examine(call.tenant.store, time.time(), settings.granted_by_default, **look))
     return reply({"findings": [asdict(finding) for finding in found[:limit]]})
