@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 SHARED = Path(os.environ.get("OCCASION_SHARED", Path(__file__).parents[2] / "shared"))
 
@@ -23,3 +24,9 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is missing; OCCASION_SHARED names another place")
     return SHARED
+
+
+def pytest_configure() -> None:
+    """A client that waits for a busy machine has not failed: where a test says nothing else it waits a minute, not five seconds."""
+    for name in ("connect", "read", "write", "pool"):
+        setattr(DEFAULT_TIMEOUT_CONFIG, name, 60.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from occasion.people import Consent
 from occasion.protocols import Encoder
 from occasion.recommender import Recommender
 from occasion.settings import load_settings
+from waiting import until
 
 NOW = 1_790_000_000.0
 MOST_LATE = 750
@@ -55,12 +55,14 @@ def figures(shop: Recommender) -> tuple[list[float], list[float], dict[str, list
     return np.round(counts.count[:30], 4).tolist(), np.round(counts.now[:30] / counts.now[:30].sum(), 6).tolist(), lifts
 
 
-def settled(shop: Recommender, deadline: float = 30.0) -> None:
+def settled(shop: Recommender) -> None:
     """Ask until the counts are those of the whole log."""
-    end = time.monotonic() + deadline
-    while shop.live.statistics.late > MOST_LATE and time.monotonic() < end:
-        shop.refresh()
-        time.sleep(0.01)
+    until(lambda: shop.live.statistics.late <= MOST_LATE or shop.refresh())
+
+
+def counted(shop: Recommender, events: int) -> None:
+    """Ask until so many events are counted."""
+    until(lambda: shop.live.statistics.cursor >= events or shop.refresh())
 
 
 def test_late_events_are_counted_again_beside_answers(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,10 +196,7 @@ def test_who_is_in_a_hurry_has_very_many_events_counted_aside(
         shop.feedback(events(1100, 1500))
         shop.refresh()
         assert shop.live.statistics.cursor < 1200
-        end = time.monotonic() + 30
-        while shop.live.statistics.cursor < 2600 and time.monotonic() < end:
-            time.sleep(0.02)
-            shop.refresh()
+        counted(shop, 2600)
         mine = figures(shop)
     (tmp_path / "derived" / "statistics.npz").unlink()
     with open_shop(tmp_path, encoder) as anew:
@@ -218,10 +217,7 @@ def test_many_events_since_the_last_count_hold_up_no_start(
     with Recommender(settings, encoder=encoder, hurried=True) as shop:
         shop.refresh()
         assert shop.live.statistics.cursor == 3000, "answers go by what was counted last"
-        end = time.monotonic() + 30
-        while shop.live.statistics.cursor < 3500 and time.monotonic() < end:
-            time.sleep(0.02)
-            shop.refresh()
+        counted(shop, 3500)
         assert not shop.live.refresh()
         mine = figures(shop)
     (tmp_path / "derived" / "statistics.npz").unlink()

@@ -45,12 +45,12 @@ def test_an_answer_that_was_under_way_at_a_change_is_not_kept() -> None:
 
     def slow() -> str:
         begun.set()
-        go_on.wait(5)
+        go_on.wait(60)
         return "old"
 
     thread = threading.Thread(target=memory.get, args=("q", slow))
     thread.start()
-    begun.wait(5)
+    assert begun.wait(60)
     memory.clear()
     go_on.set()
     thread.join()

@@ -50,7 +50,7 @@ def occasion(*arguments: str, home: Path | None = None, stdin: str | None = None
         text=True,
         encoding="utf-8",
         env={**os.environ, "PYTHONUTF8": "1", **(env or {})},
-        timeout=120,
+        timeout=600,
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)

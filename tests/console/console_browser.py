@@ -19,7 +19,8 @@ from selenium.webdriver.remote.webelement import WebElement
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVERS = ("chromedriver", "chromium.chromedriver")
-SECONDS = 20.0
+SECONDS = 120.0
+FADED = "return !document.getAnimations().some(a => a.playState === 'running' && isFinite(a.effect.getComputedTiming().endTime))"
 
 
 def start() -> webdriver.Chrome:
@@ -32,7 +33,9 @@ def start() -> webdriver.Chrome:
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars", "--lang=en-US"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options=options, service=Service(driver))
+    made = webdriver.Chrome(options=options, service=Service(driver))
+    made.set_script_timeout(SECONDS)
+    return made
 
 
 class Tab:
@@ -120,8 +123,9 @@ class Tab:
     def violations(self) -> list[Any]:
         """Return what axe finds wrong for people who cannot see well or use no mouse: rule and places."""
         axe = pytest.importorskip("axe_core_python", reason="axe's package is not here")
-        # What fades in has no colour yet.
+        # What fades in has no colour yet; what turns for ever is not waited for.
         time.sleep(0.3)
+        self.until(lambda: self.script(FADED), "the end of what fades")
         self.script((Path(axe.__file__).parent / "axe.min.js").read_text("utf-8"))
         found = "axe.run().then(r => arguments[0](r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 200))])))"
         return self.driver.execute_async_script(found)

@@ -87,7 +87,7 @@ class Shop:
             return False
 
     def _wait(self, what):
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while time.monotonic() < end:
             if found := what():
                 return found
@@ -104,4 +104,4 @@ def serving(home: Path, *options: str, command: str = "serve") -> Iterator[Shop]
         yield shop
     finally:
         shop.process.terminate()
-        shop.process.wait(60)
+        shop.process.wait(180)

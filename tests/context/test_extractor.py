@@ -63,7 +63,7 @@ def test_recent_titles_become_signals_too():
 
 def test_positions_are_no_times_and_now_is_the_default():
     assert EXTRACTOR.extract(Context(at=12.0)).signals == {}
-    assert EXTRACTOR.extract(Context()).at == pytest.approx(time.time(), abs=5)
+    assert EXTRACTOR.extract(Context()).at == pytest.approx(time.time(), abs=60)
     assert "weekday" in EXTRACTOR.extract(Context()).signals
 
 
@@ -151,12 +151,17 @@ def test_the_same_moment_is_entirely_alike_and_a_nearer_one_more_alike():
 
 
 @pytest.mark.slow
-def test_a_log_of_a_million_and_a_half_takes_a_second_or_two():
+def test_a_log_is_read_at_once_and_not_event_by_event():
+    """A million and a half take half a second of a processor, where one by one they would take a minute."""
     n = 1_500_000
     rng = np.random.default_rng(0)
     contexts = [StoredContext(k, "", {"store": str(k), "weather": "rainy"}) for k in range(500)]
     log = columns(rng.uniform(1.48e9, 1.52e9, n), rng.integers(0, 500, n))
-    start = time.perf_counter()
+    start = time.process_time()
     found = EXTRACTOR.event_signals(log, contexts)
-    assert time.perf_counter() - start < 4
+    together = time.process_time() - start
+    start = time.process_time()
+    for at in log.at[:1000].tolist():
+        EXTRACTOR.extract(Context(at=at, signals={"store": "7", "weather": "rainy"}))
+    assert together < (time.process_time() - start) * n / 1000 / 20
     assert {"store", "weather", "hour", "is_holiday"} <= set(found)

@@ -214,7 +214,7 @@ def test_a_model_version_is_estimated_and_what_it_knows_of_the_future_is_said(op
 
     store = open_shop(shop_events(people=40, visits=12), shop_items(40))
     served(store, settings, n=40)
-    version = fit(store, settings=settings, encoder=HashedWords(), budget=20, queries=50, without=("sequence",), promote=False).id
+    version = fit(store, settings=settings, encoder=HashedWords(), budget=900, queries=50, without=("sequence",), promote=False).id
     report = estimated(store, settings, version=version, policy="plackett-luce", policy_options={"temperature": 0.5})
     assert version in report.protocol["version"]
     assert any("learnt from events up to" in w for w in report.warnings)

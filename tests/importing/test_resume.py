@@ -99,7 +99,7 @@ def killed_until_done(folder, log, kills, seed):
         time.sleep(rng.uniform(0.2, 2.0))
         os.kill(child.pid, signal.SIGKILL)
         child.stdout.close()
-        child.wait(timeout=30)
+        child.wait(timeout=300)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     rows, new, unchanged, rejected, resumed = map(int, done.stdout.split()[1:])
     assert rows == ROWS

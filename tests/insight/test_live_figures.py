@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from occasion.people import Consent
 from occasion.privacy.guarded import open_guarded
 from occasion.scenarios import Scenario
 from occasion.service.watching import Watched
+from waiting import until
 
 T0 = 1_790_000_000.0
 EVERYBODY = ("personalise", "train", "analyse")
@@ -154,9 +154,7 @@ def test_figures_are_worked_out_once_for_all_who_look() -> None:
     watched = Watched()
     first = watched.figures(answers, "one", 10)
     assert watched.figures(answers, "one", 10) is first
-    end = time.monotonic() + 20
-    while watched.figures(answers, "two", 10) is first and time.monotonic() < end:
-        time.sleep(0.01)
+    until(lambda: watched.figures(answers, "two", 10) is not first)
     second = watched.figures(answers, "two", 10)
     assert second is not first
     watched.forget()

@@ -29,7 +29,7 @@ def test_idle_seconds_and_events_of_the_last_hour() -> None:
         {"query_id": ["a", "b", "c"], "user_id": ["u0", "u0", "new"], "time": [START + 11_500, START + 99_999, START]}
     )
     requests = build_requests(data.events, data.queries(asked))
-    model = fit(data, budget=20, without=("sequence",))
+    model = fit(data, budget=900, without=("sequence",))
     found, names = figures(model.bases, Histories(requests, 40), np.zeros((3, 1), np.int32))
     idle, session = found[:, 0, names.index("idle")], found[:, 0, names.index("session")]
     np.testing.assert_allclose(np.expm1(idle[:2]), [100, 99_999 - 11_400], rtol=1e-3)

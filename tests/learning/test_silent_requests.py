@@ -18,7 +18,7 @@ def test_a_model_of_moments_serves_requests_without_signals_by_habit():
     for without in (("sequence",), ("sequence", "context")):
         requests = build_requests(data.events, queries)
         requests.signals = np.full_like(requests.signals, -1)
-        found, _ = pipeline.fit(data, without=without, budget=300).predict(requests, 2)
+        found, _ = pipeline.fit(data, without=without, budget=900).predict(requests, 2)
         hits[without] = float(np.mean([q in row for q, row in zip(queries.item, found, strict=True)]))
     assert hits["sequence",] > 0.6
     assert hits["sequence",] > hits["sequence", "context"] - 0.05

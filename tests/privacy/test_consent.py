@@ -3,7 +3,6 @@
 import json
 import os
 import stat
-import time
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from occasion.privacy.guarded import guarded, open_guarded
 from occasion.privacy.keyring import HomeKey
 from occasion.settings import load_settings
 from occasion.stores import open_store
+from waiting import until
 
 NOW = 1_790_000_000.0
 GOODS = [
@@ -136,9 +136,7 @@ def test_a_long_log_is_counted_aside_and_taken_over(shop, monkeypatch):
     choose(shop.store, False, "train")
     shop.recommend(k=3)
     shop.feedback(Event(user="u9", item="i1", type="purchase", at=NOW + 60))
-    deadline = time.monotonic() + 20
-    while counted(shop.live)[5] and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not counted(shop.live)[5])
     after = counted(shop.live)
     assert after[5] == 0
     assert after[1] > before[1], "what came while it was counting is there"

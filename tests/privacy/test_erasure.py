@@ -21,6 +21,7 @@ from occasion.privacy.rejected import expire_rejects, forget_rejects, list_rejec
 from occasion.privacy.traces import Traces
 from occasion.settings import load_settings
 from occasion.versions import Versions
+from waiting import until
 
 NOW = 1_790_000_000.0
 WHO, WORD = "ann-of-elm-street", "xylophonophobia"
@@ -105,7 +106,7 @@ def test_while_others_read_and_write_nothing_of_theirs_is_lost(home):
 
         thread = threading.Thread(target=write)
         thread.start()
-        time.sleep(0.05)
+        until(lambda: len(written) > 3)
         done = erase(shop.store, settings, user=WHO)
         stop.set()
         thread.join()

@@ -292,11 +292,10 @@ def test_an_empty_catalogue_says_so():
 
 
 @pytest.mark.slow
-def test_filters_over_fifty_thousand_items_take_milliseconds():
-    n, columns = 50_000, Columns()
+def test_filters_over_fifty_thousand_items_cost_no_more_than_a_loop_over_them():
+    n, columns, stored = 50_000, Columns(), []
     for key in range(n):
-        columns.set(
-            key,
+        stored.append(
             Item(
                 id=f"i{key}",
                 text={"title": f"thing {key} of {key % 97}"},
@@ -304,12 +303,20 @@ def test_filters_over_fifty_thousand_items_take_milliseconds():
                 price=key % 977 / 7,
             ),
         )
-    for text, limit in (("brand = b17", 20), ("price < 20", 20), ("price between 5 and 10 and not brand in (b1, b2)", 30),
-                        ("title contains 96", 200)):  # fmt: skip
+        columns.set(key, stored[-1])
+
+    def looped() -> float:
+        start = time.process_time()
+        assert sum(str(item.attributes["brand"]).casefold() == "b17" for item in stored) == 10
+        return time.process_time() - start
+
+    loop = min(looped() for _ in range(5))
+    for text, most in (("brand = b17", 1), ("price < 20", 1), ("price between 5 and 10 and not brand in (b1, b2)", 2),
+                        ("title contains 96", 10)):  # fmt: skip
         took = []
         for _ in range(3):
             columns._masks.clear()
             start = time.process_time()
             columns.mask(parse_filter(text), n)
-            took.append(1e3 * (time.process_time() - start))
-        assert min(took) < limit, text
+            took.append(time.process_time() - start)
+        assert min(took) < most * loop, text

@@ -71,7 +71,7 @@ class Running:
             return False
 
     def _wait(self, what: Any) -> Any:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while time.monotonic() < end:
             if found := what():
                 return found
@@ -90,7 +90,7 @@ class Running:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Stop it; return its exit code."""
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(180)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from service_shop import ITEMS
 from occasion.policies import make_policy
 from occasion.recommender import Recommender
 from occasion.settings import Settings
+from waiting import until
 
 ODD = ITEMS[6].id
 
@@ -293,9 +293,7 @@ def test_only_listed_origins_may_call(serve):
 
 def test_health_measures_and_doctor(http):
     assert http.get("/v1/health/live").json() == {"status": "ok"}
-    end = time.monotonic() + 30
-    while http.get("/v1/health/ready").status_code != 200 and time.monotonic() < end:
-        time.sleep(0.02)
+    until(lambda: http.get("/v1/health/ready").status_code == 200)
     assert http.get("/v1/health/ready").json() == {"status": "ok"}
     http.post("/v1/recommend", json={"k": 1})
     http.post("/v1/events", json={"events": [{"user": "robot", "item": "chips", "id": f"r{n}"} for n in range(1000)]})
@@ -327,10 +325,11 @@ def test_versions_are_listed_promoted_and_rolled_back(http):
 
 
 def finished(http, job):
-    end = time.monotonic() + 20
-    while (found := http.get(f"/v1/imports/{job}").json())["state"] in ("queued", "running") and time.monotonic() < end:
-        time.sleep(0.02)
-    return found
+    def found():
+        stand = http.get(f"/v1/imports/{job}").json()
+        return stand["state"] not in ("queued", "running") and stand
+
+    return until(found)
 
 
 def test_a_file_is_imported_in_the_background(http):

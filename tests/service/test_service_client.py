@@ -13,6 +13,7 @@ from service_shop import ITEMS, fill, running
 
 from occasion.client import AsyncClient, Client, ServiceError
 from occasion.data import Context, Event, Item, User
+from waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +62,7 @@ def test_a_whole_conversation(address):
 def test_imports(address):
     with Client(address) as shop:
         job = shop.start_import(b"id,title,price\nx1,Wooden spoon,3\n,No id,1\nx2,Iron pan,dear\n", "items.csv")["id"]
-        end = time.monotonic() + 20
-        while shop.get_import(job)["state"] in ("queued", "running") and time.monotonic() < end:
-            time.sleep(0.05)
+        until(lambda: shop.get_import(job)["state"] not in ("queued", "running"))
         found = shop.get_import(job)
         assert found["state"] == "done"
         assert found["result"]["rows"] == 3

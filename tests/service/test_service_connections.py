@@ -13,6 +13,7 @@ from service_shop import fill
 
 from occasion.service import connections, create_app
 from occasion.settings import Settings
+from waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def port(tmp_path_factory, encoder):
 def said(port, *pieces, pause=0.0):
     """Send pieces; return everything that comes until the service closes, and after how long."""
     begun = time.monotonic()
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         try:
             for piece in pieces:
                 client.sendall(piece)
@@ -69,13 +70,13 @@ LIVE = b"GET /v1/health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n"
 def test_who_says_nothing_is_let_go(port):
     answer, took = said(port)
     assert answer == b""
-    assert 0.4 < took < 3
+    assert 0.4 < took < 30
 
 
 def test_a_head_that_comes_too_slowly_is_refused(port):
-    answer, took = said(port, *([LIVE] + [b"x: y\r\n"] * 12), pause=0.1)
+    answer, took = said(port, *([LIVE] + [b"x: y\r\n"] * 400), pause=0.1)
     refused(answer, 408)
-    assert took < 3
+    assert took < 30
 
 
 def test_a_head_without_end_is_refused_before_it_fills_the_memory(port):
@@ -95,9 +96,9 @@ def test_what_is_no_http_is_refused(port, garbage):
 
 def test_a_body_that_trickles_after_its_refusal_does_not_hold_the_connection(port):
     head = b"POST /v1/events HTTP/1.1\r\nhost: elsewhere.example\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n"
-    answer, took = said(port, head, *[b"x"] * 30, pause=0.1)
+    answer, took = said(port, head, *[b"x"] * 400, pause=0.1)
     assert answer.startswith(b"HTTP/1.1 403")
-    assert took < 5
+    assert took < 30
 
 
 def test_requests_one_after_another_and_in_one_piece_are_answered(port):
@@ -106,11 +107,9 @@ def test_requests_one_after_another_and_in_one_piece_are_answered(port):
 
 
 def test_connections_beyond_the_most_are_refused_and_the_others_served(port):
-    held = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
-    time.sleep(0.2)
-    assert any(one.recv(12, socket.MSG_DONTWAIT) == b"HTTP/1.1 503" for one in held[-5:])
+    held = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(40)]
+    # The others are let go without a word, as they say nothing.
+    assert {one.recv(12) for one in held} == {b"HTTP/1.1 503", b""}
     for one in held:
         one.close()
-    end = time.monotonic() + 5
-    while not said(port, LIVE + b"connection: close\r\n\r\n")[0].startswith(b"HTTP/1.1 200"):
-        assert time.monotonic() < end
+    until(lambda: said(port, LIVE + b"connection: close\r\n\r\n")[0].startswith(b"HTTP/1.1 200"))

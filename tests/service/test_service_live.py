@@ -16,6 +16,7 @@ from occasion.errors import ConflictError, StoreError
 from occasion.service import studies
 from occasion.service.studies import AT_ONCE, Studies
 from occasion.settings import Settings
+from waiting import until
 
 
 @pytest.fixture
@@ -53,10 +54,11 @@ def test_what_goes_on_is_told(http):
 
 
 def wait(http, study, *states):
-    end = time.monotonic() + 120
-    while (stand := http.get(f"/v1/studies/{study}").json())["state"] not in states and time.monotonic() < end:
-        time.sleep(0.1)
-    return stand
+    def found():
+        stand = http.get(f"/v1/studies/{study}").json()
+        return stand["state"] in states and stand
+
+    return until(found, 300.0)
 
 
 def test_a_study_runs_aside_and_can_be_cancelled(http):
@@ -115,8 +117,8 @@ def test_a_fit_is_a_study_that_can_be_cancelled_and_its_options_are_checked(http
 
 
 def learning(telling, folder):
-    """Go on for half a minute, and cancel that as soon as it has said what it does."""
-    end = time.monotonic() + 30
+    """Go on for two minutes, and cancel that as soon as it has said what it does."""
+    end = time.monotonic() + 120
     with studies._Following(telling, 60.0) as following:
         following.note("learning")
         while time.monotonic() < end:
@@ -220,9 +222,8 @@ def test_what_lies_inside_the_service_is_not_told(tmp_path):
     (home / "occasion.db").write_bytes(b"no database" * 1000)
     studies = Studies(Settings(home=home), home)
     began = studies.start("offline", {})
-    end = time.monotonic() + 60
-    while (stand := studies.get(began["id"]))["state"] == "running" and time.monotonic() < end:
-        time.sleep(0.05)
+    until(lambda: studies.get(began["id"])["state"] != "running")
+    stand = studies.get(began["id"])
     assert stand["state"] == "failed"
     assert "home" not in stand["error"] + stand["cure"]
     assert began["id"] in stand["cure"]
@@ -238,8 +239,5 @@ def test_who_left_is_forgotten_by_those_who_look_on(http):
     http.get("/v1/catalogue/item", params={"id": "chips"})
     assert (len(mine.uptake), len(mine.traffic)) == (25, 1)
     assert http.request("DELETE", "/v1/people", params={"user": "u0"}).status_code == 200
-    end = time.monotonic() + 20
-    while (len(mine.uptake), len(mine.traffic)) != (23, 0) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert (len(mine.uptake), len(mine.traffic)) == (23, 0)
+    until(lambda: (len(mine.uptake), len(mine.traffic)) == (23, 0))
     assert http.get("/v1/live").json()["totals"]["answers"] == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from occasion.errors import EncoderError
 from occasion.service.patience import PatientEncoder
+from waiting import until
 
 
 class Slow:
@@ -23,20 +23,18 @@ class Slow:
 
     def encode(self, texts, *, role="item", progress=None):
         self.asked += 1
-        self.free.wait(20)
+        self.free.wait(60)
         return np.ones((len(texts), 2), np.float32)
 
 
 def test_all_who_wait_for_one_question_get_its_answer():
     inner = Slow()
-    patient = PatientEncoder(inner, 10.0)
+    patient = PatientEncoder(inner, 60.0)
     with ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(patient.encode, ["tea"], role="query") for _ in range(4)]
-        end = time.monotonic() + 10
-        while sum(asked.waiting for asked in patient._running.values()) < 4 and time.monotonic() < end:
-            time.sleep(0.005)
+        until(lambda: sum(asked.waiting for asked in patient._running.values()) == 4)
         inner.free.set()
-        assert [one.result(10).shape for one in waiting] == [(1, 2)] * 4
+        assert [one.result(60).shape for one in waiting] == [(1, 2)] * 4
     assert inner.asked == 1
     assert patient.encode(["tea"], role="query").shape == (1, 2)
     assert inner.asked == 2, "what somebody waited for is not kept beside"
@@ -53,9 +51,7 @@ def test_what_comes_too_late_is_there_when_it_is_asked_again():
     inner = Slow()
     patient = PatientEncoder(inner, 0.05)
     late(patient, inner)
-    end = time.monotonic() + 10
-    while patient._running and time.monotonic() < end:
-        time.sleep(0.005)
+    until(lambda: not patient._running)
     assert patient.encode(["tea"], role="query").shape == (1, 2)
     assert inner.asked == 1
 
@@ -67,8 +63,7 @@ def test_what_was_asked_before_somebody_left_is_not_kept():
         patient.encode(["tea"], role="query")
     patient.forget()
     inner.free.set()
-    end = time.monotonic() + 10
-    while patient._running and time.monotonic() < end:
-        time.sleep(0.005)
+    until(lambda: not patient._running)
+    patient.wait = 60.0
     patient.encode(["tea"], role="query")
     assert inner.asked == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from waiting import until
 
 CSV = b"sku,NAME,amount\n" + b"".join(b"p%d,Thing %d,%d\n" % (n, n, n) for n in range(20)) + b",no id,3\n"
 
@@ -14,12 +14,11 @@ def held(http, content=CSV, name="goods.csv"):
 
 
 def ended(http, job):
-    for _ in range(400):
-        found = http.get(f"/v1/imports/{job}").json()
-        if found["state"] in ("done", "failed", "cancelled"):
-            return found
-        time.sleep(0.02)
-    raise AssertionError(found)
+    def found():
+        stand = http.get(f"/v1/imports/{job}").json()
+        return stand["state"] in ("done", "failed", "cancelled") and stand
+
+    return until(found)
 
 
 def test_a_held_file_is_planned_then_imported_as_told(serve):
@@ -74,8 +73,7 @@ def test_cancelling_what_is_held_waits_or_runs(serve, tmp_path):
     line = b'{"user": "u%d", "item": "p%d", "at": %d}\n'
     rows = b"".join(line % (n % 999, n % 77, 1_700_000_000 + n) for n in range(160_000))
     long = http.post("/v1/imports", params={"name": "events.jsonl"}, content=rows).json()["id"]
-    while http.get(f"/v1/imports/{long}").json()["state"] == "queued":
-        time.sleep(0.01)
+    until(lambda: http.get(f"/v1/imports/{long}").json()["state"] != "queued")
     assert http.post(f"/v1/imports/{long}/cancel").json()["state"] == "cancelling"
     assert ended(http, long)["state"] == "cancelled"
     stored = http.get("/v1/info").json()["counts"]["events"]

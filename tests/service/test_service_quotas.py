@@ -10,6 +10,7 @@ from service_shop import bearer
 from occasion.errors import DataError
 from occasion.service import quotas
 from occasion.service.keys import MAX_TENANT_KEYS
+from waiting import until
 
 
 @pytest.fixture
@@ -44,10 +45,8 @@ def test_an_import_stops_at_the_quota(acme):
     time.sleep(0.01)
     service.quotas.put("acme", items=1)
     job = http.post("/v1/imports", params={"name": "items.csv"}, content=b"id,title\nx,Lamp\n", headers=key).json()["id"]
-    end = time.monotonic() + 20
-    while (found := http.get(f"/v1/imports/{job}", headers=key).json())["state"] in ("queued", "running"):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: http.get(f"/v1/imports/{job}", headers=key).json()["state"] not in ("queued", "running"))
+    found = http.get(f"/v1/imports/{job}", headers=key).json()
     assert found["state"] == "failed"
     assert "may hold" in found["result"]["error"]
     assert http.get("/v1/items", params={"id": "x"}, headers=key).json()["items"] == []

@@ -16,12 +16,14 @@ import httpx
 import pytest
 from service_shop import Running, bearer, fill, running
 
+from waiting import until
+
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the workers in /proc")
 
 
 def occasion(home, *arguments):
     command = [sys.executable, "-m", "occasion", *arguments, "--home", str(home)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_it_refuses_to_be_open_to_others(tmp_path):
@@ -75,7 +77,7 @@ def test_workers_share_everything_and_stop_cleanly(tmp_path):
         text = httpx.get(f"{service.url}/v1/metrics", headers=bearer(token)).text
         assert 'occasion_events_total{new="yes"} 20.0' in text
         assert queue(text) == {"answers": 0, "writes": 0}
-        seen, enough = 0.0, threading.Event()
+        enough = threading.Event()
 
         def ask():
             with httpx.Client(base_url=service.url, headers=bearer(token)) as http:
@@ -84,12 +86,11 @@ def test_workers_share_everything_and_stop_cleanly(tmp_path):
 
         with ThreadPoolExecutor(3) as pool, httpx.Client(base_url=service.url, headers=bearer(token)) as http:
             asking = [pool.submit(ask) for _ in range(3)]
-            end = time.monotonic() + 30
-            while seen == 0 and time.monotonic() < end:
-                seen = queue(http.get("/v1/metrics").text)["answers"]
-            enough.set()
+            try:
+                until(lambda: queue(http.get("/v1/metrics").text)["answers"] > 0)
+            finally:
+                enough.set()
             assert [each.result() for each in asking] == [None] * 3
-        assert seen > 0
         assert queue(httpx.get(f"{service.url}/v1/metrics", headers=bearer(token)).text)["answers"] == 0
         assert service.stop() == 0
     log = service.log.read_text()
@@ -112,7 +113,7 @@ def test_a_killed_worker_or_service_loses_and_doubles_nothing(tmp_path):
     def ask():
         while not stop.is_set():
             try:
-                done = httpx.post(f"{service.url}/v1/recommend", json={"user": "t0-1", "k": 2}, timeout=5)
+                done = httpx.post(f"{service.url}/v1/recommend", json={"user": "t0-1", "k": 2}, timeout=20)
             except httpx.HTTPError:
                 time.sleep(0.02)
                 continue
@@ -124,7 +125,7 @@ def test_a_killed_worker_or_service_loses_and_doubles_nothing(tmp_path):
         while not stop.is_set():
             batch = [{"user": f"{name}-{n % 7}", "item": "chips", "id": f"{name}-{n}-{e}"} for e in range(10)]
             try:
-                done = httpx.post(f"{service.url}/v1/events", json={"events": batch}, timeout=5)
+                done = httpx.post(f"{service.url}/v1/events", json={"events": batch}, timeout=20)
             except httpx.HTTPError:
                 time.sleep(0.02)
                 continue  # the same ids again
@@ -135,29 +136,34 @@ def test_a_killed_worker_or_service_loses_and_doubles_nothing(tmp_path):
     threads = [threading.Thread(target=load, args=(f"t{n}",)) for n in range(2)] + [threading.Thread(target=ask)]
     for thread in threads:
         thread.start()
+
+    def go_on():
+        done = len(acknowledged), len(answered)
+        until(lambda: len(acknowledged) > done[0] + 20 and len(answered) > done[1] + 1)
+        time.sleep(0.2)  # in the middle of something
+
+    def again():
+        try:
+            return service.start(port)
+        except AssertionError:
+            return None  # the workers of the dead service still hold the port
+
     try:
         for _ in range(2):
-            time.sleep(0.4)
+            go_on()
             os.kill(service.workers()[0], signal.SIGKILL)
-            time.sleep(0.4)
+            go_on()
             service.stop(signal.SIGKILL)
-            begun = time.monotonic()
-            end = begun + 10
-            while time.monotonic() < end:
-                try:
-                    service.start(port)
-                    break
-                except AssertionError:
-                    time.sleep(0.1)  # the workers of the dead service still hold the port
+            until(again)
             assert service.ready()
+        go_on()
         os.kill(service.workers()[1], signal.SIGKILL)
-        time.sleep(0.4)
+        go_on()
     finally:
         stop.set()
         for thread in threads:
             thread.join()
         service.stop()
-    assert len(acknowledged) > 50
     from occasion.settings import Settings
     from occasion.stores import open_store
 
@@ -165,7 +171,6 @@ def test_a_killed_worker_or_service_loses_and_doubles_nothing(tmp_path):
     stored = [event.id for event in store.read_events()]
     lost = [slate for slate in answered if store.get_slate(slate) is None]
     store.close()
-    assert len(answered) > 5
     assert lost == []
     assert len(stored) == len(set(stored))
     assert set(acknowledged) <= set(stored)
@@ -174,21 +179,26 @@ def test_a_killed_worker_or_service_loses_and_doubles_nothing(tmp_path):
 def test_requests_under_way_finish_when_it_is_told_to_stop(tmp_path):
     home = fill(tmp_path / "home")
     with running(home) as service:
-        codes = []
+        codes, told = [], threading.Event()
         lines = b"\n".join(b'{"user": "u", "item": "chips", "id": "d-%d"}' % n for n in range(3000))
 
         def slowly():
-            for start in range(0, len(lines), 30_000):
+            yield lines[:60_000]
+            assert told.wait(120)
+            for start in range(60_000, len(lines), 30_000):
                 yield lines[start : start + 30_000]
                 time.sleep(0.1)
 
         def send():
             headers = {"content-type": "application/x-ndjson"}
-            codes.append(httpx.post(f"{service.url}/v1/events/stream", content=slowly(), headers=headers, timeout=30).json())
+            codes.append(httpx.post(f"{service.url}/v1/events/stream", content=slowly(), headers=headers, timeout=120).json())
 
         thread = threading.Thread(target=send)
         thread.start()
-        time.sleep(0.2)
+        # Some of it is stored, so it is under way.
+        until(lambda: httpx.get(f"{service.url}/v1/info").json()["counts"]["events"] > 24)
+        service.process.terminate()
+        told.set()
         assert service.stop() == 0
         thread.join()
         assert codes[0]["new"] == 3000

@@ -34,7 +34,7 @@ async def worker(home: Path, folder: Path, slot: int, encoder: Encoder, **settin
     app.state.service.join(Siblings(folder, slot))
     async with contextlib.AsyncExitStack() as closing:
         await closing.enter_async_context(app.router.lifespan_context(app))
-        await asyncio.to_thread(app.state.service.ready.wait, 60)
+        await asyncio.to_thread(app.state.service.ready.wait, 180)
         transport = httpx.ASGITransport(app)
         client = await closing.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1"))
         yield app.state.service, client
@@ -76,7 +76,7 @@ def test_a_busy_worker_has_an_idle_one_answer(tmp_path: Path, folder: Path, enco
             assert (await client.post("/v1/recommend", json=ASKED)).status_code == 200
             assert (await stages(one), await stages(two)) == (1, 0)
             async with busy(one):
-                answer = await asyncio.wait_for(client.post("/v1/recommend", json=ASKED), 20)
+                answer = await asyncio.wait_for(client.post("/v1/recommend", json=ASKED), 120)
                 assert answer.status_code == 200
                 assert len(answer.json()["items"]) == 3
                 # What the other worker answered is stored, and can be read here.
@@ -86,7 +86,7 @@ def test_a_busy_worker_has_an_idle_one_answer(tmp_path: Path, folder: Path, enco
                 first = answer.json()["items"][0]["item"]
                 event = {"user": "ann", "item": first, "type": "dislike"}
                 assert (await client.post("/v1/events", json=event)).status_code == 200
-                answer = await asyncio.wait_for(client.post("/v1/recommend", json=ASKED), 20)
+                answer = await asyncio.wait_for(client.post("/v1/recommend", json=ASKED), 120)
                 assert first not in [entry["item"] for entry in answer.json()["items"]]
             assert (one.siblings.handed, two.siblings.handed) == (2, 0)
             assert (await stages(one), await stages(two)) == (1, 2)

@@ -138,7 +138,7 @@ def test_many_processes_may_create_the_store_at_once(tmp_path):
         for n in range(4)
     ]
     for child in children:
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=300)
         assert (out.strip(), child.returncode) == ("1", 0), err
     store = open_store(url)
     assert store.counts()["events"] == 4
@@ -339,7 +339,7 @@ print(new)
 """
     url = f"sqlite:///{tmp_path / 'o.db'}"
     children = [subprocess.Popen([sys.executable, "-c", code, url, me], stdout=subprocess.PIPE, text=True) for me in "ab"]
-    new = [int(child.communicate(timeout=60)[0]) for child in children]
+    new = [int(child.communicate(timeout=300)[0]) for child in children]
     store = open_store(url)
     kept = [e.id for e in store.read_events()]
     assert sum(new) == len(kept) == len(set(kept)) == 60 + 2 * 180

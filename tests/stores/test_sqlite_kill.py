@@ -35,17 +35,18 @@ for number in range(start, start + 100_000):
 """
 
 
-def killed(url: str, start: int, seconds: float) -> list[tuple[str, int]]:
-    """Let a process write, kill it after some time, return what it had acknowledged."""
+def killed(url: str, start: int, lines: int, seconds: float) -> list[tuple[str, int]]:
+    """Let a process write, kill it some time after so many lines, return what it had acknowledged."""
     child = subprocess.Popen([sys.executable, "-c", WRITER, url, str(start)], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stdout.readline().strip() == "open"
+    said = [child.stdout.readline() for _ in range(lines)]
     time.sleep(seconds)
     os.kill(child.pid, signal.SIGKILL)
-    lines = child.stdout.read().splitlines(keepends=True)
+    said += child.stdout.read().splitlines(keepends=True)
     child.stdout.close()
-    child.wait(timeout=30)
-    return [(line.split()[0], int(line.split()[1])) for line in lines if line.endswith("\n")]
+    child.wait(timeout=300)
+    return [(line.split()[0], int(line.split()[1])) for line in said if line.endswith("\n")]
 
 
 def check(url: str, acknowledged: list[tuple[str, int]]) -> int:
@@ -73,7 +74,7 @@ def loop(folder: Path, kills: int, seed: int) -> None:
     acknowledged: list[tuple[str, int]] = []
     number = 1
     for _ in range(kills):
-        acknowledged += killed(url, number, rng.uniform(0.0, 0.25))
+        acknowledged += killed(url, number, rng.randrange(5), rng.uniform(0.0, 0.2))
         number = check(url, acknowledged)
     assert len(acknowledged) > kills, "the writer must have got somewhere"
 
@@ -100,12 +101,12 @@ def test_killed_while_the_store_is_made(tmp_path):
     for n in range(8):
         url = f"sqlite:///{tmp_path / f'{n}.db'}"
         child = subprocess.Popen([sys.executable, "-c", CREATOR, url], stdout=subprocess.DEVNULL)
-        deadline = time.time() + 20
+        deadline = time.time() + 120
         while not (tmp_path / f"{n}.db.lock").exists() and child.poll() is None and time.time() < deadline:
             time.sleep(0.001)
         time.sleep(rng.uniform(0, 0.03))
         child.kill()
-        child.wait(timeout=30)
+        child.wait(timeout=300)
         store = open_store(url)
         assert set(store.counts().values()) == {0}
         store.close()

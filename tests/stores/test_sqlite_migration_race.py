@@ -46,7 +46,7 @@ def test_several_processes_start_at_once(tmp_path, schema):
     command = [sys.executable, "-c", OPEN, url, str(begin)]
     started = [subprocess.Popen([*command, str(n)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for n in range(4)]
     for process in started:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
         assert out.split()[0] == "1"
     with closing(sqlite3.connect(path)) as connection:

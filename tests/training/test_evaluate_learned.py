@@ -56,7 +56,7 @@ def encoder():
 
 def quick(recommender, without):
     """Learn without torch, with more time than it takes: what is learnt in a hurry depends on the machine."""
-    return learner(budget=120)(recommender, (*without, "sequence"))
+    return learner(budget=900)(recommender, (*without, "sequence"))
 
 
 def test_shuffling_the_future_changes_no_answer_of_a_model(tmp_path, encoder):
@@ -135,7 +135,7 @@ def test_a_version_is_asked_about_what_came_after_it(tmp_path, encoder):
     cut = float(np.quantile([e.at for e in events], 0.85))
     settings, store = shop(tmp_path, [e for e in events if e.at < cut])
     with closing(store):
-        manifest = fit(store, settings=settings, encoder=encoder, budget=60, queries=50, without=("sequence",))
+        manifest = fit(store, settings=settings, encoder=encoder, budget=900, queries=50, without=("sequence",))
         with pytest.raises(DataError, match="Cure: an earlier date"):
             evaluate(settings, store=store, encoder=encoder, version=manifest.id)
         store.append([e for e in events if e.at >= cut])
@@ -157,9 +157,9 @@ def test_what_cannot_be_learnt_is_said(tmp_path, encoder):
     settings, store = shop(tmp_path, visits(users=3, length=4))
     with closing(store):
         with pytest.raises(DataError, match=r"no part 'luck'.*ease"):
-            evaluate(settings, store=store, encoder=encoder, learner=learner(budget=5), without=("luck",))
+            evaluate(settings, store=store, encoder=encoder, learner=learner(budget=900), without=("luck",))
         with pytest.raises(DataError, match="least to learn from"):
-            evaluate(settings, store=store, encoder=encoder, learner=learner(budget=5))
+            evaluate(settings, store=store, encoder=encoder, learner=learner(budget=900))
 
 
 def test_from_the_command_line(tmp_path):

@@ -67,7 +67,7 @@ def encoder():
 def fitted(tmp_path_factory, encoder):
     settings = load_settings(home=tmp_path_factory.mktemp("fitted"))
     now = fill(settings)
-    manifest = fit(settings=settings, encoder=encoder, budget=20, queries=80, without=QUICK)
+    manifest = fit(settings=settings, encoder=encoder, budget=900, queries=80, without=QUICK)
     return settings, manifest, now
 
 
@@ -142,7 +142,7 @@ def test_promote_and_roll_back_without_a_restart(fitted, encoder):
 def test_a_damaged_version_is_told_of_passed_over_and_taken_up_once_it_is_whole_again(tmp_path, encoder, monkeypatch):
     settings = load_settings(home=tmp_path)
     now = fill(settings, users=60)
-    manifest = fit(settings=settings, encoder=encoder, budget=10, queries=50, without=QUICK, promote=False)
+    manifest = fit(settings=settings, encoder=encoder, budget=900, queries=50, without=QUICK, promote=False)
     with open_store(settings.resolved_store_url) as store:
         versions = Versions(store, tmp_path)
         versions.promote(manifest.id)
@@ -169,7 +169,7 @@ def test_one_seed_one_model(tmp_path, encoder):
     for name in "ab":
         settings = load_settings(home=tmp_path / name)
         now = fill(settings, users=60)
-        manifest = fit(settings=settings, encoder=encoder, budget=30, queries=50, without=QUICK)
+        manifest = fit(settings=settings, encoder=encoder, budget=900, queries=50, without=QUICK)
         with open_store(settings.resolved_store_url) as store:
             Versions(store, settings.home).promote(manifest.id)
         with Recommender(settings, encoder=encoder) as recommender:
@@ -192,7 +192,7 @@ def test_too_little_to_learn_from(tmp_path, encoder, events):
         store.put_items([Item(id="i1", text={"title": "one"})])
         store.append(events)
     with pytest.raises(DataError, match="Cure"):
-        fit(settings=settings, encoder=encoder, budget=5)
+        fit(settings=settings, encoder=encoder, budget=900)
     with open_store(settings.resolved_store_url) as store:
         assert Versions(store, tmp_path).in_service() == BLEND
 
@@ -202,7 +202,7 @@ def test_all_at_one_moment_and_one_item_with_half_of_all(tmp_path, encoder):
     with open_store(settings.resolved_store_url) as store:
         store.put_items(Item(id=f"i{n}", text={"title": KINDS[n % 4]}) for n in range(12))
         store.append([Event(user=f"u{n % 40}", item="i0" if n % 2 else f"i{n % 12}", at=None) for n in range(200)])
-    manifest = fit(settings=settings, encoder=encoder, budget=5, queries=50)
+    manifest = fit(settings=settings, encoder=encoder, budget=900, queries=50)
     assert manifest.gate["reasons"]
 
 
@@ -221,7 +221,7 @@ def test_a_killed_fit_leaves_what_serves(tmp_path):
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert "liked events" in running.stderr.readline(), "it has begun to learn"
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=60)
+    running.communicate(timeout=300)
     assert running.returncode == 130
     with open_store(settings.resolved_store_url) as store:
         versions = Versions(store, tmp_path)

@@ -35,7 +35,7 @@ def files_with(home):
 
 def test_from_a_fit_to_no_trace(tmp_path):
     settings = load_settings(home=tmp_path / "home")
-    options = {"settings": settings, "budget": 6, "queries": 50, "without": ("sequence",), "promote": False}
+    options = {"settings": settings, "budget": 900, "queries": 50, "without": ("sequence",), "promote": False}
     with closing(open_guarded(settings)) as store:
         fill(store)
         first = fit(store, **options)

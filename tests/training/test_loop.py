@@ -24,6 +24,7 @@ from occasion.settings import load_settings
 from occasion.training import LoopOptions, fit, learn
 from occasion.training.loop import LearningLoop
 from occasion.versions import BLEND, Versions
+from waiting import until
 
 START = 1_780_000_000.0
 # More time than any fit takes: what is learnt in a hurry depends on the machine.
@@ -86,7 +87,7 @@ def test_it_waits_learns_waits_and_learns_again(shop, encoder):
 def test_a_fit_by_hand_counts(shop, encoder):
     settings, store = shop
     store.append(visits(0, 10))
-    fit(store, settings=settings, encoder=encoder, budget=8, queries=50, without=("sequence",))
+    fit(store, settings=settings, encoder=encoder, budget=900, queries=50, without=("sequence",))
     loop = LearningLoop(store, settings, LoopOptions.of(settings, events=200, minutes=0, **QUICK), encoder=encoder)
     assert "0 new events" in loop.waits_for(time.time())
 
@@ -142,7 +143,18 @@ def test_one_at_a_time(shop, encoder):
 
 def test_it_ends_when_told(shop, encoder):
     settings, store = shop
-    stop, told = threading.Event(), []
+    told = []
+
+    class Stop(threading.Event):
+        """Tells how often it was waited for."""
+
+        waits = 0
+
+        def wait(self, timeout=None):
+            self.waits += 1
+            return super().wait(timeout)
+
+    stop = Stop()
     running = threading.Thread(
         target=learn,
         kwargs={
@@ -155,9 +167,9 @@ def test_it_ends_when_told(shop, encoder):
         },
     )
     running.start()
-    time.sleep(0.5)
+    until(lambda: stop.waits > 3)
     stop.set()
-    running.join(10)
+    running.join(60)
     assert not running.is_alive()
     assert [d.act for d in told] == ["waits"], "the same news once"
 
@@ -190,7 +202,7 @@ def test_the_command_stops_in_the_middle_of_a_fit_and_goes_on_later(shop, number
     running = command(settings.home, "--events", "100", "--budget", "60", "--poll", "0.1")
     assert "liked events" in running.stderr.readline()
     running.send_signal(number)
-    _, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=300)
     assert running.returncode == 0
     assert "what serves is untouched" in err
     assert Versions(store, settings.home).in_service() == BLEND
@@ -203,7 +215,7 @@ def test_the_command_once(shop):
     settings, store = shop
     store.append(visits(0, 2))
     done = command(settings.home, "--once", "--json")
-    out, err = done.communicate(timeout=60)
+    out, err = done.communicate(timeout=300)
     assert done.returncode == 0, err
     assert json.loads(out)["act"] == "waits"
     assert asdict(LearningLoop(store, settings, LoopOptions()).step()[0]).keys() == json.loads(out).keys()

@@ -59,7 +59,7 @@ def encoder():
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory, encoder):
     settings, store = shop(tmp_path_factory.mktemp("rated"), rated())
-    manifest = fit(store, settings=settings, encoder=encoder, budget=15, queries=80, without=("sequence",))
+    manifest = fit(store, settings=settings, encoder=encoder, budget=900, queries=80, without=("sequence",))
     Versions(store, settings.home).promote(manifest.id)
     yield settings, store, manifest
     store.close()

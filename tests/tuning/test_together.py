@@ -64,7 +64,7 @@ def test_a_step_of_two_is_the_step_of_one(tmp_path):
     command = [[sys.executable, str(script), str(rank), "2", str(tmp_path)] for rank in range(2)]
     running = [subprocess.Popen(words, env=environment, stderr=subprocess.PIPE) for words in command]
     for process in running:
-        assert process.communicate(timeout=60) == (None, b"")
+        assert process.communicate(timeout=300) == (None, b"")
     found = [np.load(tmp_path / f"{rank}.npz") for rank in range(2)]
     for kind in (SoftLoss, PairLoss):
         losses, weights = tuning_steps.steps(kind)
@@ -116,7 +116,7 @@ def test_one_that_is_killed_ends_all_and_the_next_run_goes_on_in_any_number(base
     begun = time.monotonic()
     with pytest.raises(ModelError, match=r"process 2 of 2 was ended by SIGKILL while .* Cure: .* goes on from the last"):
         tune(store, replace(options, processes=2), settings=settings, progress=at(18, kill))
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 300
     assert not children()
     second = newest_whole(work)[0]
     steps = [int(path.name.rpartition("-")[2]) for path in (first, second)]

@@ -6,12 +6,13 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import tuning_worlds
+
+from waiting import until
 
 pytest.importorskip("sentence_transformers", reason="needs the extra tune")
 
@@ -124,10 +125,10 @@ def test_old_vectors_stay_until_the_index_is_made_anew(bases, tmp_path):
 def test_a_budget_ends_it(bases, world):
     settings, store = world
     options = replace(QUICK, base=str(bases["bert"]), name="short", epochs=1000, patience=1000, budget=5)
-    at = time.monotonic()
-    report = tune(store, options, settings=settings)
-    assert time.monotonic() - at < 40
-    assert report.manifest["course"]["steps"] >= 1
+    course = tune(store, options, settings=settings).manifest["course"]
+    assert course["steps"] >= 1
+    assert course["ended"] in ("budget", "epochs"), "of a thousand epochs those that fit are done"
+    assert course["steps"] < 1000
 
 
 SCRIPT = """
@@ -151,11 +152,11 @@ def start(home, base, **more):
 
 
 def wait_for_checkpoint(work, process):
-    end = time.monotonic() + 60
-    while newest_whole(work)[0] is None:
+    def whole():
         assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < end
-        time.sleep(0.02)
+        return newest_whole(work)[0] is not None
+
+    until(whole)
 
 
 @pytest.mark.slow
@@ -167,7 +168,7 @@ def test_a_stopped_run_goes_on_past_a_damaged_checkpoint(bases, tmp_path, sign):
     process = start(tmp_path, bases["bert"], preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     wait_for_checkpoint(work, process)
     process.send_signal(sign)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode != 0
     assert not (tmp_path / "encoders" / "tuned").exists()
     newest, _ = newest_whole(work)
@@ -176,7 +177,7 @@ def test_a_stopped_run_goes_on_past_a_damaged_checkpoint(bases, tmp_path, sign):
     broken.mkdir()
     (broken / "learnt.safetensors").write_bytes(b"half")
     again = start(tmp_path, bases["bert"])
-    out, err = again.communicate(timeout=120)
+    out, err = again.communicate(timeout=300)
     assert again.returncode == 0, err
     assert int(out.split()[-1]) >= int(newest.name.rpartition("-")[2])
     notes = json.loads((tmp_path / "encoders" / "tuned" / "manifest.json").read_text())["notes"]
@@ -196,7 +197,7 @@ def test_a_full_disk_is_one_clear_error_and_nothing_is_lost(bases, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 
     process = start(tmp_path, bases["bert"], preexec_fn=little_room)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode != 0
     assert "ModelError" in err
     assert "Cure: free disk space" in err

@@ -11,7 +11,7 @@ from pathlib import Path
 from occasion.errors import StoreError
 from occasion.people import AuditEntry
 from occasion.stores.sqlite_dictionary import Counters, findable
-from occasion.stores.sqlite_file import SqliteFile
+from occasion.stores.sqlite_file import BUSY_SECONDS, SqliteFile
 from occasion.stores.sqlite_people import blank_contexts, set_pending
 
 __all__ = ["Upkeep", "check_integrity", "copy_control", "copy_file", "copy_in", "in_use"]
@@ -128,11 +128,12 @@ class Upkeep:
 
 def _emptied(connection: sqlite3.Connection) -> bool:
     """Write the log back into the file and cut it to nothing, as soon as no reader needs it."""
-    # Waiting inside SQLite would hold writers up; short tries do not.
-    connection.execute("PRAGMA busy_timeout = 200")
     deadline = time.monotonic() + PURGE_SECONDS
     while True:
+        # Waiting inside SQLite would hold writers up; short tries do not. Writes wait as long as ever.
+        connection.execute("PRAGMA busy_timeout = 200")
         (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {1000 * BUSY_SECONDS:.0f}")
         if not busy:
             return True
         if time.monotonic() > deadline:

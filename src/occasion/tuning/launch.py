@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle  # nosec B403: written here, read by our own child
 import shutil
 import signal
 import subprocess  # nosec B404: this interpreter is started, with arguments of our own
@@ -16,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -24,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from occasion import errors
 from occasion.errors import ModelError, OccasionError, SettingsError
+from occasion.tuning.assignment import Assignment, packed
 from occasion.tuning.checkpoints import saving
 
 if TYPE_CHECKING:
@@ -31,41 +30,13 @@ if TYPE_CHECKING:
     from occasion.tuning.options import TuneOptions
     from occasion.tuning.training import Course
 
-__all__ = ["LEARNT", "MEETING", "Assignment", "devices", "processes", "train_together"]
+__all__ = ["LEARNT", "MEETING", "devices", "processes", "train_together"]
 
 LEARNT, MEETING = "learnt.safetensors", "meeting"
 """Files of the launch: the weights at the end, and where the processes find each other."""
 GRACE = 1.0
 """Seconds in which the others tell what befell them once one has ended: the first to be heard need not be the first to fail."""
 AGAIN = "run the same command again; it goes on from the last whole checkpoint"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Assignment:
-    """What a process is handed; as for `occasion.tuning.training.train`, and what it cannot share with its parent.
-
-    Attributes
-    ----------
-    lessons : Lessons
-    options : TuneOptions
-    home, work, folder : Path
-        For base models; of checkpoints; of this launch.
-    processes, threads : int
-        How many there are; threads of each.
-    epochs : int
-    seconds : float, optional
-        Until the deadline.
-    """
-
-    lessons: Lessons
-    options: TuneOptions
-    home: Path
-    work: Path
-    folder: Path
-    processes: int
-    threads: int
-    epochs: int
-    seconds: float | None
 
 
 def devices(options: TuneOptions) -> int:
@@ -161,7 +132,7 @@ class _Launch:
 
     def done(self, progress: Callable[[str, int, int], None] | None) -> dict[str, Any]:
         """Start them, wait for their end, and return the course; whatever is raised meanwhile, none is left."""
-        handed, workers = pickle.dumps(self.assignment), []
+        handed, workers = packed(self.assignment), []
         try:
             for rank in range(self.assignment.processes):
                 workers.append(_Worker(rank, self.assignment, handed, self.told))

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import pickle  # nosec B403: from the process that started this one
 import signal
 import sys
 import time
 import traceback
 from dataclasses import asdict
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from occasion.tuning.assignment import Assignment, received
 from occasion.tuning.launch import LEARNT, MEETING
-
-if TYPE_CHECKING:
-    from occasion.tuning.launch import Assignment
 
 __all__ = ["main"]
 
@@ -43,7 +40,7 @@ def main() -> None:
     voice = _Voice()
     # The parent hears of an interruption, too, and ends its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    assignment: Assignment = pickle.load(sys.stdin.buffer)  # noqa: S301  # nosec B301: from the process that started this one
+    assignment = received(sys.stdin.buffer)
     Thread(target=_end_with_parent, daemon=True).start()
     try:
         _learn(assignment, int(os.environ["RANK"]), voice, time.monotonic())
