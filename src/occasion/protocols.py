@@ -268,6 +268,9 @@ class Store(Protocol):
     def put_state(self, name: str, value: str | None) -> None:
         """Store a small named text durably; None removes it."""
 
+    def put_states(self, values: Mapping[str, str | None]) -> None:
+        """Do as `put_state` does for several at once: after a crash all are there or none."""
+
     def close(self) -> None:
         """Close; idempotent."""
 

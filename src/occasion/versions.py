@@ -247,8 +247,8 @@ class Versions:
     def _change(self, version: str, why: str, *, back: bool = False) -> str:
         before = self.in_service()
         change = {"version": version, "before": before, "at": time.time(), "why": why, "back": back}
-        self.store.put_state(LOG, json.dumps([*self.log(), change][-KEPT:]))
-        self.store.put_state(IN_SERVICE, None if version == BLEND else version)
+        log = json.dumps([*self.log(), change][-KEPT:])
+        self.store.put_states({LOG: log, IN_SERVICE: None if version == BLEND else version})
         return before
 
 

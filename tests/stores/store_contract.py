@@ -243,6 +243,15 @@ class StoreContract:
         assert {name: store.get_state(name) for name in states} == states
         store.close()
 
+    @settings(**SETTINGS)
+    @given(st.dictionaries(st.sampled_from("abcd"), st.none() | st.text("xyz", max_size=3)))
+    def test_several_states_are_put_at_once(self, urls, states):
+        store = open_store(urls())
+        store.put_states({"a": "before", "b": "before"})
+        store.put_states(states)
+        assert {name: store.get_state(name) for name in "abcd"} == {"a": "before", "b": "before", "c": None, "d": None} | states
+        store.close()
+
     def test_all_is_there_after_opening_again(self, urls):
         url = urls()
         store = open_store(url)

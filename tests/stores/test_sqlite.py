@@ -145,6 +145,14 @@ def test_many_processes_may_create_the_store_at_once(tmp_path):
     store.close()
 
 
+def test_states_are_put_all_or_none(tmp_path):
+    with contextlib.closing(open_store(f"sqlite:///{tmp_path / 'o.db'}")) as store:
+        store.put_states({"version": "1", "log": "[1]"})
+        with pytest.raises(UnicodeEncodeError):
+            store.put_states({"version": "2", "log": "\ud800"})
+        assert (store.get_state("version"), store.get_state("log")) == ("1", "[1]")
+
+
 # -- files that are no good ---------------------------------------------------------------------------------------------
 def refused(path: Path, word: str) -> None:
     before = path.read_bytes()

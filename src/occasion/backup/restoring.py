@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from occasion.backup.archive import CONTROL, KEY, STORE, Contents, copied_out, read_contents, state_of
+from occasion.backup.keys import end_again, ended_keys
 from occasion.backup.making import LEARNT, cleared, database_of, homes
 from occasion.errors import DataError, OccasionError, StoreError
 from occasion.people import AuditEntry, Consent
@@ -64,6 +65,10 @@ class Restored:
         People of the backup who had been erased since.
     choices : int
         Choices made since the backup that hold on.
+    keys_revoked : int
+        Keys of the backup that had been revoked since, and stay so.
+    keys_back : int
+        Keys of the backup that are good now, and that the home did not know before.
     strange : int
         Receipts handed in that no home of the backup has signed: they were left aside.
     differences : mapping
@@ -74,6 +79,8 @@ class Restored:
     aside: tuple[str, ...] = ()
     erased_again: int = 0
     choices: int = 0
+    keys_revoked: int = 0
+    keys_back: int = 0
     strange: int = 0
     differences: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     seconds: float = 0.0
@@ -131,17 +138,21 @@ def restore(
         aside: list[str] = []
         for folder, one in targets.items():
             aside += [f"{folder.removeprefix('home').lstrip('/')}/{name}".lstrip("/") for name in _put(staging / folder, one, now)]
-        again = choices = 0
+        again = choices = revoked = back = 0
         strange = {str(receipt.get("id")) for receipt in receipts}
         for folder, one in targets.items():
             people, said, taken = _resume(one, contents, folder, kept[folder])
             again, choices, strange = again + people, choices + said, strange - taken
+            gone, good = end_again(one.home / CONTROL, kept[folder]["keys"])
+            revoked, back = revoked + gone, back + good
             (one.home / RESTORING).unlink(missing_ok=True)
     return Restored(
         contents=contents,
         aside=tuple(aside),
         erased_again=again,
         choices=choices,
+        keys_revoked=revoked,
+        keys_back=back,
         strange=len(strange),
         differences=_differences(contents, settings),
         seconds=round(time.monotonic() - begun, 2),
@@ -202,9 +213,9 @@ def _same(found: Mapping[str, Any], wanted: Mapping[str, Any], what: str) -> Non
 
 
 def _survivors(settings: Settings, receipts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what must hold on beyond a restore, and write it down: receipts of erasures, and people's choices."""
+    """Return what must hold on beyond a restore, and write it down: receipts of erasures, people's choices, ends of keys."""
     mark = settings.home / RESTORING
-    kept: dict[str, Any] = {"handed in": [dict(receipt) for receipt in receipts], "receipts": [], "choices": []}
+    kept: dict[str, Any] = {"handed in": [dict(receipt) for receipt in receipts], "receipts": [], "choices": [], "keys": []}
     if mark.exists():
         before = json.loads(mark.read_text("utf-8"))
         kept = {name: [*kept[name], *before.get(name, [])] for name in kept}
@@ -213,6 +224,8 @@ def _survivors(settings: Settings, receipts: Sequence[Mapping[str, Any]]) -> dic
         with suppress(OccasionError), closing(open_store(settings.resolved_store_url)) as store:
             kept["receipts"] += [json.loads(text) for text in store.erasures()]
             kept["choices"] += [asdict(choice) for who in store.everybody() for choice in store.consents(*who)]
+    if (settings.home / CONTROL).exists():
+        kept["keys"].append(ended_keys(settings.home / CONTROL))
     settings.home.mkdir(parents=True, exist_ok=True)
     partial = mark.with_suffix(".partial")
     partial.write_text(json.dumps(kept), "utf-8")

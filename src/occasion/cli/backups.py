@@ -61,7 +61,7 @@ def restore(file: Path, force: bool, check: bool, receipts: Path | None) -> None
     """Check FILE, and put it into the home. Stop the service first; what holds a store open is found and refused.
 
     Hashes, structure, counts and events are compared before anything is changed and again afterwards. People who were erased since
-    the backup are erased again, and choices made since hold on. Stopped in the middle, run it again.
+    the backup are erased again, choices made since hold on, and keys revoked since stay so. Stopped in the middle, run it again.
 
     Examples
     --------
@@ -83,13 +83,17 @@ def restore(file: Path, force: bool, check: bool, receipts: Path | None) -> None
             progress=told,
         )
     facts = {"restored": not check, "aside": done.aside, "erased_again": done.erased_again, "choices_kept": done.choices}
-    facts["strange_receipts"] = done.strange
+    facts |= {"strange_receipts": done.strange, "keys_revoked": done.keys_revoked, "keys_back": done.keys_back}
     if invocation.json:
         invocation.emit({**facts, "settings_differ": done.differences, "seconds": done.seconds, **_facts(done.contents)})
         return
     click.echo(f"{'good' if check else 'restored'}: {_sentence(done.contents)} ({done.seconds:.1f} s)")
     if done.erased_again:
         click.echo(f"erased again: {done.erased_again} of the backup who were erased since")
+    if done.keys_revoked:
+        click.echo(f"revoked again: {done.keys_revoked} keys of the backup that were revoked since")
+    if done.keys_back:
+        invocation.say(f"note: {done.keys_back} keys of the backup are good that were not known here; see `occasion keys list`")
     if done.strange:
         invocation.say(f"note: {done.strange} of the receipts are of no home of this backup; they were left aside")
     if done.aside:

@@ -11,6 +11,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from occasion.backup.keys import REVOKED
 from occasion.errors import StoreError
 
 __all__ = ["FILE", "ControlFile"]
@@ -54,7 +55,7 @@ class ControlFile:
             with FileLock(f"{self.path}.lock", timeout=WAIT_SECONDS):
                 connection = self._connection()
                 connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(SCHEMA)
+                connection.executescript(SCHEMA + REVOKED)
             self.path.chmod(0o600)
 
     @contextlib.contextmanager

@@ -297,12 +297,14 @@ class SqliteStore:
 
     def put_state(self, name: str, value: str | None) -> None:
         """Store a small named text durably; None removes it."""
+        self.put_states({name: value})
+
+    def put_states(self, values: Mapping[str, str | None]) -> None:
+        """Do as `put_state` does for several at once, in one transaction."""
+        put = "INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
         with self._file.writing() as connection:
-            if value is None:
-                connection.execute("DELETE FROM state WHERE name = ?", (name,))
-            else:
-                sql = "INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-                connection.execute(sql, (name, value))
+            connection.executemany(put, [(name, value) for name, value in values.items() if value is not None])
+            connection.executemany("DELETE FROM state WHERE name = ?", [(name,) for name, value in values.items() if value is None])
 
     def close(self) -> None:
         """Close; idempotent."""
