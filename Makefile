@@ -39,8 +39,10 @@ lint: $(VENV)/.stamp-lint
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -c pyproject.toml -r src
 
+# Needs PyPI's own index, or with AUDIT_ARGS='-s osv' osv.dev; without it this fails and says nothing good. torch is looked up without its +cpu.
 audit: $(VENV)/.stamp-lint
-	$(BIN)/pip-audit
+	$(BIN)/python -m pip --disable-pip-version-check list --format=freeze --exclude-editable | sed 's/+[a-z0-9.]*$$//' >$(VENV)/audited.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r $(VENV)/audited.txt $(AUDIT_ARGS)
 
 docs: $(VENV)/.stamp-docs
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
