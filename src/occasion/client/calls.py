@@ -1,4 +1,7 @@
-"""Calls: each method of the clients as a request to send and a way to read its answer; nothing here waits for anything."""
+"""Calls: each method of the clients as a request to send and a way to read its answer; nothing here waits for anything.
+
+What both clients can do is declared here once: signature, words and request; `Client` and `AsyncClient` only send.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from inspect import Parameter, signature
 from typing import Any, Generic, TypeVar
 
 import httpx
@@ -105,7 +109,23 @@ def unreachable(error: httpx.HTTPError) -> ServiceError:
     return ServiceError(0, "unreachable", f"the service does not answer ({type(error).__name__})", cure, "")
 
 
+# -- methods of a call --------------------------------------------------------------------------------------------------------
+def presented(method: Callable[..., Any], make: Callable[..., Call[Any]]) -> None:
+    """Give a client's method the name, the words and the signature of the function that makes its call."""
+    plain = signature(make)
+    result = str(plain.return_annotation).removeprefix("Call[").removesuffix("]")
+    mine = plain.replace(
+        parameters=[Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *plain.parameters.values()], return_annotation=result
+    )
+    method.__name__, method.__qualname__, method.__doc__ = make.__name__, make.__qualname__, make.__doc__
+    method.__signature__ = mine  # type: ignore[attr-defined]
+
+
 # -- values as documents ----------------------------------------------------------------------------------------------------
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def _event(event: Event) -> dict[str, Any]:
     if event.at is None and event.id == replace(event, id="").id:
         # Nobody gave it an id or a time: it happens now, and its id must tell it from an equal one a minute later.
@@ -113,37 +133,65 @@ def _event(event: Event) -> dict[str, Any]:
     return event_fields(event)
 
 
-# -- the calls --------------------------------------------------------------------------------------------------------------
-def recommend(context: Context | None, **options: Any) -> Call[Answer]:
-    """Return the call of POST /v1/recommend."""
-    given = {name: value for name, value in options.items() if value is not None}
+# -- the calls, as both clients have them as methods ----------------------------------------------------------------------------
+def recommend(
+    context: Context | None = None,
+    k: int | None = None,
+    *,
+    rules: Mapping[str, Any] | None = None,
+    scenario: str | None = None,
+    diversity: float | None = None,
+    explore: float | None = None,
+    policy: str | None = None,
+    policy_options: Mapping[str, float] | None = None,
+    after: str | None = None,
+) -> Call[Answer]:
+    """Return what fits a moment; `after` is the slate whose next page is wanted. The answer is stored."""
+    given = _given(
+        k=k,
+        rules=rules,
+        scenario=scenario,
+        diversity=diversity,
+        explore=explore,
+        policy=policy,
+        policy_options=policy_options,
+        after=after,
+    )
     return Call("POST", "/v1/recommend", answer_from, document={**context_fields(context or Context()), **given})
 
 
-def similar(item: str, k: int, rules: Mapping[str, Any] | None) -> Call[Answer]:
-    """Return the call of POST /v1/similar."""
+def similar(item: str, k: int = 10, *, rules: Mapping[str, Any] | None = None) -> Call[Answer]:
+    """Return items like one item."""
     return Call("POST", "/v1/similar", answer_from, document={"item": item, "k": k, "rules": dict(rules or {})})
 
 
-def rank(context: Context | None, items: Sequence[str]) -> Call[Ranked]:
-    """Return the call of POST /v1/rank."""
+def rank(items: Sequence[str], context: Context | None = None) -> Call[Ranked]:
+    """Put own candidates in order for a moment."""
     return Call("POST", "/v1/rank", ranked_from, document={**context_fields(context or Context()), "items": list(items)})
 
 
-def what_if(context: Context | None, change: Mapping[str, Any], k: int, **options: Any) -> Call[tuple[Answer, Answer]]:
-    """Return the call of POST /v1/what-if."""
-    given = {name: value for name, value in options.items() if value is not None}
+def what_if(
+    context: Context | None,
+    change: Mapping[str, Any],
+    k: int = 10,
+    *,
+    rules: Mapping[str, Any] | None = None,
+    diversity: float | None = None,
+    explore: float | None = None,
+) -> Call[tuple[Answer, Answer]]:
+    """Return the answers to a moment and to the same with `change` (signals, text, at) made to it."""
+    given = _given(rules=rules, diversity=diversity, explore=explore)
     document = {**context_fields(context or Context()), "change": dict(change), "k": k, **given}
     return Call("POST", "/v1/what-if", lambda both: (answer_from(both["before"]), answer_from(both["after"])), document=document)
 
 
 def explain(slate: str, item: str) -> Call[dict[str, Any]]:
-    """Return the call of POST /v1/explain."""
+    """Say why an item stood where it stood in an answer."""
     return Call("POST", "/v1/explain", dict, document={"slate": slate, "item": item})
 
 
 def feedback(events: Event | Sequence[Event]) -> Call[Acknowledged]:
-    """Return the call of POST /v1/events."""
+    """Store at most 1,000 events durably; the very next answer reflects them. Safe to send again."""
     batch = [events] if isinstance(events, Event) else events
     return Call("POST", "/v1/events", lambda told: Acknowledged(**told), document={"events": [_event(e) for e in batch]})
 
@@ -181,42 +229,42 @@ def together(parts: Sequence[Acknowledged]) -> Acknowledged:
 
 
 def put_items(items: Sequence[Item]) -> Call[int]:
-    """Return the call of PUT /v1/items."""
+    """Insert or replace at most 1,000 items; return how many were new or changed."""
     return Call("PUT", "/v1/items", _changed, document={"items": [{"id": i.id, **item_fields(i)} for i in items]})
 
 
 def delete_items(ids: Sequence[str]) -> Call[int]:
-    """Return the call of DELETE /v1/items."""
+    """Remove at most 100 items from the catalogue; return how many were there."""
     return Call("DELETE", "/v1/items", _changed, query={"id": list(ids)})
 
 
 def get_items(ids: Sequence[str]) -> Call[dict[str, Item]]:
-    """Return the call of GET /v1/items."""
+    """Return the items that exist among at most 100 ids."""
     return Call("GET", "/v1/items", lambda page: {i["id"]: _item_from(i) for i in page["items"]}, query={"id": list(ids)})
 
 
 def put_users(users: Sequence[User]) -> Call[int]:
-    """Return the call of PUT /v1/users."""
+    """Insert or replace at most 1,000 users; return how many were new or changed."""
     return Call("PUT", "/v1/users", _changed, document={"users": [{"id": u.id, **user_fields(u)} for u in users]})
 
 
-def start_import(content: bytes, name: str, options: Mapping[str, Any]) -> Call[dict[str, Any]]:
-    """Return the call of POST /v1/imports."""
+def start_import(content: bytes, name: str, **options: Any) -> Call[dict[str, Any]]:
+    """Send a file to be imported in the background; the job's ``id`` is in the answer."""
     return Call("POST", "/v1/imports", dict, query={"name": name, **options}, content=content, type="application/octet-stream")
 
 
 def get_import(job: str) -> Call[dict[str, Any]]:
-    """Return the call of GET /v1/imports/{job}."""
+    """Say how far an import is."""
     return Call("GET", f"/v1/imports/{job}", dict)
 
 
 def info() -> Call[dict[str, Any]]:
-    """Return the call of GET /v1/info."""
+    """Say what the store holds."""
     return Call("GET", "/v1/info", dict)
 
 
-def any_call(method: str, path: str, query: Mapping[str, Any] | None, document: Any) -> Call[Any]:
-    """Return a call of any other route."""
+def request(method: str, path: str, *, query: Mapping[str, Any] | None = None, document: Any = None) -> Call[Any]:
+    """Call any other route, for example ``("GET", "/v1/versions")``."""
     return Call(method, path, lambda told: told, query=query, document=document)
 
 

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import httpx
 
 from occasion.client import calls
-from occasion.client.answers import Acknowledged, Answer, Ranked
-from occasion.client.calls import Call, delay, headers_of, read, unreachable
-from occasion.data import Context, Event, Item, User
+from occasion.client.answers import Acknowledged
+from occasion.client.calls import Call, delay, headers_of, presented, read, unreachable
+from occasion.data import Event
 
 __all__ = ["Client"]
 
+Asked = ParamSpec("Asked")
 Result = TypeVar("Result")
+
+
+def waiting(make: Callable[Asked, Call[Result]]) -> Callable[Concatenate[Client, Asked], Result]:
+    """Return the method that sends a call and waits for its answer."""
+
+    def method(self: Client, /, *given: Asked.args, **named: Asked.kwargs) -> Result:
+        return self._do(make(*given, **named))
+
+    presented(method, make)
+    return method
 
 
 class Client:
@@ -86,91 +97,17 @@ class Client:
         """
         return calls.together([self._do(call) for call in calls.stream(events)])
 
-    def recommend(
-        self,
-        context: Context | None = None,
-        k: int | None = None,
-        *,
-        rules: Mapping[str, Any] | None = None,
-        scenario: str | None = None,
-        diversity: float | None = None,
-        explore: float | None = None,
-        policy: str | None = None,
-        policy_options: Mapping[str, float] | None = None,
-        after: str | None = None,
-    ) -> Answer:
-        """Return what fits a moment; `after` is the slate whose next page is wanted. The answer is stored."""
-        return self._do(
-            calls.recommend(
-                context,
-                k=k,
-                rules=rules,
-                scenario=scenario,
-                diversity=diversity,
-                explore=explore,
-                policy=policy,
-                policy_options=policy_options,
-                after=after,
-            )
-        )
-
-    def similar(self, item: str, k: int = 10, *, rules: Mapping[str, Any] | None = None) -> Answer:
-        """Return items like one item."""
-        return self._do(calls.similar(item, k, rules))
-
-    def rank(self, items: Sequence[str], context: Context | None = None) -> Ranked:
-        """Put own candidates in order for a moment."""
-        return self._do(calls.rank(context, items))
-
-    def what_if(
-        self,
-        context: Context | None,
-        change: Mapping[str, Any],
-        k: int = 10,
-        *,
-        rules: Mapping[str, Any] | None = None,
-        diversity: float | None = None,
-        explore: float | None = None,
-    ) -> tuple[Answer, Answer]:
-        """Return the answers to a moment and to the same with `change` (signals, text, at) made to it."""
-        return self._do(calls.what_if(context, change, k, rules=rules, diversity=diversity, explore=explore))
-
-    def explain(self, slate: str, item: str) -> dict[str, Any]:
-        """Say why an item stood where it stood in an answer."""
-        return self._do(calls.explain(slate, item))
-
-    def feedback(self, events: Event | Sequence[Event]) -> Acknowledged:
-        """Store at most 1,000 events durably; the very next answer reflects them. Safe to send again."""
-        return self._do(calls.feedback(events))
-
-    def put_items(self, items: Sequence[Item]) -> int:
-        """Insert or replace at most 1,000 items; return how many were new or changed."""
-        return self._do(calls.put_items(items))
-
-    def get_items(self, ids: Sequence[str]) -> dict[str, Item]:
-        """Return the items that exist among at most 100 ids."""
-        return self._do(calls.get_items(ids))
-
-    def delete_items(self, ids: Sequence[str]) -> int:
-        """Remove at most 100 items from the catalogue; return how many were there."""
-        return self._do(calls.delete_items(ids))
-
-    def put_users(self, users: Sequence[User]) -> int:
-        """Insert or replace at most 1,000 users; return how many were new or changed."""
-        return self._do(calls.put_users(users))
-
-    def start_import(self, content: bytes, name: str, **options: Any) -> dict[str, Any]:
-        """Send a file to be imported in the background; the job's ``id`` is in the answer."""
-        return self._do(calls.start_import(content, name, options))
-
-    def get_import(self, job: str) -> dict[str, Any]:
-        """Say how far an import is."""
-        return self._do(calls.get_import(job))
-
-    def info(self) -> dict[str, Any]:
-        """Say what the store holds."""
-        return self._do(calls.info())
-
-    def request(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, document: Any = None) -> Any:
-        """Call any other route, for example ``("GET", "/v1/versions")``."""
-        return self._do(calls.any_call(method, path, query, document))
+    recommend = waiting(calls.recommend)
+    similar = waiting(calls.similar)
+    rank = waiting(calls.rank)
+    what_if = waiting(calls.what_if)
+    explain = waiting(calls.explain)
+    feedback = waiting(calls.feedback)
+    put_items = waiting(calls.put_items)
+    get_items = waiting(calls.get_items)
+    delete_items = waiting(calls.delete_items)
+    put_users = waiting(calls.put_users)
+    start_import = waiting(calls.start_import)
+    get_import = waiting(calls.get_import)
+    info = waiting(calls.info)
+    request = waiting(calls.request)
