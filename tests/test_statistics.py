@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from occasion.errors import ModelError
 from occasion.keyed import taken
+from occasion.liking import liking, rating_range
 from occasion.protocols import EventColumns
-from occasion.statistics import DAY, Statistics, liking, rating_range
+from occasion.statistics import DAY, Statistics
 
 TYPES = ("click", "view", "rating", "dislike", "dwell")
 

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from occasion.data import EVENT_TYPES, Scalar
+from occasion.data import Scalar
 from occasion.errors import ModelError
-from occasion.keyed import distinct, is_allowed, looked_up
+from occasion.keyed import distinct, is_allowed
+from occasion.liking import liking, rating_range
 from occasion.pairs import LatePairs, PairCounts, runs, summed
 from occasion.protocols import CandidateScores, EventColumns
+from occasion.signaltable import MAX_VALUES, SignalCodes, SignalTable, table_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Keys = NDArray[np.int32]
 
-__all__ = ["Neighbours", "SignalCodes", "SignalTable", "Statistics", "liking", "rating_range"]
+__all__ = ["Neighbours", "Statistics"]
 
 FILE, PARTIAL = "statistics.npz", "statistics.partial.npz"
 DAY = 86_400.0
@@ -45,126 +46,8 @@ SHRINK = 3.0
 """Pseudo-count that pulls the similarity of rarely seen pairs to zero."""
 TOP = 2000
 """Most popular keys kept sorted."""
-MAX_VALUES = 512
-"""A signal with more distinct values than this says too little about each and is left out of the lift tables."""
-DENSE = 8
-"""A table that a greater share of the items than one in so many stands in is looked up by key, a smaller one is searched."""
-LATE = 256
-"""Items with new events under a signal value that are looked up one by one; of more of them the sorted arrays are made anew."""
 LIFT_PRIOR = 10.0
 """Pseudo-events behind a lift: with none of an item's events under a signal value, its lift is 0."""
-
-SignalCodes = Mapping[str, tuple["Keys", Sequence[Scalar]]]
-"""Signal name to (code of each event, -1 where unknown; the value of each code)."""
-
-
-def rating_range(columns: EventColumns, known: tuple[float, float] | None = None) -> tuple[float, float] | None:
-    """Return the least and greatest rating seen, `known` included; None where no event is a rating."""
-    if "rating" not in columns.types:
-        return known
-    values = columns.value[(columns.type == columns.types.index("rating")) & np.isfinite(columns.value)]
-    if not len(values):
-        return known
-    low, high = float(values.min()), float(values.max())
-    return (low, high) if known is None else (min(low, known[0]), max(high, known[1]))
-
-
-def liking(columns: EventColumns, ratings: tuple[float, float] | None, weights_of: Mapping[str, float] | None = None) -> Floats:
-    """Return how much each event (n,) says the person likes the item; a click is 1, negative is dislike.
-
-    A rating counts 2 at the top of the scale seen so far, -2 at its bottom, 0 in the middle. Seconds of dwell count
-    ``min(2, ln(1 + s) / ln(31))``: half a minute is worth a click. Other types count `occasion.data.EVENT_TYPES`,
-    or what `weights_of` says (`Settings.weights`); a rating and a dwell with a value are scaled by it.
-    """
-    mine = weights_of or {}
-    usual = {t: EVENT_TYPES[t].weight if t in EVENT_TYPES else 1.0 for t in columns.types}
-    of_type = np.array([mine.get(t, usual[t]) for t in columns.types] or [1.0], np.float32)
-    weights = of_type[columns.type] if len(columns.type) else np.zeros(0, np.float32)
-    known = np.isfinite(columns.value)
-    if "rating" in columns.types and ratings is not None and ratings[1] > ratings[0]:
-        rated = known & (columns.type == columns.types.index("rating"))
-        middle, half = (ratings[0] + ratings[1]) / 2, (ratings[1] - ratings[0]) / 2
-        weights = np.where(rated, mine.get("rating", 2.0) * (columns.value - middle) / half, weights)
-    if "dwell" in columns.types:
-        dwelt = known & (columns.type == columns.types.index("dwell"))
-        seconds = np.maximum(np.where(dwelt, columns.value, 0), 0)
-        weights = np.where(dwelt, mine.get("dwell", 1.0) * np.minimum(2, np.log1p(seconds) / math.log(31)), weights)
-    return np.asarray(weights, np.float32)
-
-
-@dataclass(slots=True)
-class SignalTable:
-    """Events of each item under each value of one signal.
-
-    ``keys[v]`` is sorted, ``counts[v]`` goes with it, ``totals[v]`` is the sum over all items.
-    """
-
-    codes: dict[Scalar, int] = field(default_factory=dict)
-    keys: list[Keys] = field(default_factory=list)
-    counts: list[Floats] = field(default_factory=list)
-    totals: list[float] = field(default_factory=list)
-    spread: dict[int, Floats] = field(default_factory=dict)
-    """Counts by item key, of values that an eighth of all items have: looked up in one step, for the memory of the others."""
-    recent: dict[int, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
-
-    def of(self, value: Scalar, keys: Keys) -> tuple[Floats, float]:
-        """Return the events of `keys` (n,) under a value, and of all items; zeros where the value is new."""
-        code = self.codes.get(value)
-        if code is None:
-            return np.zeros(len(keys), np.float32), 0.0
-        mine = self.keys[code]
-        if len(mine) * DENSE > int(mine[-1] if len(mine) else 0) + 1:
-            out = self._spread_out(code)[np.minimum(keys, mine[-1] + 1)]
-        elif len(mine):
-            at = np.searchsorted(mine, keys)
-            np.minimum(at, len(mine) - 1, out=at)
-            out = self.counts[code][at]
-            out[mine[at] != keys] = 0
-        else:
-            out = np.zeros(len(keys), np.float32)
-        late = self.recent.get(code)
-        if late:
-            some = np.fromiter(late, np.int32, len(late))
-            order = np.argsort(some)
-            out += looked_up(some[order], np.fromiter(late.values(), np.float32, len(late))[order], keys)
-        return out, self.totals[code]
-
-    def _spread_out(self, code: int) -> Floats:
-        """Return the counts under a value by key, 0 in the last place; made when first asked for."""
-        out = self.spread.get(code)
-        if out is None:
-            out = np.zeros(int(self.keys[code][-1]) + 2, np.float32)
-            out[self.keys[code]] = self.counts[code]
-            self.spread[code] = out
-        return out
-
-    def observe(self, value: Scalar, keys: Sequence[int], weights: Sequence[float]) -> int | None:
-        """Count events of item keys (n,) under a value; return the code of the value where its arrays were made anew."""
-        if value not in self.codes:
-            if len(self.codes) >= MAX_VALUES:
-                return None
-            self.codes[value] = len(self.codes)
-            self.keys.append(np.zeros(0, np.int32))
-            self.counts.append(np.zeros(0, np.float32))
-            self.totals.append(0.0)
-        code = self.codes[value]
-        late = self.recent[code]
-        for key, weight in zip(keys, weights, strict=True):
-            late[key] = late.get(key, 0.0) + weight
-        self.totals[code] += sum(weights)
-        if len(late) <= LATE:
-            return None
-        self._merge(code)
-        return code
-
-    def _merge(self, code: int) -> None:
-        """Take recent events over into the arrays: they are looked up faster there."""
-        late = self.recent.pop(code)
-        self.spread.pop(code, None)
-        both = np.concatenate([self.keys[code], np.fromiter(late, np.int32, len(late))])
-        counts = np.concatenate([self.counts[code], np.fromiter(late.values(), np.float32, len(late))])
-        self.keys[code], place = np.unique(both, return_inverse=True)
-        self.counts[code] = np.bincount(place, counts).astype(np.float32)
 
 
 @dataclass(slots=True)
@@ -274,7 +157,7 @@ class Statistics:
         self.now = np.bincount(columns.item[good], decayed, size).astype(np.float64)
         self._sequences(columns, good, size)
         self.signals = {
-            name: _table(columns.item, weight, codes, size)
+            name: table_of(columns.item, weight, codes, size)
             for name, codes in (signals or {}).items()
             if len(codes[1]) <= MAX_VALUES
         }
@@ -561,20 +444,3 @@ def _resized(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
     out = np.zeros(size, bool)
     out[: min(size, len(mask))] = mask[:size]
     return out
-
-
-def _table(item: Keys, weight: Floats, signal: tuple[Keys, Sequence[Scalar]], size: int) -> SignalTable:
-    from scipy import sparse
-
-    codes, values = signal
-    use = (codes >= 0) & (weight > 0)
-    shape = (max(1, len(values)), max(1, size))
-    counts = sparse.coo_matrix((weight[use], (codes[use], item[use])), shape=shape).tocsr()
-    counts.sort_indices()
-    table = SignalTable({value: n for n, value in enumerate(values)})
-    for n in range(len(values)):
-        part = slice(counts.indptr[n], counts.indptr[n + 1])
-        table.keys.append(counts.indices[part].astype(np.int32))
-        table.counts.append(counts.data[part].astype(np.float32))
-        table.totals.append(float(counts.data[part].sum()))
-    return table

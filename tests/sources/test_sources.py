@@ -5,9 +5,10 @@ import pytest
 
 from occasion.data import Context
 from occasion.indexes import make_index
+from occasion.liking import liking
 from occasion.protocols import EventColumns, Moment
 from occasion.sources import SOURCES, make_source
-from occasion.statistics import Statistics, liking
+from occasion.statistics import Statistics
 from occasion.textindex import TextIndex
 
 TEXTS = ["red phone", "blue phone case", "green tea", "black tea", "camera bag", "travel camera", "tea pot", "old radio"]

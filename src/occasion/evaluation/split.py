@@ -18,8 +18,8 @@ import numpy as np
 
 from occasion.context import UNTIMED
 from occasion.errors import DataError
+from occasion.liking import liking, rating_range
 from occasion.protocols import EventColumns
-from occasion.statistics import liking, rating_range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,7 +121,7 @@ def split_log(
     window : float
         Seconds that a moment lasts at most, >= 0.
     weights : mapping of event type to weight, optional
-        As for `occasion.statistics.liking`.
+        As for `occasion.liking.liking`.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Live feedback: what people did with a new version's answers, against what they did with the answers of the version before.
 
-A slate earns the sum over its items of the weight of the strongest event that names it (`occasion.statistics.liking`: a click 1,
+A slate earns the sum over its items of the weight of the strongest event that names it (`occasion.liking.liking`: a click 1,
 a purchase 3, a dislike -2), as far as events came within `SETTLE` seconds. Compared are slates of one policy at like times: those
 of the version before, from whole weeks before the change, are weighted so that each part of the day on workdays and weekends
 has the share that it has among the new ones. The new version is worse where the whole interval of the difference lies below 0: a
@@ -22,11 +22,11 @@ import numpy as np
 
 from occasion.data import Event, Slate
 from occasion.evaluation.consenting import without_refusers
+from occasion.liking import liking, rating_range
 from occasion.metrics import clustered_mean, sequential_margin
 from occasion.people import AuditEntry
 from occasion.protocols import EventColumns, Store
 from occasion.settings import Settings
-from occasion.statistics import liking, rating_range
 from occasion.versions import BLEND, Versions
 
 if TYPE_CHECKING:

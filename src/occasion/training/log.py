@@ -18,10 +18,10 @@ from occasion.importing.batches import batch_numbers, noted_batches
 from occasion.keyed import joined, taken
 from occasion.learning.dataset import Dataset
 from occasion.learning.signals import PREFIX
+from occasion.liking import liking, rating_range
 from occasion.privacy.choices import Choices
 from occasion.protocols import EventColumns
 from occasion.recommender import Recommender
-from occasion.statistics import liking, rating_range
 
 if TYPE_CHECKING:
     import polars as pl

@@ -16,9 +16,9 @@ import numpy as np
 from occasion.errors import DataError
 from occasion.evaluation.split import split_log
 from occasion.keyed import joined
+from occasion.liking import liking, rating_range
 from occasion.people import PURPOSES
 from occasion.privacy.choices import Choices
-from occasion.statistics import liking, rating_range
 from occasion.tuning.questions import Questions, ask
 from occasion.tuning.teacher import soft_targets
 
