@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from occasion.people import AuditEntry, Consent, Person, Removed
 
     Floats = NDArray[np.float32]
+    Similarity = Callable[[int, NDArray[np.int64]], Floats]
+    """(position, positions (n,)) to cosines (n,)."""
     Keys = NDArray[np.int32]
 
 __all__ = [
@@ -452,7 +454,7 @@ class Policy(Protocol):
         k: int,
         *,
         rng: np.random.Generator,
-        similarity: Callable[[int, NDArray[np.int64]], Floats] | None = None,
+        similarity: Similarity | None = None,
         spread: Floats | None = None,
     ) -> tuple[NDArray[np.int64], Floats]:
         """Return positions into `scores` of the chosen (<= k) in order, and each choice's propensity given those before.
@@ -465,7 +467,7 @@ class Policy(Protocol):
         scores: Floats,
         order: NDArray[np.int64],
         *,
-        similarity: Callable[[int, NDArray[np.int64]], Floats] | None = None,
+        similarity: Similarity | None = None,
         spread: Floats | None = None,
     ) -> NDArray[np.float64]:
         """Return for distinct positions `order` (k,) the probability (k,) of each choice given those before it, in [0, 1].

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,8 @@ from occasion.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from occasion.protocols import Similarity
 
 __all__ = ["DiversePolicy"]
 
@@ -47,7 +48,7 @@ class DiversePolicy:
         k: int,
         *,
         rng: np.random.Generator,
-        similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None,
+        similarity: Similarity | None = None,
         spread: NDArray[np.float32] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return positions of the chosen in order, and propensities of 1: nothing here is random."""
@@ -62,7 +63,7 @@ class DiversePolicy:
         scores: NDArray[np.float32],
         order: NDArray[np.int64],
         *,
-        similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None,
+        similarity: Similarity | None = None,
         spread: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float64]:
         """Return 1 for the places of `order` that agree with the choice, 0 from the first on that does not.
@@ -77,7 +78,7 @@ class DiversePolicy:
         scores: NDArray[np.float32],
         pool: NDArray[np.int64],
         k: int,
-        similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]],
+        similarity: Similarity,
     ) -> NDArray[np.int64]:
         value = scores[pool].astype(np.float64)
         own = (1 - self.diversity) * (value - value.min()) / max(float(np.ptp(value)), 1e-9)

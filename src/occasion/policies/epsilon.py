@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,8 @@ from occasion.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from occasion.protocols import Similarity
 
 __all__ = ["EpsilonPolicy"]
 
@@ -40,7 +41,7 @@ class EpsilonPolicy:
         k: int,
         *,
         rng: np.random.Generator,
-        similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None,
+        similarity: Similarity | None = None,
         spread: NDArray[np.float32] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return positions of the chosen in order and the probability of each choice given those before."""
@@ -58,7 +59,7 @@ class EpsilonPolicy:
         scores: NDArray[np.float32],
         order: NDArray[np.int64],
         *,
-        similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None,
+        similarity: Similarity | None = None,
         spread: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float64]:
         """Return the probability of each place of `order` given those before; see `occasion.protocols.Policy`."""

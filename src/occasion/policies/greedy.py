@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from occasion.protocols import Similarity
 
 __all__ = ["GreedyPolicy"]
 
@@ -25,7 +26,7 @@ class GreedyPolicy:
         k: int,
         *,
         rng: np.random.Generator,
-        similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None,
+        similarity: Similarity | None = None,
         spread: NDArray[np.float32] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return positions of the chosen in order, and propensities of 1."""
@@ -37,7 +38,7 @@ class GreedyPolicy:
         scores: NDArray[np.float32],
         order: NDArray[np.int64],
         *,
-        similarity: Callable[[int, NDArray[np.int64]], NDArray[np.float32]] | None = None,
+        similarity: Similarity | None = None,
         spread: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float64]:
         """Return 1 for each place of `order` that holds the best of those left, else 0; see `occasion.protocols.Policy`."""

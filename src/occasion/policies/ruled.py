@@ -13,8 +13,9 @@ from occasion.rules import Outstanding, Rules, arrange
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from occasion.protocols import Similarity
+
     Floats = NDArray[np.float32]
-    Similarity = Callable[[int, NDArray[np.int64]], Floats]
 
 __all__ = ["choose_under_rules"]
 
