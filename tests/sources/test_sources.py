@@ -1,5 +1,7 @@
 """Every source keeps the same promises over a small real world: allowed keys only, best first, the same scores twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,12 +9,13 @@ from occasion.data import Context
 from occasion.indexes import make_index
 from occasion.liking import liking
 from occasion.protocols import EventColumns, Moment
-from occasion.sources import SOURCES, make_source
+from occasion.sources import SOURCES, again, make_source
 from occasion.statistics import Statistics
 from occasion.textindex import TextIndex
 
 TEXTS = ["red phone", "blue phone case", "green tea", "black tea", "camera bag", "travel camera", "tea pot", "old radio"]
 N = len(TEXTS)
+NOW = 1.1e9
 
 
 def log():
@@ -119,6 +122,23 @@ def test_a_dislike_turns_the_score_of_history_sources_around(parts, name):
     disliked = source.score(moment(parts, kind="dislike"), keys)
     best = int(np.argmax(liked))
     assert liked[best] > 0 > disliked[best]
+
+
+def test_habits_of_long_ago_count_less_whatever_the_clocks(parts):
+    source = make_source("again", parts)
+
+    def scores(*at):
+        asked = moment(parts, history=(1, 2))
+        asked.at, asked.history = NOW, replace(asked.history, at=np.array(at))
+        return source.score(asked, np.array([1, 2], np.int32))
+
+    alike = scores(np.nan, np.nan)
+    assert alike[0] == alike[1] > 0
+    old = scores(1e9 - again.HALF_LIFE, 1e9)
+    assert old[1] == alike[1], "the newest counts as ever, however long ago that is"
+    assert np.expm1(old[0]) == pytest.approx(np.expm1(old[1]) / 2, rel=1e-5)
+    assert scores(1.0, 2.0) == pytest.approx(alike, abs=1e-6), "positions are no times"
+    assert scores(NOW, NOW + 1e9) == pytest.approx(alike), "a clock that is fast makes nothing old"
 
 
 def test_the_situation_decides_what_the_moment_source_likes(parts):

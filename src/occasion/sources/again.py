@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
 __all__ = ["AgainSource"]
 
+HALF_LIFE = 180 * 86_400.0
+"""Seconds before the newest event of a person at which an event of theirs counts half: habits change, slowly."""
+
 
 class AgainSource:
-    """Score ln(1 + sum of the person's own event weights), events in a like moment counting up to twice.
+    """Score ln(1 + sum of the person's own event weights), events in a like moment counting up to twice, old ones less.
 
-    A net dislike scores negative.
+    An event `HALF_LIFE` before the person's newest one counts half: who comes back after years finds all as it was. A net dislike
+    scores negative.
     """
 
     name = "again"
@@ -29,7 +33,7 @@ class AgainSource:
             return np.zeros(0, np.int32), np.zeros(0, np.float32)
         items, at = distinct_history(moment)
         likeness = moment.extra.get("likeness")
-        weights = moment.extra.get("liking", moment.weights)
+        weights = moment.extra.get("liking", moment.weights) * _kept(moment.history.at, moment.at)
         if likeness is not None:
             weights = weights * (1 + likeness)
         total = np.bincount(at, weights)
@@ -42,3 +46,12 @@ class AgainSource:
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return own counts (n,), 0 for items never used."""
         return looked_up(*self._own(moment), keys)
+
+
+def _kept(at: NDArray[np.float64], now: float) -> NDArray[np.float32]:
+    """Return what is left of events (h,) after their time, compared with the newest; 1 where no time is known."""
+    known = np.isfinite(at)
+    # One that is dated later than now must not make all others old.
+    newest = min(float(at[known].max(initial=-np.inf)), now)
+    age = np.maximum(newest - np.where(known, at, newest), 0.0) if np.isfinite(newest) else np.zeros(len(at))
+    return np.exp2(-age / HALF_LIFE).astype(np.float32)
