@@ -321,6 +321,9 @@ class Index(Protocol):
     def search(self, vector: Floats, k: int, allowed: NDArray[np.bool_] | None = None) -> CandidateScores:
         """Return the best k keys and inner products for one vector (dim,), best first; `allowed` is indexed by key."""
 
+    def near(self, vector: Floats, k: int, allowed: NDArray[np.bool_] | None = None) -> Keys:
+        """Return about the k keys that `search` would return, in no order; cheaper, for who scores them anyway."""
+
     def forget(self) -> None:
         """Drop what is remembered of searches; what they find stays the same."""
 

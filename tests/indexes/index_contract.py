@@ -188,3 +188,15 @@ class IndexContract:
             found = index.search(query, 20, allowed)
             assert len(found.keys) == min(20, int(allowed.sum()))
             assert allowed[found.keys].all()
+
+    @settings(max_examples=30, **SETTINGS)
+    @given(n=st.integers(0, 40), k=st.integers(1, 12), seed=st.integers(0, 9), data=st.data())
+    def test_near_names_about_what_search_finds(self, make, n, k, seed, data):
+        index, vectors = make(self.dim), unit_rows(n, self.dim, seed) if n else np.zeros((0, self.dim), np.float32)
+        index.add(np.arange(n, dtype=np.int32), vectors)
+        allowed = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)), np.bool_)
+        query = unit_rows(1, self.dim, seed + 100)[0]
+        near, found = index.near(query, k, allowed), index.search(query, k, allowed).keys
+        assert len(set(near.tolist())) == len(near) >= len(found)
+        assert allowed[near].all()
+        assert len(index.near(np.zeros(self.dim, np.float32), k, allowed)) >= len(found)

@@ -69,6 +69,10 @@ def recall_at_10(index, exact, queries):
     return np.mean([len(set(index.search(q, 10).keys) & set(exact.search(q, 10).keys)) / 10 for q in queries])
 
 
+def named_at_10(index, exact, queries):
+    return np.mean([len(set(index.near(q, 40)) & set(exact.search(q, 10).keys)) / 10 for q in queries])
+
+
 @pytest.fixture(scope="module")
 def titles():
     """Vectors of real product titles where there are some beside the repository."""
@@ -100,6 +104,7 @@ def test_recall_on_real_titles(titles):
         index.add(keys, vectors)
         exact.add(keys, vectors)
         assert recall_at_10(index, exact, queries) >= 0.95
+        assert named_at_10(index, exact, queries) >= 0.95
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +119,12 @@ def cluster():
 def test_recall_on_clusters(cluster):
     index, exact, queries = cluster
     assert recall_at_10(index, exact, queries) >= 0.95
+    assert named_at_10(index, exact, queries) >= 0.95
+    allowed = np.random.default_rng(1).random(12_000) < 0.5
+    for query in queries[:20]:
+        near = index.near(query, 40, allowed)
+        assert 40 <= len(near) <= 96
+        assert allowed[near].all()
 
 
 def flat(n, dim, directions, seed=0):
@@ -139,6 +150,7 @@ def test_recall_of_a_projected_graph(projected):
     index, exact, queries = projected
     assert index._graph.ndim < 512
     assert recall_at_10(index, exact, queries) >= 0.95
+    assert named_at_10(index, exact, queries) >= 0.95
     for query in queries[:5]:
         found = index.search(query, 100)
         assert np.array_equal(found.scores, exact.score(query, found.keys))

@@ -82,6 +82,10 @@ class ExactIndex:
             near = self._vectors.near(vector, k, self._allowed_rows(allowed))
             return best(self._vectors.keys[near], self._vectors.inner(near, vector), max(k, 0))
 
+    def near(self, vector: Floats, k: int, allowed: NDArray[np.bool_] | None = None) -> Keys:
+        """Return the keys that `search` finds, in no order."""
+        return self.search(vector, k, allowed).keys
+
     def forget(self) -> None:
         """Do nothing: no search is remembered."""
 

@@ -53,6 +53,8 @@ FETCH_MORE, FETCH_LEAST = 1.5, 10
 """The graph is asked for this many times what is wanted, and so many more: whole numbers blur the order a little."""
 FETCH_PROJECTED, LEAST_PROJECTED = 1.6, 40
 """The same of a graph of projected vectors: those blur it more."""
+FETCH_NEAR, LEAST_NEAR = 1.0, 16
+"""The same where the graph's own order will do."""
 COST_FETCHED, COST_SCORED = 4.0, 0.17
 """Microseconds of one key fetched from the graph, and of one row of 512 dimensions scored exactly; only their ratio counts."""
 
@@ -266,25 +268,57 @@ class HnswIndex:
                 keys, scores = np.concatenate([keys, late.keys]), np.concatenate([scores, late.scores])
             return best(keys, scores, max(k, 0))
 
+    def near(self, vector: Floats, k: int, allowed: NDArray[np.bool_] | None = None) -> Keys:
+        """Return about the k best keys (n,) for one vector (dim,), in no order: those the graph finds, not scored again.
+
+        Of the ten best it names nearly as many as `search` (.95 in place of .96 of 100,000 titles) in half its time.
+
+        Raises
+        ------
+        VectorIndexError
+            As `search`.
+        """
+        vector = checked_query(vector, self.dim)
+        with self._lock:
+            keys = self._named(vector, k, allowed, FETCH_NEAR, LEAST_NEAR) if vector.any() else None
+            # Of many items with the same text all come along: then the best have to be told from the others.
+            if keys is None or len(keys) > 2 * k + LEAST_NEAR:
+                return self.search(vector, k, allowed).keys
+            blank = self._blank_keys(k, allowed)
+            keys = np.concatenate([keys, blank]) if len(blank) else keys
+            if self._beside is not None and len(self._beside):
+                keys = np.concatenate([keys, self._beside.near(vector, k, allowed)])
+            return keys
+
     def _near(self, vector: Floats, k: int, allowed: NDArray[np.bool_] | None) -> Rows:
         """Return rows that hold about the k best allowed ones."""
         if not vector.any():
             return self._lowest(k, allowed)
+        more, least = (FETCH_PROJECTED, LEAST_PROJECTED) if self._basis.size else (FETCH_MORE, FETCH_LEAST)
+        keys = self._named(vector, k, allowed, more, least)
+        if keys is None:
+            return self._vectors.near(vector, k, self._allowed_rows(allowed))
+        rows = self._vectors.rows(keys)
+        blank = self._vectors.rows(self._blank_keys(k, allowed))
+        return np.concatenate([rows, blank]) if len(blank) else rows
+
+    def _named(self, vector: Floats, k: int, allowed: NDArray[np.bool_] | None, more: float, least: int) -> Keys | None:
+        """Return at least k allowed keys that the graph finds nearest, best first, out of `more` times k and `least` more.
+
+        None where the graph would cost more than all allowed rows do.
+        """
         n = len(self._vectors)
         count = n if allowed is None else min(n, int(np.count_nonzero(allowed)))
-        more, least = (FETCH_PROJECTED, LEAST_PROJECTED) if self._basis.size else (FETCH_MORE, FETCH_LEAST)
         fetch = int(more * max(k, 0) * n / max(count, 1)) + least
         codes = self._projected(vector[None])[0]
         while fetch * COST_FETCHED < count * COST_SCORED and codes.any():
-            found = self._twins.expand(self._nodes(codes, fetch), k + len(self._gone), allowed)
-            rows = self._vectors.rows(found)
+            keys = self._twins.expand(self._nodes(codes, fetch), k + len(self._gone), allowed)
             if self._gone:
-                rows = rows[rows >= 0]
-            if len(rows) >= k:
-                blank = self._vectors.rows(self._blank_keys(k, allowed))
-                return np.concatenate([rows, blank]) if len(blank) else rows
+                keys = keys[self._vectors.rows(keys) >= 0]
+            if len(keys) >= k:
+                return keys
             fetch *= 4
-        return self._vectors.near(vector, k, self._allowed_rows(allowed))
+        return None
 
     def forget(self) -> None:
         """Drop what is remembered of searches: vectors of people's words are in it."""

@@ -29,6 +29,12 @@ class SemanticSource:
             return CandidateScores(np.zeros(0, np.int32), np.zeros(0, np.float32))
         return self.index.search(moment.context_vector, k, moment.allowed)
 
+    def named(self, moment: Moment, k: int) -> NDArray[np.int32]:
+        """Return about the same, their cosines not worked out."""
+        if moment.context_vector is None:
+            return np.zeros(0, np.int32)
+        return self.index.near(moment.context_vector, k, moment.allowed)
+
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return cosines (n,)."""
         if moment.context_vector is None:

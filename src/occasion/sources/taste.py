@@ -29,6 +29,12 @@ class TasteSource:
             return CandidateScores(np.zeros(0, np.int32), np.zeros(0, np.float32))
         return self.index.search(moment.taste_vector, (k + 1) // 2, moment.allowed)
 
+    def named(self, moment: Moment, k: int) -> NDArray[np.int32]:
+        """Return about the same, their cosines not worked out."""
+        if moment.taste_vector is None:
+            return np.zeros(0, np.int32)
+        return self.index.near(moment.taste_vector, (k + 1) // 2, moment.allowed)
+
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return cosines (n,)."""
         if moment.taste_vector is None:
