@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     event_weights: str = ""
     repeats: Literal["auto", "allow", "leave-out"] = "auto"
     history_length: int = Field(default=500, ge=1, le=10_000)
-    candidates: int = Field(default=80, ge=10, le=10_000)
+    candidates: int = Field(default=60, ge=10, le=10_000)
     diversity: float = Field(default=0.1, ge=0, le=1)
     exact_limit: int = Field(default=5_000, ge=0)
     weather_url: str = ""
