@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from learning_worlds import catalogue, habits, last_out, walkers
 
+from occasion.learning import histories as reading
 from occasion.learning import pipeline
 from occasion.learning.dataset import Dataset, Requests, build_requests
-from occasion.learning.fusion import fuse
+from occasion.learning.fusion import DEPTH, fuse, fuse_few
 from occasion.learning.histories import Histories
 from occasion.learning.paths import Paths
 from occasion.learning.ranker import Ranker
+from occasion.learning.scored import All, Coarse, Leaders, Nearest
 
 
 @pytest.fixture(scope="module", params=["times", "signals"])
@@ -37,6 +39,70 @@ def test_alone_as_among_others(world):
         alone, score = model.predict(requests.part(b, b + 1), 10)
         assert np.abs(np.sort(score[0]) - np.sort(scores[b])).max() < 1e-6
         assert set(alone[0].tolist()) == set(together[b].tolist())
+
+
+def test_the_short_way_over_a_large_catalogue_tells_the_same(world, monkeypatch):
+    model, requests = world
+    usual = model.bases.candidates(requests, model.width)
+    names = model.bases.names
+    # Places among equals, and sums of them, depend on the order of the candidates; all else is a figure of the item.
+    firm = [n for n, name in enumerate(names) if not name.startswith("rank_") and name != "fused"]
+    monkeypatch.setattr(reading, "LARGE", 0)
+    for b in range(0, len(requests), 3):
+        one = model.bases.candidates(requests.part(b, b + 1), model.width)
+        assert model.bases.names == names
+        here, there = np.argsort(one.items[0]), np.argsort(usual.items[b])
+        assert one.items[0][here].tolist() == usual.items[b][there].tolist()
+        got, expected = one.features[0][here][:, firm], usual.features[b][there][:, firm]
+        assert got == pytest.approx(expected, abs=2e-4, nan_ok=True)
+        assert (np.diff(one.fused[0]) <= 0).all()
+
+
+def test_items_that_may_not_come_are_not_put_forward_on_the_short_way(world, monkeypatch):
+    model, requests = world
+    monkeypatch.setattr(reading, "LARGE", 0)
+    asked = requests.part(0, 1)
+    asked.allowed = np.arange(model.bases.n_items) % 3 == 0
+    found = model.bases.candidates(asked, model.width)
+    assert asked.allowed[found.items[0][found.fused[0] >= 0]].all()
+    assert (found.fused[0] >= 0).any()
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(400, 600), st.integers(1, 5), st.booleans())
+def test_few_are_fused_as_all(seed, n, sources, barring):
+    rng = np.random.default_rng(seed)
+    values = [np.where(rng.random(n) < 0.5, rng.random(n), 0).astype(np.float32) for _ in range(sources)]
+    share, trust = rng.random(n).astype(np.float32), [float(t) for t in rng.random(sources)]
+    barred = rng.random(n) < 0.3 if barring else None
+    seen = np.unique(rng.integers(0, n, 5))
+    alike = np.broadcast_to(share, (1, n))
+    dense = [(np.array([v]), t) for v, t in zip(values, trust, strict=True)] + [(alike, 1.0)]
+    usual = fuse(dense, (np.zeros(len(seen), int), seen), barred, share)[0]
+    few = [(All(v, 0.0), t) for v, t in zip(values, trust, strict=True)] + [
+        (Leaders(share, np.argsort(-share, kind="stable")), 1.0)
+    ]
+    count = 150
+    items, fused = fuse_few(few, seen, barred, share, count)
+    assert len(set(items.tolist())) == count
+    assert fused == pytest.approx(usual[items], abs=1e-6)
+    assert fused == pytest.approx(np.sort(usual)[::-1][:count], abs=1e-6)
+
+
+def test_the_nearest_are_found_on_the_shortlist():
+    rng = np.random.default_rng(0)
+    matrix = (rng.standard_normal((20_000, 400)) * np.linspace(1, 0.1, 400)).astype(np.float32)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    coarse, barred, hidden = Coarse.of(matrix), rng.random(20_000) < 0.2, rng.random(20_000) < 0.2
+    shares = []
+    for query in matrix[:20]:
+        items, scores = Nearest(matrix, query, coarse, 2.0, hidden).best(DEPTH, barred)
+        exact = np.where(barred | hidden, -np.inf, 2 * (matrix @ query))
+        shares.append(np.isin(np.argsort(-exact)[: DEPTH - 1], items).mean())
+        assert scores == pytest.approx(exact[items], abs=1e-4)
+        assert (np.diff(scores) <= 0).all()
+    assert np.mean(shares) > 0.95
+    assert not len(Nearest(matrix, np.zeros(400, np.float32), coarse).best(DEPTH, barred)[0])
 
 
 def test_paths_lead_to_the_leaves():

@@ -27,11 +27,12 @@ import numpy as np
 
 from occasion.indexes.exact import ExactIndex
 from occasion.indexes.files import read_state, write_state
-from occasion.indexes.matrix import Precision, VectorMatrix, narrowed
+from occasion.indexes.matrix import Precision, VectorMatrix
 from occasion.indexes.projection import fitted, whole
 from occasion.indexes.scoring import best, checked, checked_query
 from occasion.indexes.twins import Twins
 from occasion.keyed import is_allowed
+from occasion.narrowing import narrowed
 from occasion.protocols import CandidateScores
 from occasion.remembered import Remembered
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from occasion.indexes.scoring import checked
+from occasion.narrowing import narrowed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -197,13 +198,6 @@ class VectorMatrix:
         out._rows = np.full(int(keys.max(initial=-1)) + 1, -1, np.int32)
         out._rows[keys] = np.arange(len(keys), dtype=np.int32)
         return out
-
-
-def narrowed(vectors: Floats) -> tuple[NDArray[np.int8], Floats]:
-    """Return vectors (n, dim) as whole numbers from -127 to 127, and the factor (n,) that takes each row back."""
-    scale = np.abs(vectors).max(axis=-1, keepdims=True) / np.float32(127)
-    whole = np.rint(vectors / np.where(scale > 0, scale, 1))
-    return whole.astype(np.int8), scale[..., 0].astype(np.float32)
 
 
 def _grown(array: NDArray[Any], size: int, fill: int = 0) -> NDArray[Any]:

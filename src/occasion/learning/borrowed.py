@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from occasion.learning.rows import sums
+from occasion.learning.scored import UNSAID
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +57,20 @@ class Borrowed:
 
     def score(self, scores: Floats) -> Floats:
         """Return borrowed scores (B, items) of scores (B, items); -1e9 for items that do not borrow."""
-        out = np.full(scores.shape, -1e9, np.float32)
+        out = np.full(scores.shape, UNSAID, np.float32)
         out[:, self.rare] = (self.matrix @ scores.T).T
         return out
+
+    def score_one(self, scores: Floats) -> Floats:
+        """Return the same (items,) of scores (items,), most of which are 0: from those that lend to those that borrow."""
+        some = np.flatnonzero(scores)
+        lengths = self._lenders.indptr[some + 1] - self._lenders.indptr[some]
+        few = int(lengths.sum()) < self.matrix.nnz // 4
+        out = np.full(scores.shape, UNSAID, np.float32)
+        out[self.rare] = sums(self._lenders, some, scores[some])[0] if few else self.matrix @ scores
+        return out
+
+    @cached_property
+    def _lenders(self) -> Any:
+        """A CSR (items, r): what each item lends to the rare ones."""
+        return self.matrix.T.tocsr()

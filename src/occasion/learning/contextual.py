@@ -65,6 +65,18 @@ class Lift:
             out[known] = self.matrix[code[known]].toarray() + self.floor[code[known]][:, None]
         return list(out)
 
+    def score_one(self, signals: NDArray[np.int32]) -> list[Floats]:
+        """Return the same of one request: log-lifts (items,) under its `signals` (s,)."""
+        out = []
+        for offset, code in zip(self.offset[:-1].tolist(), signals.tolist(), strict=False):
+            row = np.zeros(self.matrix.shape[1], np.float32)
+            if code >= 0:
+                start, stop = self.matrix.indptr[offset + code], self.matrix.indptr[offset + code + 1]
+                row[self.matrix.indices[start:stop]] = self.matrix.data[start:stop]
+                row += self.floor[offset + code]
+            out.append(row)
+        return out
+
 
 def agreement(requests: Requests) -> NDArray[np.bool_]:
     """Return whether each history event shares each signal's value with its request (h, s); missing agrees with nothing."""

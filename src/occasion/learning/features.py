@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,10 +17,12 @@ import numpy as np
 from occasion.learning.borrowed import Borrowed
 from occasion.learning.contextual import Lift, kernel_weights, signal_weights
 from occasion.learning.figures import figures
-from occasion.learning.fusion import fuse, ranks
+from occasion.learning.fusion import fuse, fuse_few, ranks
 from occasion.learning.histories import Histories
 from occasion.learning.itemitem import Ease, Neighbours, Transitions
 from occasion.learning.popularity import Popularity
+from occasion.learning.rows import products, sums
+from occasion.learning.scored import UNSAID, All, Alone, Leaders, Nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,12 +140,12 @@ class Bases:
             bases.attributes = {a: data.items.attributes[a] for a in order[:6]}
         return bases
 
-    def scores(self, histories: Histories) -> tuple[dict[str, Floats], set[str]]:
-        """Return scores (B, items) by source, and which of them put forward candidates."""
-        out: dict[str, Floats] = {}
+    def scores(self, histories: Histories) -> tuple[dict[str, Any], set[str]]:
+        """Return scores by source, and which of them put forward candidates: arrays (B, items), or `Scores` of a single request."""
+        out: dict[str, Any] = {}
         forward: set[str] = set()
 
-        def add(name: str, value: Floats, *, candidates: bool = True) -> None:
+        def add(name: str, value: Any, *, candidates: bool = True) -> None:
             out[name] = value
             if candidates:
                 forward.add(name)
@@ -151,14 +154,20 @@ class Bases:
         self._collaborative(histories, add)
         if self.borrowed:
             lent = [n for n in ("ease_1", "near") if n in out]
-            found = _apart(self.borrowed.score(np.concatenate([out[n] for n in lent])), histories) if lent else []
-            for source, value in zip(lent, found, strict=True):
-                add(f"borrowed_{source}", value)
+            given = [out[n] for n in lent]
+            if histories.single:
+                passed: list[Any] = [All(self.borrowed.score_one(one.values), UNSAID) for one in given]
+            else:
+                passed = _apart(self.borrowed.score(np.concatenate(given)), histories) if lent else []
+            for source, scores in zip(lent, passed, strict=True):
+                add(f"borrowed_{source}", scores)
         self._content(histories, add)
         if "popularity" in self.parts:
             for name in self.popularity.names:
                 if name.startswith("share"):
-                    add(f"popular_{name}", np.broadcast_to(self.popularity.column(name), (len(histories), self.n_items)))
+                    value = self.popularity.column(name)
+                    alike = np.broadcast_to(value, (len(histories), self.n_items))
+                    add(f"popular_{name}", Leaders(value, self.popularity.leaders(name)) if histories.single else alike)
         if "repeats" in self.parts:
             self._own(histories, add)
         if self.lift:
@@ -167,7 +176,7 @@ class Bases:
                 add("ease_kernel", kernel, candidates=False)
         return out, forward
 
-    def _ease(self, histories: Histories, add: Any) -> Floats | None:
+    def _ease(self, histories: Histories, add: Any) -> Any:
         """Add the scores of the item weights; return those for the history weighted by likeness of the moment."""
         if not self.ease:
             return None
@@ -176,7 +185,7 @@ class Bases:
             weights += [histories.decayed(0.8), histories.decayed(0.4, last=5)]
         if self.lift:
             weights.append(kernel_weights(histories.requests, 0.7))
-        found = _apart(self.ease.score_rows(histories.rows(*weights)), histories)
+        found = _scored(self.ease, histories, *weights)
         kernel = found.pop() if self.lift else None
         for name, value in zip(("ease_1", "ease_0.8", "ease_0.4"), found, strict=False):
             add(name, value, candidates=name != "ease_0.4")
@@ -186,51 +195,62 @@ class Bases:
         timed = self.times != "none"
         if self.neighbours:
             weights = [histories.decayed(decay) for decay in ((0.8, 0.95) if timed else (1.0,))]
-            found = _apart(self.neighbours.score_rows(histories.rows(*weights)), histories)
+            found = _scored(self.neighbours, histories, *weights)
             for name, value in zip(("near", "near_0.95"), found, strict=False):
                 add(name, value, candidates=name == "near")
         if self.transitions:
             weights = [histories.decayed(decay, last=5) for decay in (0.8, 0.4)]
-            found = _apart(self.transitions.score_rows(histories.rows(*weights)), histories)
+            found = _scored(self.transitions, histories, *weights)
             for name, value in zip(("next_0.8", "next_0.4"), found, strict=True):
                 add(name, value, candidates=name == "next_0.8")
         if self.sequence:
-            add("sequence", self.sequence.score(histories.requests))
+            ask = self.sequence.nearest if histories.single else self.sequence.score
+            add("sequence", ask(histories.requests))
 
     def _content(self, histories: Histories, add: Any) -> None:
         timed = self.times != "none"
         if self.text:
-            for name, value in self.text.score(histories, (0.8, 0.3) if timed else (1.0,)).items():
+            ask: Callable[..., dict[str, Any]] = self.text.nearest if histories.single else self.text.score
+            for name, value in ask(histories, (0.8, 0.3) if timed else (1.0,)).items():
                 add(name, value, candidates=not name.endswith("0.3"))
         if self.attributes:
-            rows = histories.rows(histories.decayed(0.9 if timed else 1.0, last=50))
+            weights = histories.decayed(0.9 if timed else 1.0, last=50)
+            rows = None if histories.single else histories.rows(weights)
             for name, matrix in self.attributes.items():
-                profile = (rows @ matrix).toarray()
-                add(f"same_{name}", np.asarray(matrix @ profile.T, np.float32).T, candidates=False)
+                if rows is None:
+                    profile = sums(matrix, histories.item, histories.shares(weights))[0]
+                    add(f"same_{name}", Alone(partial(products, matrix, vector=profile)), candidates=False)
+                else:
+                    add(f"same_{name}", np.asarray(matrix @ (rows @ matrix).toarray().T, np.float32).T, candidates=False)
 
     def _own(self, histories: Histories, add: Any) -> None:
-        add("own", histories.dense(histories.decayed(1.0)))
+        add("own", _own(histories, histories.decayed(1.0)))
         if self.times == "unix":
             add("own_now", _aged(histories, 30.0))
         elif self.times == "position":
-            add("own_now", histories.dense(histories.decayed(0.9)))
+            add("own_now", _own(histories, histories.decayed(0.9)))
 
     def _context(self, histories: Histories, add: Any) -> None:
-        lifts = self.lift.score(histories.requests) if self.lift else []
-        total = np.sum(lifts, 0) if lifts else None
-        if total is not None:
-            add("moment", total + self.popularity.column("share"))
+        one = histories.single
+        total = None
+        if self.lift:
+            requests = histories.requests
+            lifts = [row[None] for row in self.lift.score_one(requests.signals[0])] if one else self.lift.score(requests)
+            total = np.sum(lifts, 0)
+            moment = total + self.popularity.column("share")
+            add("moment", All(moment[0]) if one else moment)
             for name, value in zip(self.signal_names, lifts, strict=True):
-                add(f"lift_{name}", value, candidates=False)
+                add(f"lift_{name}", All(value[0]) if one else value, candidates=False)
         if self.exclude_seen:
             return
         for name, weights in zip(self.signal_names, signal_weights(histories.requests), strict=True):
-            add(f"own_{name}", histories.dense(weights), candidates=False)
+            add(f"own_{name}", _own(histories, weights), candidates=False)
         kernels = [histories.dense(kernel_weights(histories.requests, sharpness)) for sharpness in (0.7, 1.5)]
-        add("own_kernel_0.7", kernels[0])
-        add("own_kernel_1.5", kernels[1])
+        for sharpness, kernel in zip(("0.7", "1.5"), kernels, strict=True):
+            add(f"own_kernel_{sharpness}", All(kernel[0], 0.0) if one else kernel)
         if total is not None:
-            add("own_moment", np.log(kernels[0] + 1e-4) + 0.5 * total, candidates=False)
+            met = np.log(kernels[0] + 1e-4) + 0.5 * total
+            add("own_moment", All(met[0]) if one else met, candidates=False)
 
     def candidates(self, requests: Requests, count: int) -> Candidates:
         """Return candidates and features; sources are scored in slices that bound the memory."""
@@ -249,15 +269,21 @@ class Bases:
         histories = Histories(requests, self.n_items)
         scores, forward = self.scores(histories)
         put = [(scores[n], 1.0) for n in scores if n in forward] + self._novel(scores)
-        seen = (histories.row, histories.item) if self.exclude_seen else None
-        fused = fuse(put, seen, self._barred(requests), self.popularity.column("share"))
-        row = np.arange(len(requests))[:, None]
-        items = np.argpartition(-fused, count - 1, axis=1)[:, :count].astype(np.int32)
-        items = items[row, np.argsort(-fused[row, items], axis=1, kind="stable")]
-        picked = {name: value[row, items] for name, value in scores.items()}
+        barred, share = self._barred(requests), self.popularity.column("share")
+        if histories.single:
+            best, sums = fuse_few(put, histories.item if self.exclude_seen else None, barred, share, count)
+            items, fused = best[None].astype(np.int32), sums[None]
+            picked = {name: value.at(best)[None] for name, value in scores.items()}
+        else:
+            seen = (histories.row, histories.item) if self.exclude_seen else None
+            everywhere = fuse(put, seen, barred, share)
+            row = np.arange(len(requests))[:, None]
+            items = np.argpartition(-everywhere, count - 1, axis=1)[:, :count].astype(np.int32)
+            items = items[row, np.argsort(-everywhere[row, items], axis=1, kind="stable")]
+            fused, picked = everywhere[row, items], {name: value[row, items] for name, value in scores.items()}
         ranked = [name for name in scores if name in forward and not name.startswith("popular")]
         places = dict(zip(ranked, ranks(np.stack([picked[name] for name in ranked])), strict=True)) if ranked else {}
-        columns, names = [fused[row, items]], ["fused"]
+        columns, names = [fused], ["fused"]
         for name, value in picked.items():
             columns.append(value)
             names.append(name)
@@ -268,13 +294,13 @@ class Bases:
         self.names = names + more_names
         return Candidates(items=items, features=np.concatenate([np.stack(columns, -1), more], -1), fused=columns[0])
 
-    def _novel(self, scores: dict[str, Floats]) -> list[tuple[Floats, float]]:
+    def _novel(self, scores: dict[str, Any]) -> list[tuple[Any, float]]:
         """Return the text-borne scores with all items that have events put last, where such items are asked for at all."""
         known = self.popularity.column("people") > 0
         if self.novel < 0.005 or known.all():
             return []
         names = [n for n in ("sequence", "sentence_0.8", "lexical_0.8", "sentence_1.0", "lexical_1.0") if n in scores]
-        return [(np.where(known[None], np.float32(-1e9), scores[n]), self.novel) for n in names]
+        return [(_unknown(scores[n], known), self.novel) for n in names]
 
     def _barred(self, requests: Requests) -> NDArray[np.bool_] | None:
         """Return which items (items,) no request of the batch may be answered with."""
@@ -290,15 +316,39 @@ def _span(data: Dataset) -> float:
     return float(np.ptp(data.events.time)) / 86400.0 if data.times == "unix" and np.isfinite(data.events.time).all() else np.inf
 
 
+def _scored(source: Ease | Neighbours | Transitions, histories: Histories, *weights: Floats) -> list[Any]:
+    """Return the scores of histories under each weighting of their events."""
+    if histories.single:
+        return [All(scores, 0.0) for scores in source.score_items(histories.item, [histories.shares(w) for w in weights])]
+    return _apart(source.score_rows(histories.rows(*weights)), histories)
+
+
+def _own(histories: Histories, weights: Floats) -> Any:
+    """Return the shares that items have of the weights of a person's own events."""
+    shares = histories.dense(weights)
+    return All(shares[0], 0.0) if histories.single else shares
+
+
+def _unknown(scores: Any, known: NDArray[np.bool_]) -> Any:
+    """Return scores that say nothing of known items."""
+    if isinstance(scores, Nearest):
+        return replace(scores, hidden=known)
+    if isinstance(scores, All):
+        return All(np.where(known, np.float32(UNSAID), scores.values), scores.floor)
+    return np.where(known[None], np.float32(UNSAID), scores)
+
+
 def _apart(scores: Any, histories: Histories) -> list[Floats]:
     """Return scores (k * B, items) as k arrays (B, items)."""
     n = len(histories)
     return [scores[start : start + n] for start in range(0, len(scores), n)]
 
 
-def _aged(histories: Histories, half_life: float) -> Floats:
+def _aged(histories: Histories, half_life: float) -> Any:
     """Return sums (B, items) of own events with weight 0.5**(days / half_life)."""
     requests = histories.requests
     age = np.maximum(requests.time[requests.row] - requests.when, 0) / 86400.0
     weight = (0.5 ** (age / half_life)).astype(np.float32)
+    if histories.single:
+        return All(np.bincount(requests.item, weight, histories.n_items).astype(np.float32), 0.0)
     return np.asarray(histories.rows(weight, shares=False).toarray(), np.float32)

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from occasion.learning.scored import Leaders, Scores
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
 
-__all__ = ["fuse", "ranks"]
+__all__ = ["fuse", "fuse_few", "ranks"]
 
 DEPTH = 100
 """Best items of each source that may become candidates."""
@@ -67,6 +69,45 @@ def fuse(
     fused += 1e-6 / 20 * share[None]
     fused[blocked > 0] = -1
     return fused
+
+
+def fuse_few(
+    values: list[tuple[Scores, float]], seen: NDArray[Any] | None, barred: NDArray[np.bool_] | None, share: Floats, count: int
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return the `count` best items (count,) of one request by the sums that `fuse` gives, and the sums (count,), best first.
+
+    Parameters
+    ----------
+    values : list of (scores, trust)
+        Those that are the same for every request count half.
+    seen, barred, share
+        As in `fuse`; `seen` (n,) are items.
+    """
+    depth = min(DEPTH, len(share))
+    weight = 1 / (SMOOTH + np.arange(depth, dtype=np.float32))
+    barred = np.zeros(len(share), np.bool_) if barred is None else barred
+    blocked = barred
+    if seen is not None:
+        blocked = barred.copy()
+        blocked[seen] = True
+    found, gained = [], []
+    for value, trust in values:
+        alike = isinstance(value, Leaders)
+        best = value.best(depth, barred if alike else blocked)[0]
+        found.append(best)
+        gained.append(weight[: len(best)] * np.float32(0.5 if alike else trust))
+    items, place = np.unique(np.concatenate(found), return_inverse=True) if found else (np.zeros(0, np.int64), np.zeros(0, int))
+    fused = np.bincount(place, np.concatenate(gained), len(items)).astype(np.float32) if found else np.zeros(0, np.float32)
+    if len(items) < count:
+        left = np.ones(len(share), np.bool_)
+        left[items] = False
+        others = np.flatnonzero(left)
+        more = others[np.argsort(np.where(blocked[others], np.inf, -share[others]), kind="stable")[: count - len(items)]]
+        items, fused = np.concatenate([items, more]), np.concatenate([fused, np.zeros(len(more), np.float32)])
+    fused += 1e-6 / 20 * share[items]
+    fused[blocked[items]] = -1
+    order = np.argsort(-fused, kind="stable")[:count]
+    return items[order], fused[order]
 
 
 def _first(values: Floats, depth: int) -> NDArray[np.int64]:

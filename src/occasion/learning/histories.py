@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from occasion.learning.scored import LARGE
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -35,10 +37,13 @@ class Histories:
     ----------
     row, item : (p,) int64 and int32
         The pairs.
+    single : bool
+        One request over a large catalogue: see `occasion.learning.scored`.
     """
 
     def __init__(self, requests: Requests, n_items: int) -> None:
         self.requests, self.n_items = requests, n_items
+        self.single = len(requests) == 1 and n_items > LARGE
         self._back = requests.back
         pairs, self._place = np.unique(requests.row * n_items + requests.item, return_inverse=True)
         self.row, self.item = pairs // n_items, (pairs % n_items).astype(np.int32)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.learning.histories import dense_product
+from occasion.learning.rows import sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,6 +81,15 @@ class Ease:
         out = np.zeros((rows.shape[0], self.n_items), np.float32)
         out[:, self.kept] = inner
         return out
+
+    def score_items(self, items: NDArray[np.int32], shares: list[Floats]) -> list[Floats]:
+        """Return scores (items,) of one history, its items (n,) weighted by each of the shares (n,)."""
+        place = self._place[items]
+        known = place >= 0
+        inner = np.stack(shares)[:, known] @ np.asarray(self.weights[place[known]])
+        out = np.zeros((len(shares), self.n_items), np.float32)
+        out[:, self.kept] = inner
+        return list(out)
 
     @cached_property
     def _place(self) -> NDArray[np.int32]:
@@ -152,6 +162,10 @@ class Neighbours:
         """Return scores (B, items) of weighted histories, a CSR (B, items)."""
         return dense_product(rows, self.matrix)
 
+    def score_items(self, items: NDArray[np.int32], shares: list[Floats]) -> list[Floats]:
+        """Return scores (items,) of one history, its items (n,) weighted by each of the shares (n,)."""
+        return sums(self.matrix, items, *shares)
+
 
 def _strongest(block: Any, norm: NDArray[Any], start: int, k: int, shrink: float) -> Any:
     from scipy import sparse
@@ -206,3 +220,7 @@ class Transitions:
     def score_rows(self, rows: Any) -> Floats:
         """Return scores (B, items) of weighted histories, a CSR (B, items)."""
         return dense_product(rows, self.matrix)
+
+    def score_items(self, items: NDArray[np.int32], shares: list[Floats]) -> list[Floats]:
+        """Return scores (items,) of one history, its items (n,) weighted by each of the shares (n,)."""
+        return sums(self.matrix, items, *shares)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Popularity"]
 
+LEADERS = 2000
 WINDOWS = (3.0, 14.0, 60.0)
 """Days before the newest event."""
 
@@ -55,6 +57,16 @@ class Popularity:
             columns["age_first"] = np.where(np.isfinite(oldest), oldest, np.nan).astype(np.float32)
             columns["age_last"] = np.where(np.isfinite(newest), newest, np.nan).astype(np.float32)
         return cls(np.stack(list(columns.values()), 1).astype(np.float32), list(columns))
+
+    def leaders(self, name: str) -> NDArray[np.int64]:
+        """Return the items with the greatest figures, best first, equal ones in order; some more than a request may want."""
+        if name not in self._leaders:
+            self._leaders[name] = np.argsort(-self.column(name), kind="stable")[:LEADERS]
+        return self._leaders[name]
+
+    @cached_property
+    def _leaders(self) -> dict[str, NDArray[np.int64]]:
+        return {}
 
     def column(self, name: str) -> Floats:
         """Return one figure for all items (items,)."""

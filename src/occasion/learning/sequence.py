@@ -10,9 +10,12 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from occasion.learning.scored import Coarse, Nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +101,14 @@ class SequenceModel:
     def score(self, requests: Requests) -> Floats:
         """Return cosines times the temperature (B, items); 0 for all where there is no history."""
         return np.asarray(self.hidden(requests) @ self.arrays["items"].T * float(self.arrays["scale"][0]), np.float32)
+
+    def nearest(self, requests: Requests) -> Nearest:
+        """Return the same of a single request, with a short way to the best."""
+        return Nearest(self.arrays["items"], self.hidden(requests)[0], self._coarse, float(self.arrays["scale"][0]))
+
+    @cached_property
+    def _coarse(self) -> Coarse:
+        return Coarse.of(self.arrays["items"])
 
     @classmethod
     def fit(

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.learning.histories import dense_product
+from occasion.learning.rows import sums
+from occasion.learning.scored import All, Coarse, Nearest, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,6 +190,23 @@ class TextVectors:
         for k, decay in enumerate(decays):
             out[f"sentence_{decay}"], out[f"lexical_{decay}"] = sentence[k * n : (k + 1) * n], lexical[k * n : (k + 1) * n]
         return out
+
+    def nearest(self, histories: Histories, decays: tuple[float, ...] = (0.8,), last: int = 10) -> dict[str, Scores]:
+        """Return the same of a single request, with a short way to the best by sentence vectors."""
+        shares = np.stack([histories.shares(histories.decayed(decay, last)) for decay in decays])
+        some = np.flatnonzero(shares.any(axis=0))
+        items, shares = histories.item[some], shares[:, some]
+        mean, words = shares @ self.sentence[items], sums(self.lexical, items, *shares)
+        out: dict[str, Scores] = {}
+        for decay, query, word in zip(decays, mean, words, strict=True):
+            told = np.flatnonzero(word)
+            out[f"sentence_{decay}"] = Nearest(self.sentence, query, self._coarse)
+            out[f"lexical_{decay}"] = All(sums(self._words, told, word[told])[0], 0.0)
+        return out
+
+    @cached_property
+    def _coarse(self) -> Coarse:
+        return Coarse.of(self.sentence)
 
     @cached_property
     def _words(self) -> Any:
