@@ -41,7 +41,9 @@ def topn(data: Dataset, asked: pl.DataFrame, options: argparse.Namespace) -> pl.
     print("parts:", ", ".join(model.report["parts"]))
     if options.model:
         model.save(options.model)
-    full = data.with_events(asked) if data.times != "none" else data
+    # Where a query has no time, nothing tells what came before it: its answers are nobody's history.
+    dated = asked.drop_nulls("time") if "time" in asked.columns else asked.clear()
+    full = data.with_events(dated) if data.times != "none" else data
     queries = full.queries(asked.unique("query_id", keep="first", maintain_order=True))
     items, _ = model.predict(build_requests(full.events, queries), 100)
     ids = np.array([*data.items.ids, ""])

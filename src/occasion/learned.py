@@ -15,6 +15,7 @@ import numpy as np
 
 from occasion.errors import ModelError
 from occasion.keyed import looked_up
+from occasion.learning.linear import standardised
 from occasion.learning.model import Model
 from occasion.learning.paths import Paths
 from occasion.learning.requests import Requests
@@ -213,14 +214,15 @@ class LearnedModel:
     def parts(self, answer: LearnedAnswer, keys: Keys) -> Floats:
         """Return how the scores of known keys split into `names` (n, 4): they add up to the scores.
 
-        Steps on the paths through the trees (`occasion.learning.paths`), less those of the worst candidate, summed by part.
+        Steps on the paths through the trees (`occasion.learning.paths`) and weighted features, less those of the worst candidate,
+        summed by part.
         """
         rows = np.searchsorted(answer.keys, keys)
         worst = int(np.argmin(answer.raw))
         names = self.model.report.get("features") or self.model.bases.names
         groups = np.array([self.names.index(group_of(n)) for n in names])
         ranker = self.model.ranker
-        if not ranker.boosters:
+        if not ranker.boosters and ranker.linear is None:
             # Where the feature says nothing of an item, the sources together have placed it.
             value = np.nan_to_num(answer.features[:, ranker.column], nan=-1e9)
             part = np.where(value > value.min(), groups[ranker.column], self.names.index("others"))[rows]
@@ -229,8 +231,14 @@ class LearnedModel:
             out[np.arange(len(keys)), part] = answer.scores[rows] - rated
             out[:, self.names.index("history")] += rated
             return out
-        if self._paths is None:
-            self._paths = Paths(ranker.boosters[0])
-        split = self._paths.split(answer.features[[*rows, worst]], groups, len(self.names))
-        split[:, self.names.index("history")] += answer.rated[[*rows, worst]]
+        chosen = [*rows, worst]
+        split = np.zeros((len(chosen), len(self.names)))
+        if ranker.boosters:
+            if self._paths is None:
+                self._paths = Paths(ranker.boosters[0])
+            split += self._paths.split(answer.features[chosen], groups, len(self.names))
+        if ranker.linear is not None:
+            steps = standardised(answer.features[None])[0, chosen] * ranker.linear
+            np.add.at(split.T, groups, steps.T)
+        split[:, self.names.index("history")] += answer.rated[chosen]
         return np.asarray((split[:-1] - split[-1]) / answer.span, np.float32)

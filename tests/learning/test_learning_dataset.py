@@ -48,7 +48,7 @@ def test_columns_of_items_are_told_apart():
     items = catalogue().with_columns(link=pl.lit("https://x.org/") + pl.col("item_id"), code=pl.col("price").cast(pl.String))
     data = Dataset.from_frames(items, walkers(3))
     assert "kind" in data.items.attributes
-    assert data.items.number_names == ["price"]
+    assert data.items.number_names == ["price", "code"]
     assert "https" not in data.items.texts[0]
     rows = data.items.attributes["kind"]
     assert np.allclose(np.sqrt(rows.multiply(rows).sum(1)), 1, atol=1e-5)

@@ -176,6 +176,7 @@ def test_trees_in_one_model_say_the_same():
     one = several.served()
     assert len(several.boosters) > 1
     assert len(one.boosters) == 1
+    assert one.lines is several.lines
     assert np.abs(several.score(features) - one.score(features)).max() < 1e-5
 
 

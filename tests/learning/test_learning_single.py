@@ -37,7 +37,7 @@ def test_alone_as_among_others(world):
     together, scores = model.predict(requests, 10)
     for b in range(0, len(requests), 4):
         alone, score = model.predict(requests.part(b, b + 1), 10)
-        assert np.abs(np.sort(score[0]) - np.sort(scores[b])).max() < 1e-6
+        assert np.abs(np.sort(score[0]) - np.sort(scores[b])).max() < 1e-4 * np.abs(scores[b]).max()
         assert set(alone[0].tolist()) == set(together[b].tolist())
 
 
@@ -116,7 +116,7 @@ def test_paths_lead_to_the_leaves():
     assert len(ranker.boosters) == 1
     some = features[:20].reshape(-1, 6)
     steps = Paths(ranker.boosters[0]).split(some, np.array([0, 0, 1, 1, 1, 2]), 3)
-    score = ranker.score(features[:20]).ravel()
+    score = Ranker(ranker.boosters, 0, {}).score(features[:20]).ravel()
     assert np.abs((steps.sum(1) - steps[0].sum()) - (score - score[0])).max() < 1e-5
     # The third and fourth features say nothing, and hardly move anything.
     assert steps[:, 1].std() < 0.3 * steps[:, 0].std()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from occasion.learning.items import Items, read_items
+from occasion.learning.items import Items, read_ids, read_items
 from occasion.learning.requests import Events, Queries, Requests, build_requests
 from occasion.learning.signals import DAY, Signals
 
@@ -58,12 +58,13 @@ class Dataset:
 
         ``exclude_seen=None`` finds out from the events: where fewer than 1 in 50 repeats an earlier one, seen items are left out.
         """
-        catalogue = read_items(items, events["item_id"].to_list())
+        events = _named(events)
+        catalogue = read_items(items, read_ids(events["item_id"]))
         time = clean_time(events)
         times = "none" if not np.isfinite(time).any() else "unix" if np.nanmedian(time) > UNIX else "position"
         clock = times == "unix" and bool(np.mean(np.nan_to_num(time) % DAY == 0) < 0.5)
         signals = Signals.learn(events, clock)
-        users = sorted(set(events["user_id"].cast(str).to_list()))
+        users = sorted(set(_ids(events["user_id"])))
         read = _dated(_read_events(events, time, catalogue, users, signals), times).sorted()
         if exclude_seen is None:
             pairs = read.user.astype(np.int64) * len(catalogue) + read.item
@@ -76,23 +77,24 @@ class Dataset:
         user = {u: k for k, u in enumerate(self.users)}
         item = {i: k for k, i in enumerate(self.items.ids)}
         codes, numbers = self.signals.code(frame, time)
-        asked = frame["item_id"].cast(str).to_list() if "item_id" in frame.columns else [""] * len(frame)
+        asked = read_ids(frame["item_id"]) if "item_id" in frame.columns else [None] * len(frame)
         return Queries(
             ids=frame["query_id"].cast(str).to_list(), time=time, signals=codes, numbers=numbers,
-            user=np.array([user.get(str(u), -1) for u in frame["user_id"].to_list()], np.int32),
-            item=np.array([item.get(i, -1) for i in asked], np.int32),
+            user=np.array([-1 if u is None else user.get(u, -1) for u in read_ids(frame["user_id"])], np.int32),
+            item=np.array([-1 if i is None else item.get(i, -1) for i in asked], np.int32),
         )  # fmt: skip
 
     def with_events(self, frame: pl.DataFrame) -> Dataset:
         """Return the data set with more events that are history only (codes, users and items as learnt; new users are added)."""
-        users = self.users + sorted(set(frame["user_id"].cast(str).to_list()) - set(self.users))
+        frame = _named(frame)
+        users = self.users + sorted(set(_ids(frame["user_id"])) - set(self.users))
         more = _dated(_read_events(frame, clean_time(frame), self.items, users, self.signals), self.times)
         both = Events(**{n: np.concatenate([getattr(self.events, n), getattr(more, n)]) for n in more.__dataclass_fields__})
         return replace(self, events=both.sorted(), users=users)
 
     def only(self, frame: pl.DataFrame) -> Dataset:
         """Return the data set with the events of a frame in place of its own; codes, users and the span of the log stay."""
-        span = self.span
+        span, frame = self.span, _named(frame)
         if span is None and self.times == "unix" and len(self.events):
             span = float(np.ptp(self.events.time)) / DAY if np.isfinite(self.events.time).all() else np.inf
         events = _dated(_read_events(frame, clean_time(frame), self.items, self.users, self.signals), self.times)
@@ -131,25 +133,53 @@ def _dated(events: Events, times: str) -> Events:
 
 
 def clean_time(frame: pl.DataFrame) -> NDArray[np.float64]:
-    """Return times (n,) in seconds or positions, NaN where unknown; milliseconds and dates are turned into seconds."""
+    """Return times (n,) in seconds or positions, NaN where unknown; smaller units, dates and texts are turned into seconds."""
     if "time" not in frame.columns or frame["time"].dtype.is_nested():
         return np.full(len(frame), np.nan)
     column = frame["time"]
+    if str(column.dtype) == "String":
+        column = _read_times(column)
     if column.dtype.is_temporal():
         return column.dt.epoch("s").cast(float).fill_null(np.nan).to_numpy().astype(np.float64)
     time = column.cast(float, strict=False).fill_null(np.nan).to_numpy().astype(np.float64)
-    return time / 1000.0 if len(time) and np.isfinite(time).any() and np.nanmedian(time) > UNIX * 1000 else time
+    while len(time) and np.isfinite(time).any() and np.nanmedian(time) > UNIX * 1000:
+        time = time / 1000.0
+    return time
+
+
+def _read_times(column: pl.Series) -> pl.Series:
+    """Return what texts say of times: figures, or dates and times as in ISO 8601 (taken for UTC)."""
+    figures = column.cast(float, strict=False)
+    if figures.count() >= 0.5 * column.count():
+        return figures
+    day = column.str.slice(0, 10).str.to_datetime("%Y-%m-%d", strict=False, time_unit="us")
+    exact = column.str.slice(0, 19).str.replace("T", " ").str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
+    return exact.zip_with(exact.is_not_null(), day)
+
+
+def _named(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame of events without those that do not say whose they are or of what."""
+    if frame["user_id"].null_count() or frame["item_id"].null_count():
+        return frame.drop_nulls(["user_id", "item_id"])
+    return frame
+
+
+def _ids(column: pl.Series) -> list[str]:
+    """Return ids as text, those that are missing left out."""
+    return [i for i in read_ids(column) if i is not None]
 
 
 def _read_events(frame: pl.DataFrame, time: NDArray[np.float64], items: Items, users: list[str], signals: Signals) -> Events:
     user = {u: k for k, u in enumerate(users)}
     item = {i: k for k, i in enumerate(items.ids)}
     codes, numbers = signals.code(frame, time)
-    value = frame["rating"].cast(float).fill_null(np.nan).to_numpy() if "rating" in frame.columns else np.ones(len(frame))
+    value = np.ones(len(frame))
+    if "rating" in frame.columns:
+        value = frame["rating"].cast(float, strict=False).fill_null(np.nan).to_numpy()
     batch = frame["batch"].to_numpy() if "batch" in frame.columns else np.zeros(len(frame))
     events = Events(
-        user=np.array([user[str(u)] for u in frame["user_id"].to_list()], np.int32),
-        item=np.array([item.get(str(i), -1) for i in frame["item_id"].to_list()], np.int32),
+        user=np.array([user[u] for u in _ids(frame["user_id"])], np.int32),
+        item=np.array([item.get(i, -1) for i in _ids(frame["item_id"])], np.int32),
         time=time, value=value.astype(np.float32), batch=batch.astype(np.int32), signals=codes, numbers=numbers,
     )  # fmt: skip
     return events.take(events.item >= 0)

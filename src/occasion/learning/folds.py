@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Fold", "held_out", "moments", "split"]
 
-FOLDS = 6
-"""Folds of moments where there are no times."""
+FOLDS, USED = 6, 4
+"""Parts that moments are drawn into where there are no times, and how many of them are labels where these are ENOUGH."""
 SLICES, STEPS, ENOUGH = 8, 3, 6000
-"""With a clock, labels are the last 1/SLICES of the events, and up to STEPS slices where there are not ENOUGH labels."""
+"""With a clock, labels are the last 1/SLICES of the events, with an order each person's last; up to STEPS of these where there are
+not ENOUGH labels."""
 
 
 @dataclass(kw_only=True)
@@ -35,9 +36,8 @@ def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
     """Cut events into what sources learn from and what comes after.
 
     With clock times, the last eighth of the events comes after (in small logs, also the eighth before it, after what was before
-    that). With positions, the newest import does where
-    there is one of a fair size, else each person's last event. Without times, whole moments (person and signals) are
-    drawn into folds.
+    that). With positions, the newest import does where there is one of a fair size, else each person's last event (in small logs,
+    also the one before it, after what was before that). Without times, whole moments (person and signals) are drawn into folds.
     """
     events = data.events
     if not len(events):
@@ -45,7 +45,7 @@ def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
     if data.times == "none":
         moment = moments(events, timed=False)
         fold = rng.integers(0, FOLDS, int(moment.max(initial=-1)) + 1)[moment]
-        return [Fold(base=fold != f, labels=fold == f) for f in range(FOLDS)]
+        return [Fold(base=fold != f, labels=fold == f) for f in range(FOLDS if len(events) < ENOUGH else USED)]
     if data.times == "unix":
         cuts = [*np.nanquantile(events.time, [1 - (k + 1) / SLICES for k in range(STEPS)]), 0.0]
         late = [events.time >= cut for cut in cuts]
@@ -57,9 +57,20 @@ def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
     newest = events.batch == events.batch.max(initial=0)
     if events.batch.max(initial=0) > 0 and 300 <= newest.sum() <= 0.5 * len(events):
         return [Fold(base=~newest, labels=newest, newest=True)]
-    last = np.append(events.user[1:] != events.user[:-1], True)
-    second = np.append(True, events.user[1:] != events.user[:-1])
-    return [Fold(base=~(last & ~second), labels=last & ~second)]
+    back = _steps_back(events.user)
+    first = np.append(True, events.user[1:] != events.user[:-1])
+    folds = []
+    for k in range(STEPS):
+        if k and sum(f.labels.sum() for f in folds) >= ENOUGH:
+            break
+        folds.append(Fold(base=(back > k) | first, labels=(back == k) & ~first))
+    return [f for f in folds if f.labels.any()] or folds[:1]
+
+
+def _steps_back(user: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return how many events of the same user come after each (n,), of users in order."""
+    stop = np.flatnonzero(np.append(user[1:] != user[:-1], True))
+    return np.repeat(stop, np.diff(stop, prepend=-1)) - np.arange(len(user))
 
 
 def moments(events: Events, *, timed: bool) -> NDArray[np.int64]:

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["Items", "read_items"]
+__all__ = ["Items", "read_ids", "read_items"]
+
+DAY = 86400.0
+LIKELY = 0.9
+"""Share of the filled cells of a text column that have to be figures or dates."""
 
 
 @dataclass(kw_only=True)
@@ -41,18 +45,37 @@ class Items:
         return len(self.ids)
 
 
+def read_ids(column: pl.Series) -> list[str | None]:
+    """Return ids as text; whole numbers that are kept as floats lose their point, what is missing is None."""
+    if column.dtype.is_float():
+        known = column.drop_nulls().drop_nans()
+        if (known == known.round()).all():
+            column = column.fill_nan(None).cast(int, strict=False)
+    return [None if i is None else str(i) for i in column.to_list()]
+
+
 def read_items(frame: pl.DataFrame, named: list[Any]) -> Items:
-    """Turn a frame of items into texts, attributes and numbers; ids that only events name are added, with nothing known."""
-    ids = [str(i) for i in frame["item_id"].to_list()]
-    extra = sorted({str(i) for i in named} - set(ids))
+    """Turn a frame of items into texts, attributes and numbers; ids that only events name are added, with nothing known.
+
+    Of several rows with one id the first counts; rows without an id are left out. Lists of words are read as one cell with several
+    values, texts that are figures or dates (of a date: days since 1970) as numbers too.
+    """
+    ids = read_ids(frame["item_id"])
+    first = {i: row for row, i in reversed(list(enumerate(ids))) if i is not None}
+    rows = sorted(first.values())
+    if len(rows) < len(frame):
+        frame, ids = frame[rows], [ids[row] for row in rows]
+    catalogue = [i for i in ids if i is not None]
+    extra = sorted({str(i) for i in named if i is not None} - set(catalogue))
     texts, attributes, numbers = [], {}, {}
     for name in frame.columns:
-        column = frame[name]
-        if name == "item_id" or column.dtype.is_nested() or column.null_count() == len(column):
+        column = _flat(frame[name])
+        if name == "item_id" or column is None or column.null_count() == len(column):
             continue
+        value = _numbers(column) if not name.endswith("_id") or column.dtype.is_float() else None
+        if value is not None:
+            numbers[name] = value
         if column.dtype.is_float() or (column.dtype.is_integer() and not name.endswith("_id")):
-            if column.n_unique() > 2:
-                numbers[name] = column.cast(float).fill_null(np.nan).to_numpy()
             continue
         cells = ["" if v is None else str(v).strip() for v in column.to_list()]
         matrix = _attribute(cells + [""] * len(extra))
@@ -62,10 +85,43 @@ def read_items(frame: pl.DataFrame, named: list[Any]) -> Items:
             texts.append(cells)
     stacked = np.stack(list(numbers.values()), 1) if numbers else np.zeros((len(frame), 0))
     padded = np.concatenate([stacked, np.full((len(extra), stacked.shape[1]), np.nan)]).astype(np.float32)
-    joined = [". ".join(c for c in row if c) for row in zip(*texts, strict=True)] if texts else [""] * len(ids)
+    joined = [". ".join(c for c in row if c) for row in zip(*texts, strict=True)] if texts else [""] * len(catalogue)
     return Items(
-        ids=ids + extra, texts=joined + [""] * len(extra), attributes=attributes, numbers=padded, number_names=list(numbers)
+        ids=catalogue + extra, texts=joined + [""] * len(extra), attributes=attributes, numbers=padded, number_names=list(numbers)
     )
+
+
+def _flat(column: pl.Series) -> pl.Series | None:
+    """Return a column without nesting: of a list of words, the words with bars between them; None of anything deeper."""
+    if not column.dtype.is_nested():
+        return column
+    inner: Any = getattr(column.dtype, "inner", None)
+    if inner is None or not (inner.is_integer() or str(inner).startswith(("String", "Categorical", "Enum"))):
+        return None
+    words = [None if v is None else "|".join(str(w) for w in v if w is not None) for v in column.to_list()]
+    return type(column)(column.name, words)
+
+
+def _numbers(column: pl.Series) -> NDArray[np.float64] | None:
+    """Return what a column says as numbers (n,), NaN where nothing; None where it does not hold at least three different ones."""
+    if column.dtype.is_temporal():
+        value = column.dt.epoch("d") if str(column.dtype) == "Date" else column.dt.epoch("s") / DAY
+    elif column.dtype.is_numeric():
+        value = column
+    elif str(column.dtype) == "String":
+        filled = column.str.strip_chars()
+        filled = filled.set(filled == "", None)
+        value = filled.cast(float, strict=False)
+        least = max(LIKELY * (len(filled) - filled.null_count()), 1)
+        if value.count() < least:
+            value = filled.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).dt.epoch("d")
+        if value.count() < least:
+            return None
+    else:
+        return None
+    out = value.cast(float).fill_null(np.nan).to_numpy().astype(np.float64)
+    out = np.where(np.isfinite(out), out, np.nan)
+    return out if len(np.unique(out[np.isfinite(out)])) > 2 else None
 
 
 def _is_code(cells: list[str]) -> bool:

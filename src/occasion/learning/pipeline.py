@@ -58,7 +58,7 @@ def fit(
     folds = split(data, rng)
     learn = _Learner(data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note)
     most = int(min(QUERIES, max(WORK / max(len(data.items), 1), 500)))
-    trials = [learn.trial(f, most // len(folds[:4]), rng) for f in folds[:4]]
+    trials = [learn.trial(f, most // len(folds), rng) for f in folds]
     ranker = _rank(trials, seed, threads, left() * 0.5)
     note(f"ranker {ranker.report}, {time.monotonic() - begun:.0f} s")
     trial = trials[0]
@@ -229,7 +229,7 @@ class _Learner:
         """
         if (
             self.data.times == "unix"
-            or not ranker.boosters
+            or ranker.linear is None
             or trial.bases.absent is not None
             or ranker.held is None
             or sum(trial.bases.seconds.values()) > 0.1 * self.left()
@@ -241,7 +241,7 @@ class _Learner:
         wanted = [set(trial.found.items[r][trial.labels[r]].tolist()) for r in rows]
         found = newer.candidates(trial.requests.select(rows), WIDTH)
         labels = np.array([[i in w for i in row] for row, w in zip(found.items, wanted, strict=True)], bool)
-        first = Ranker(ranker.boosters[:1], ranker.column, {})
+        first = ranker.first()
         after = ndcg_each(first.score(found.features), labels, trial.answers[rows])
         before = ndcg_each(first.score(trial.found.features[rows]), trial.labels[rows], trial.answers[rows])
         change = after - before

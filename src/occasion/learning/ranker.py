@@ -1,4 +1,4 @@
-"""The learned ranker: LightGBM LambdaMART over candidates of held-out events, averaged over runs, checked against its sources."""
+"""The learned ranker: LightGBM and a linear order over candidates of held-out events, averaged over runs and checked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from occasion.learning.linear import linear_weights, standardised
 from occasion.learning.trees import merged
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ NOTHING = -1e9
 """Score of a candidate of which the deciding feature says nothing."""
 ROWS = 700_000
 """Candidates up to which there are five runs; beyond, there are two."""
+FEW = 40
+"""Held-out requests below which there are no trees."""
+FEWEST = 10
+"""Held-out requests below which nothing is learnt."""
 
 
 def ndcg(scores: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int64], k: int = 10) -> float:
@@ -46,7 +51,7 @@ def ndcg_each(scores: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int
 
 
 class Ranker:
-    """Boosted trees, or one feature where trees are no better.
+    """Boosted trees and a linear order, or one feature where they are no better.
 
     Attributes
     ----------
@@ -58,40 +63,58 @@ class Ranker:
         Users that the first booster was not trained on.
     spread : list of float
         Deviation of each booster's raw scores within a request, by which they are divided before they are added.
+    lines : (runs, f) float32, optional
+        Weights of the standardised features, which are added to the trees; as much as all trees together.
     report : dict
         Held-out ndcg@10 of the trees and of the best feature, rounds, queries.
     """
 
+    lines: Floats | None = None
+    """None in models that were made before there were any."""
+
     def __init__(
         self, boosters: list[Any], column: int, report: dict[str, Any], held: NDArray[np.int64] | None = None,
-        spread: list[float] | None = None,
+        spread: list[float] | None = None, lines: Floats | None = None,
     ) -> None:  # fmt: skip
         self.boosters, self.column, self.report, self.held = boosters, column, report, held
-        self.spread = spread or [1.0] * len(boosters)
+        self.spread, self.lines = spread or [1.0] * len(boosters), lines
+
+    @property
+    def linear(self) -> Floats | None:
+        """Weights of the standardised features (f,), or None."""
+        return None if self.lines is None else np.asarray(self.lines.sum(0), np.float32)
 
     def score(self, features: Floats) -> Floats:
         """Return scores (B, C) of features (B, C, f), the fused order first among them.
 
-        Without trees they are places, from the worst, by the best feature and, where that says nothing, by the fused order: a
-        feature of the moment is the same for all candidates of a request that does not tell the signal.
+        Without trees and weights they are places, from the worst, by the best feature and, where that says nothing, by the fused
+        order: a feature of the moment is the same for all candidates of a request that does not tell the signal.
         """
-        if not self.boosters:
+        if not self.boosters and self.linear is None:
             value = np.nan_to_num(features[..., self.column], nan=NOTHING)
             order = np.lexsort((features[..., 0], value), axis=-1)
             places = np.empty(order.shape, np.float32)
             np.put_along_axis(places, order, np.arange(order.shape[-1], dtype=np.float32)[None], -1)
             return places
-        flat = features.reshape(-1, features.shape[-1])
-        total = np.sum(
-            [b.predict(flat, raw_score=True, num_threads=1) / s for b, s in zip(self.boosters, self.spread, strict=True)], axis=0
-        )
-        return np.asarray(total, np.float32).reshape(features.shape[:2])
+        total = np.zeros(features.shape[:2])
+        if self.boosters:
+            flat = features.reshape(-1, features.shape[-1])
+            for booster, spread in zip(self.boosters, self.spread, strict=True):
+                total += booster.predict(flat, raw_score=True, num_threads=1).reshape(total.shape) / spread
+        if self.linear is not None:
+            total += standardised(features) @ self.linear
+        return np.asarray(total, np.float32)
 
     def served(self) -> Ranker:
         """Return the same ranker with its trees in one model, which is asked once."""
         if len(self.boosters) < 2 and self.spread[:1] in ([], [1.0]):
             return self
-        return Ranker([merged(self.boosters, self.spread)], self.column, self.report, self.held)
+        return Ranker([merged(self.boosters, self.spread)], self.column, self.report, self.held, lines=self.lines)
+
+    def first(self) -> Ranker:
+        """Return what the first run has learnt of everybody but `held`."""
+        assert self.lines is not None
+        return Ranker(self.boosters[:1], self.column, {}, spread=self.spread[:1], lines=self.lines[:1])
 
     @classmethod
     def fit(
@@ -106,32 +129,40 @@ class Ranker:
         """
         column = _best_column(features, labels, answers, names) if labels.any() else 0
         useful = labels.any(1) & ~labels.all(1)
-        if useful.sum() < 40:
+        if useful.sum() < FEWEST:
             return cls([], column, {"queries": int(useful.sum()), "why": "too few held-out events to learn a ranking"})
-        boosters, gains, plain, best, spread = [], [], [], [], []
+        boosters, lines, gains, plain, spread = [], [], [], [], []
         runs = runs or (5 if useful.sum() * features.shape[1] <= ROWS else 2)
         rng = np.random.default_rng(seed)
-        people = rng.permutation(np.unique(groups))
         folds = max(runs, 5)
+        known = len(np.unique(groups)) >= folds
+        if not known:  # Of very few people stretches of their requests are held out.
+            groups = np.arange(len(groups)) * folds // len(groups)
+        people = rng.permutation(np.unique(groups))
         begun = time.monotonic()
         for run in range(runs):
             if run and (time.monotonic() - begun) * (run + 1) / run > seconds:
                 break
             held = np.isin(groups, people[run::folds])
-            booster = _train(features, labels, useful & ~held, useful & held, seed + run, threads, rounds, OBJECTIVES[run % 2])
-            boosters.append(booster)
-            best.append(booster.best_iteration)
-            mine = cls([booster], column, {}).score(features[held])
-            spread.append(max(float(mine.std(1).mean()), 1e-9) if len(mine) else 1.0)
+            train = useful & ~held
+            line = linear_weights(features[train], labels[train], seed + run)
+            mine = standardised(features[held]) @ line
+            if useful.sum() >= FEW:
+                booster = _train(features, labels, train, useful & held, seed + run, threads, rounds, OBJECTIVES[run % 2])
+                trees = cls([booster], column, {}).score(features[held])
+                spread.append(max(float(trees.std(1).mean()), 1e-9) if len(trees) else 1.0)
+                boosters.append(booster)
+                mine = mine + trees / spread[-1]
+            lines.append(line)
             gains.append(ndcg(mine, labels[held], answers[held]))
             plain.append(ndcg(features[held][..., column], labels[held], answers[held]))
         report = {
-            "queries": int(useful.sum()), "rounds": best, "ndcg": round(float(np.mean(gains)), 4),
+            "queries": int(useful.sum()), "rounds": [b.best_iteration for b in boosters], "ndcg": round(float(np.mean(gains)), 4),
             "best_feature": names[column], "best_feature_ndcg": round(float(np.mean(plain)), 4),
         }  # fmt: skip
         if np.mean(gains) < np.mean(plain):
-            return cls([], column, report | {"why": "the trees were no better than one feature on held-out users"})
-        return cls(boosters, column, report, people[::folds], spread)
+            return cls([], column, report | {"why": "what was learnt was no better than one feature on held-out users"})
+        return cls(boosters, column, report, people[::folds] if known else None, spread, np.stack(lines))
 
 
 def _best_column(features: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int64], names: list[str]) -> int:

@@ -64,14 +64,16 @@ class Signals:
         for name in sorted(c for c in frame.columns if c.startswith(PREFIX)):
             column = frame[name]
             if column.dtype.is_numeric() and column.n_unique() > BINS:
-                finite = column.cast(float).drop_nulls().drop_nans().to_numpy()
+                finite = column.cast(float).drop_nulls().to_numpy()
+                finite = finite[np.isfinite(finite)]
                 edges = np.unique(np.quantile(finite, np.linspace(0, 1, BINS + 1)[1:-1])) if len(finite) else np.zeros(0)
                 if len(edges):
                     signals.names.append(name)
                     signals.edges[name] = [float(e) for e in edges]
                 continue
-            values = sorted(str(v) for v in column.drop_nulls().unique().to_list())
-            if len(values) + (column.null_count() > 0) > 1:
+            cells = [_label(v) for v in column.unique().to_list()]
+            values = sorted({v for v in cells if v is not None})
+            if len(values) + (None in cells) > 1:
                 signals.names.append(name)
                 signals.values[name] = values
         if clock:
@@ -88,7 +90,7 @@ class Signals:
             elif name in self.edges and name in frame.columns:
                 x = frame[name].cast(float, strict=False).fill_null(np.nan).to_numpy()
                 codes[:, j] = np.where(np.isfinite(x), np.searchsorted(self.edges[name], x, side="right"), -1)
-                numbers[:, self.numeric.index(name)] = x
+                numbers[:, self.numeric.index(name)] = np.where(np.isfinite(x), x, np.nan)
             elif name in CLOCK:
                 codes[:, j] = clock_codes(time)[:, list(CLOCK).index(name)]
         return codes, numbers
@@ -150,4 +152,12 @@ def _codes(frame: pl.DataFrame, name: str, values: list[str]) -> NDArray[np.int3
     if name not in frame.columns:
         return np.full(len(frame), -1, np.int32)
     place = {v: k for k, v in enumerate(values)}
-    return np.array([-1 if v is None else place.get(str(v), -1) for v in frame[name].to_list()], np.int32)
+    cells = (_label(v) for v in frame[name].to_list())
+    return np.array([-1 if v is None else place.get(v, -1) for v in cells], np.int32)
+
+
+def _label(value: Any) -> str | None:
+    """Return a cell as text, None where it is missing; a whole number is the same with and without a point."""
+    if value is None or value != value:
+        return None
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -159,6 +159,8 @@ def train(
     net = Network(
         n_items, None if text is None or not text.shape[1] else torch.from_numpy(text), warm, dim, length, layers, dropout
     )
+    if not runs:  # Nobody has two items: nothing can be learnt of an order.
+        return _export(net, length), 1
     heavy = [p for n, p in net.named_parameters() if p.ndim > 1 and "bias" not in n]
     light = [p for n, p in net.named_parameters() if p.ndim <= 1 or "bias" in n]
     optimiser = torch.optim.AdamW([{"params": heavy, "weight_decay": 0.05}, {"params": light, "weight_decay": 0.0}], lr=rate)
