@@ -52,9 +52,15 @@ class Rows:
 
 @dataclass(kw_only=True)
 class KernelRater:
-    """The kernel's parts and, after fitting, the weights and the dual vector."""
+    """The kernel's parts and, after fitting, the weights and the dual vector.
 
-    similar: dict[str, Doubles]
+    Attributes
+    ----------
+    described : dict of name to (items, d) array or CSR
+        What is known of items: their likeness is the product of two rows, of "numbers" exp(-mean squared difference).
+    """
+
+    described: dict[str, Any]
     n_items: int
     names: list[tuple[str, ...]] = field(default_factory=list)
     weights: Doubles = field(default_factory=lambda: np.zeros(0))
@@ -65,26 +71,41 @@ class KernelRater:
 
     @classmethod
     def prepare(cls, data: Dataset, text: TextVectors | None, without: tuple[str, ...] = ()) -> KernelRater:
-        """Set up item kernels (items, items) of what is known of items."""
-        similar = {}
+        """Set up what item kernels are made from."""
+        from scipy import sparse
+
+        described: dict[str, Any] = {}
         if text is not None:
-            joint = text.joint.astype(float)
-            similar["text"] = joint @ joint.T
+            described["text"] = text.joint
         if data.items.attributes and "attributes" not in without:
-            total = sum((m @ m.T).todense() for m in data.items.attributes.values())
-            similar["attributes"] = np.asarray(total, float) / len(data.items.attributes)
+            matrices = list(data.items.attributes.values())
+            described["attributes"] = sparse.hstack(matrices).tocsr() / np.sqrt(len(matrices))
         if data.items.numbers.shape[1]:
-            z = standardise(data.items.numbers, scale(data.items.numbers))
-            distance = ((z[:, None] - z[None]) ** 2).mean(-1)
-            similar["numbers"] = np.exp(-distance)
-        return cls(similar=similar, n_items=len(data.items))
+            described["numbers"] = standardise(data.items.numbers, scale(data.items.numbers))
+        return cls(described=described, n_items=len(data.items))
+
+    def alike(self, name: str, a: NDArray[np.int32], b: NDArray[np.int32]) -> Doubles:
+        """Return the likeness of items (n,) and items (m,) in what they are described by (n, m); 0 where one is unknown (-1).
+
+        Each pair of different items is worked out once: of a large catalogue few items are in the rows at hand.
+        """
+        (left, place), (right, other) = np.unique(a, return_inverse=True), np.unique(b, return_inverse=True)
+        rows = self.described[name]
+        x, y = rows[np.maximum(left, 0)].astype(float), rows[np.maximum(right, 0)].astype(float)
+        if name == "numbers":
+            apart = (x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T
+            likeness = np.exp(-np.maximum(apart, 0) / x.shape[1])
+        else:
+            product = x @ y.T
+            likeness = product.toarray() if hasattr(product, "toarray") else product
+        likeness[left < 0] = 0
+        likeness[:, right < 0] = 0
+        return np.asarray(likeness[place][:, other])
 
     def bases(self, a: Rows, b: Rows) -> dict[str, Doubles]:
         """Return the simple kernels between rows (n, m)."""
         out = {"user": (a.user[:, None] == b.user[None]).astype(float), "item": (a.item[:, None] == b.item[None]).astype(float)}
-        for name, matrix in self.similar.items():
-            known = (a.item >= 0)[:, None] & (b.item >= 0)[None]
-            out[name] = np.where(known, matrix[a.item][:, b.item], 0)
+        out |= {name: self.alike(name, a.item, b.item) for name in self.described}
         if a.signals.shape[1]:
             equal = np.zeros((len(a), len(b)))
             exact = np.ones((len(a), len(b)), bool)

@@ -69,9 +69,6 @@ class Ranker:
         Held-out ndcg@10 of the trees and of the best feature, rounds, queries.
     """
 
-    lines: Floats | None = None
-    """None in models that were made before there were any."""
-
     def __init__(
         self, boosters: list[Any], column: int, report: dict[str, Any], held: NDArray[np.int64] | None = None,
         spread: list[float] | None = None, lines: Floats | None = None,
@@ -154,14 +151,17 @@ class Ranker:
                 boosters.append(booster)
                 mine = mine + trees / spread[-1]
             lines.append(line)
-            gains.append(ndcg(mine, labels[held], answers[held]))
-            plain.append(ndcg(features[held][..., column], labels[held], answers[held]))
+            gains.append(ndcg_each(mine, labels[held], answers[held]))
+            plain.append(ndcg_each(features[held][..., column], labels[held], answers[held]))
+        learnt, alone = np.concatenate(gains), np.concatenate(plain)
         report = {
-            "queries": int(useful.sum()), "rounds": [b.best_iteration for b in boosters], "ndcg": round(float(np.mean(gains)), 4),
-            "best_feature": names[column], "best_feature_ndcg": round(float(np.mean(plain)), 4),
+            "queries": int(useful.sum()), "rounds": [b.best_iteration for b in boosters], "ndcg": round(float(learnt.mean()), 4),
+            "best_feature": names[column], "best_feature_ndcg": round(float(alone.mean()), 4),
         }  # fmt: skip
-        if np.mean(gains) < np.mean(plain):
-            return cls([], column, report | {"why": "what was learnt was no better than one feature on held-out users"})
+        # One feature is luck or habit, and it may be silent: it has to be better beyond doubt.
+        less = alone - learnt
+        if less.mean() > less.std() / np.sqrt(max(len(less), 1)):
+            return cls([], column, report | {"why": "what was learnt was worse than one feature on held-out users"})
         return cls(boosters, column, report, people[::folds] if known else None, spread, np.stack(lines))
 
 

@@ -26,7 +26,7 @@ CLASSES = {
     "TextVectors": "text", "Transitions": "itemitem",
 }  # fmt: skip
 """Names of the classes that may be in a folder, and their modules."""
-FORMAT = 3
+FORMAT = 4
 MAPPED = 1 << 16
 """Bytes of a file above which it is mapped."""
 
