@@ -16,7 +16,7 @@ import pytest
 from service_shop import fill
 
 from occasion.protocols import Encoder
-from occasion.service import create_app
+from occasion.service import core, create_app
 from occasion.service.keys import KeyRing
 from occasion.service.routes import answers, events
 from occasion.service.routes.direct import DirectRoute, SharedRoute
@@ -41,16 +41,17 @@ async def worker(home: Path, folder: Path, slot: int, encoder: Encoder, **settin
 
 
 @contextlib.asynccontextmanager
-async def busy(service: Any) -> AsyncIterator[None]:
-    """Keep a worker's lane of answers busy."""
+async def busy(service: Any, requests: int = 1) -> AsyncIterator[None]:
+    """Keep a worker's lane of answers busy with so many requests."""
     free = threading.Event()
-    task = asyncio.create_task(service.answers.run(free.wait))
-    await asyncio.sleep(0.01)
+    tasks = [asyncio.create_task(service.answers.run(free.wait)) for _ in range(requests)]
+    while service.answers.busy < requests:
+        await asyncio.sleep(0.01)
     try:
         yield
     finally:
         free.set()
-        await task
+        await asyncio.gather(*tasks)
 
 
 async def stages(service: Any) -> float:
@@ -90,6 +91,31 @@ def test_a_busy_worker_has_an_idle_one_answer(tmp_path: Path, folder: Path, enco
                 assert first not in [entry["item"] for entry in answer.json()["items"]]
             assert (one.siblings.handed, two.siblings.handed) == (2, 0)
             assert (await stages(one), await stages(two)) == (1, 2)
+
+    asyncio.run(run())
+
+
+def test_events_in_bulk_give_way_to_answers_that_wait_anywhere(
+    tmp_path: Path, folder: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "YIELD_SECONDS", 60.0)
+
+    async def run() -> None:
+        home = tmp_path / "home"
+        fill(home)
+        async with worker(home, folder, 0, encoder) as (one, client), worker(home, folder, 1, encoder) as (two, _):
+            many = {"events": [{"user": "ann", "item": "chips", "id": f"bulk-{n}"} for n in range(events.BULK)]}
+            async with busy(two, 2):
+                assert one.siblings.longest() == 2
+                waiting = asyncio.create_task(client.post("/v1/events", json=many))
+                # One event is what somebody just did: it waits for nobody.
+                assert (await client.post("/v1/events", json={"user": "ann", "item": "dip"})).json()["new"] == 1
+                assert not waiting.done()
+            assert (await asyncio.wait_for(waiting, 60)).json() == {"received": events.BULK, "new": events.BULK}
+            monkeypatch.setattr(core, "YIELD_SECONDS", 0.01)
+            async with busy(two, 2):
+                # However long the queue, not for ever.
+                assert (await asyncio.wait_for(client.post("/v1/events", json=many), 60)).json()["received"] == events.BULK
 
     asyncio.run(run())
 

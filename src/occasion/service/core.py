@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ __all__ = ["Service"]
 
 PAUSE_SECONDS = 2.0
 """After an encoder could not be had, until the next try."""
+YIELD_SECONDS, YIELD_STEP = 0.1, 0.005
+"""How long events in bulk give way to answers that wait, at most, and how often they look."""
 
 
 class Service:
@@ -94,6 +97,15 @@ class Service:
                 shown(busy)
 
         self.siblings, self.answers.told = siblings, told
+
+    async def give_way(self) -> None:
+        """Wait a little while answers queue up in any worker: who sends events in bulk can wait, who looks at a screen cannot."""
+        until = time.monotonic() + YIELD_SECONDS
+        while not self.stopping and self._longest_queue() > 1 and time.monotonic() < until:
+            await asyncio.sleep(YIELD_STEP)
+
+    def _longest_queue(self) -> int:
+        return max(self.answers.busy, self.siblings.longest() if self.siblings is not None else 0)
 
     def encoder(self) -> Encoder:
         """Return the encoder of this process, with the vectors of sentences met lately kept."""

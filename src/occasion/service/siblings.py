@@ -97,6 +97,10 @@ class Siblings:
         found = found if found >= 0 else self._table.find(IDLE)
         return found if found >= 0 else None
 
+    def longest(self) -> int:
+        """Return how many requests the busiest worker has."""
+        return max((busy for busy in self._table[:] if busy != AWAY), default=0)
+
     # -- taking over ----------------------------------------------------------------------------------------------------
     async def take(self, perform: Perform) -> None:
         """Take requests of siblings from now on; `perform` answers one, or returns None for one that it will not."""

@@ -29,6 +29,8 @@ __all__ = ["router"]
 router = APIRouter(tags=["events"], route_class=DirectRoute)
 LINE_BYTES = 1_000_000
 BATCH = 500
+BULK = 20
+"""Events of one request that are stored when no answer waits."""
 SHOWN_REJECTS = 100
 _NDJSON = {
     "requestBody": {
@@ -45,6 +47,8 @@ _NDJSON = {
 
 async def _append(call: Call, events: list[Event]) -> int:
     """Store events durably; return how many were new."""
+    if len(events) >= BULK:
+        await call.service.give_way()
 
     def work() -> int:
         call.service.quotas.admit(call.tenant, "events", len(events))
