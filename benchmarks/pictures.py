@@ -31,7 +31,9 @@ NOW = 1_790_000_000.0
 
 
 @contextmanager
-def shop(frame: pl.DataFrame, folder: Path, settings: Settings, encoder: Encoder, texts: Mapping[str, str]) -> Iterator[Recommender]:
+def shop(
+    frame: pl.DataFrame, folder: Path, settings: Settings, encoder: Encoder, texts: Mapping[str, str]
+) -> Iterator[Recommender]:
     """Open a recommender on the items with the given texts, its pictures encoded."""
     store_free = settings.model_copy(update={"store_url": f"sqlite:///{tempfile.mkdtemp()}/occasion.db", "media": str(folder)})
     with Recommender(store_free, encoder=encoder) as made:
@@ -53,7 +55,10 @@ def precision(made: Recommender, frame: pl.DataFrame, asked: list[str], factors:
     made.ranker.factors = dict(factors)  # type: ignore[attr-defined]
     labels = {name: dict(zip(frame["item_id"], frame[name], strict=True)) for name in LABELS}
     found = {item: made.similar(item, K).items for item in asked}
-    return {name: float(np.mean([of[other] == of[item] for item, near in found.items() for other in near])) for name, of in labels.items()}
+    return {
+        name: float(np.mean([of[other] == of[item] for item, near in found.items() for other in near]))
+        for name, of in labels.items()
+    }
 
 
 def neighbours(frame: pl.DataFrame, folder: Path, settings: Settings, encoder: Encoder) -> None:
@@ -92,13 +97,20 @@ def hidden(frame: pl.DataFrame, folder: Path, settings: Settings, encoder: Encod
                 hits = [item in answer(made, titles[item], options) for item in bare]
                 rows.setdefault(name, []).append(float(np.mean(hits)))
             asked = sorted({kinds[item] for item in bare})
-            right = [np.mean([kinds[i] == kind for i in answer(made, kind, {"sources": ("semantic",), "rules": only})[:3]]) for kind in asked]
+            right = [
+                np.mean([kinds[i] == kind for i in answer(made, kind, {"sources": ("semantic",), "rules": only})[:3]])
+                for kind in asked
+            ]
             rows.setdefault("name of a kind: right kind among the first 3 without text", []).append(float(np.mean(right)))
-            rows.setdefault("  the same by chance", []).append(float(np.mean([sum(kinds[i] == kind for i in bare) for kind in asked]) / len(bare)))
+            rows.setdefault("  the same by chance", []).append(
+                float(np.mean([sum(kinds[i] == kind for i in bare) for kind in asked]) / len(bare))
+            )
             held = made.live.wording.projection
             assert held is not None
             rows.setdefault("held back while learning: hit@10, chance", []).append(held.hits)
-    print(f"hit@10, {share:.0%} of {len(frame)} items without text; chance {K / len(frame):.3f} of all, {K / len(bare):.3f} among those without text")
+    print(
+        f"hit@10, {share:.0%} of {len(frame)} items without text; chance {K / len(frame):.3f} of all, {K / len(bare):.3f} among those without text"
+    )
     for name, values in rows.items():
         print(f"  {name}: {np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f}, {seeds} seeds)")
 
@@ -121,7 +133,9 @@ def costs(frame: pl.DataFrame, folder: Path, settings: Settings, encoder: Encode
     made.encode(squares[:1])
     begun = time.perf_counter()
     made.encode(squares)
-    print(f"one picture: read {10 * read:.2f} ms, encode {10 * (time.perf_counter() - begun):.1f} ms; {2 * made.dim:,} bytes in the cache")
+    print(
+        f"one picture: read {10 * read:.2f} ms, encode {10 * (time.perf_counter() - begun):.1f} ms; {2 * made.dim:,} bytes in the cache"
+    )
     titles = dict(zip(frame["item_id"], frame["title"], strict=True))
     plain = settings.model_copy(update={"image_encoder": ""})
     with shop(frame, folder, settings, encoder, titles) as looking, shop(frame, folder, plain, encoder, titles) as blind:

@@ -63,7 +63,8 @@ class Settings(BaseSettings):
     openai_dimensions : int
         Length of its vectors, 0 to 16,384; 0: the model's own.
     image_encoder : str
-        ``efficientnet-lite0`` or ``onnx:<folder>``: items are compared by their pictures, too. Empty: pictures are not looked at.
+        ``efficientnet-lite0``, ``efficientnet-lite0:<folder>`` or ``onnx:<folder>``: items are compared by their pictures, too.
+        Empty: pictures are not looked at.
     media : str
         Folder that the pictures of items are read from, and nothing outside it. Empty: ``<home>/media``.
     time_zone : str

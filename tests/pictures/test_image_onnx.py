@@ -86,7 +86,7 @@ def test_pictures_of_another_size_are_told(encoder):
         encoder.encode(squares((1, 2, 3), side=SIDE + 1))
 
 
-@pytest.mark.parametrize("spec", ["clip", "onnx", "onnx:", "onnx:/no/such/folder", "efficientnet-lite0:x"])
+@pytest.mark.parametrize("spec", ["clip", "onnx", "onnx:", "onnx:/no/such/folder"])
 def test_specs_that_lead_nowhere(spec):
     with pytest.raises(EncoderError, match="Cure"):
         load_image_encoder(load_settings(image_encoder=spec))
@@ -153,6 +153,19 @@ def test_the_export_equals_the_weights_in_torch(efficientnet):
     found = efficientnet.encode(picture[None])[0]
     assert found @ (x / np.linalg.norm(x)) > 0.99999
     assert efficientnet.dim == 1280
+
+
+@needs_weights
+@pytest.mark.extra
+def test_homes_may_share_a_converted_model(efficientnet, tmp_path):
+    """That is how tenants of a service come by it: none of them needs what converts."""
+    from occasion.service.tenants import tenant_settings
+
+    settings = load_settings(home=efficientnet._path.parents[2], image_encoder="efficientnet-lite0", media="pictures")
+    theirs = tenant_settings(settings, "acme")
+    assert load_image_encoder(theirs).version == efficientnet.version
+    assert not (theirs.home / "models").exists()
+    assert theirs.media_folder == theirs.home / "media"
 
 
 @needs_weights

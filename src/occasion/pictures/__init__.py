@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["IMAGE_ENCODERS", "load_image_encoder"]
 
 IMAGE_ENCODERS = {
-    "efficientnet-lite0": ("occasion.pictures.onnx:EfficientNetLite0", "efficientnet-lite0"),
+    "efficientnet-lite0": ("occasion.pictures.onnx:EfficientNetLite0", "efficientnet-lite0 or efficientnet-lite0:<folder>"),
     "onnx": ("occasion.pictures.onnx:OnnxImageEncoder", "onnx:<folder>"),
 }
 """Name to (where it lives, how its spec is written)."""

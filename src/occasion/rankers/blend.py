@@ -12,7 +12,7 @@ words                 0.8 with own words                              exact word
 moment                0.4 b                                           what others do under these signals
 taste                 0.4 u (1 - e/2)                                 history by text, most for new items
 lookalike             0.6 u (1 - e/2)                                 the same by words
-looks                 0.6 u (1 - e/2)                                 the same by pictures, where they are looked at
+looks                 0.3 u (1 - e/2)                                 the same by pictures, where they are looked at
 together              1.2 u e                                         history by behaviour, for known items
 again                 2 u r / (r + 0.1)                               only where people do come back
 popular               0.5 (1 - u/2) b                                 less as the person is known
@@ -89,7 +89,7 @@ class BlendRanker:
             "moment": one * 0.4 * b,
             "taste": 0.4 * u * (1 - e / 2),
             "lookalike": 0.6 * u * (1 - e / 2),
-            "looks": 0.6 * u * (1 - e / 2),
+            "looks": 0.3 * u * (1 - e / 2),
             "together": 1.2 * u * e,
             "again": one * 2 * u * r / (r + 0.1),
             "popular": one * 0.5 * (1 - u / 2) * b,

@@ -27,11 +27,14 @@ OPENING_SECONDS = 3600.0
 def tenant_settings(settings: Settings, name: str) -> Settings:
     """Return the service's settings with the home of a tenant: ``<home>/tenants/<name>``, of the default one the home itself.
 
-    Pictures of a tenant lie in its home, so that none can name those of another.
+    Pictures of a tenant lie in its home, so that none can name those of another; the image model is that of the service.
     """
     if name == DEFAULT_TENANT:
         return settings
-    return settings.model_copy(update={"home": settings.home / "tenants" / checked_tenant(name), "store_url": "", "media": ""})
+    changes = {"home": settings.home / "tenants" / checked_tenant(name), "store_url": "", "media": ""}
+    if settings.image_encoder == "efficientnet-lite0":
+        changes["image_encoder"] = f"efficientnet-lite0:{settings.home / 'models' / 'efficientnet-lite0'}"
+    return settings.model_copy(update=changes)
 
 
 class Tenant:
