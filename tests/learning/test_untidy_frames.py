@@ -12,6 +12,8 @@ from learning_worlds import catalogue, walkers
 from occasion.learning import pipeline
 from occasion.learning.dataset import Dataset, build_requests
 from occasion.learning.items import read_items
+from occasion.learning.rated import RatedModel
+from occasion.learning.text import TextVectors
 
 DAY = dt.datetime(2021, 3, 4, 5, 6, 7)
 
@@ -131,3 +133,27 @@ def test_one_person():
     data = Dataset.from_frames(catalogue(), walkers(1, 400))
     model = pipeline.fit(data, budget=10, without=("sequence",))
     assert len(model.recommend([1], k=10)[0]) == 10
+
+
+def test_no_rating_at_all():
+    events = walkers(5, 4).with_columns(rating=pl.lit(None, dtype=pl.Float64))
+    data = Dataset.from_frames(catalogue(), events, rated=True)
+    asked = data.queries(events.with_columns(query_id=pl.col("user_id")))
+    assert np.isfinite(RatedModel.fit(data, None).predict(asked)).all()
+
+
+@pytest.mark.parametrize(("mostly_unused", "hides"), [(True, False), (False, True)])
+def test_what_nobody_wants_is_not_taken_for_new(mostly_unused, hides):
+    data = Dataset.from_frames(catalogue(120 if mostly_unused else 64), walkers(150, 8))
+    learner = pipeline._Learner(
+        data=data, text=TextVectors.fit(data.items.texts), seed=0, threads=1, without=set(), left=lambda: 1.0, note=lambda _: None
+    )
+    rng = np.random.default_rng(0)
+    assert learner.hidden(pipeline.split(data, rng)[0], rng).any() == hides
+
+
+def test_without_times_and_signals_people_keep_a_past():
+    data = Dataset.from_frames(catalogue(), walkers(60, 8).drop("time"))
+    for fold in pipeline.split(data, np.random.default_rng(0)):
+        both = set(data.events.user[fold.base]) & set(data.events.user[fold.labels])
+        assert len(both) > 0.9 * len(set(data.events.user[fold.labels]))

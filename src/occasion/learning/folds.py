@@ -37,7 +37,8 @@ def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
 
     With clock times, the last eighth of the events comes after (in small logs, also the eighth before it, after what was before
     that). With positions, the newest import does where there is one of a fair size, else each person's last event (in small logs,
-    also the one before it, after what was before that). Without times, whole moments (person and signals) are drawn into folds.
+    also the one before it, after what was before that). Without times, whole moments (person and signals) are drawn into folds; of
+    people with one moment, single events.
     """
     events = data.events
     if not len(events):
@@ -45,6 +46,10 @@ def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
     if data.times == "none":
         moment = moments(events, timed=False)
         fold = rng.integers(0, FOLDS, int(moment.max(initial=-1)) + 1)[moment]
+        # Of people whose events are all of one moment, events are drawn: who is held out whole has no past to be asked with.
+        pairs = np.unique(np.stack([events.user.astype(np.int64), moment], 1), axis=0)
+        alike = (np.bincount(pairs[:, 0], minlength=int(events.user.max()) + 1) == 1)[events.user]
+        fold[alike] = rng.integers(0, FOLDS, int(alike.sum()))
         return [Fold(base=fold != f, labels=fold == f) for f in range(FOLDS if len(events) < ENOUGH else USED)]
     if data.times == "unix":
         cuts = [*np.nanquantile(events.time, [1 - (k + 1) / SLICES for k in range(STEPS)]), 0.0]

@@ -32,6 +32,8 @@ ROWS = 700_000
 """Candidates up to which there are five runs; beyond, there are two."""
 FEW = 40
 """Held-out requests below which there are no trees."""
+EVEN = 1000
+"""Held-out requests up to which the linear order counts as much as the trees; of more, the trees learn more, and it counts less."""
 FEWEST = 10
 """Held-out requests below which nothing is learnt."""
 
@@ -64,7 +66,7 @@ class Ranker:
     spread : list of float
         Deviation of each booster's raw scores within a request, by which they are divided before they are added.
     lines : (runs, f) float32, optional
-        Weights of the standardised features, which are added to the trees; as much as all trees together.
+        Weights of the standardised features, which are added to the trees.
     report : dict
         Held-out ndcg@10 of the trees and of the best feature, rounds, queries.
     """
@@ -142,7 +144,7 @@ class Ranker:
                 break
             held = np.isin(groups, people[run::folds])
             train = useful & ~held
-            line = linear_weights(features[train], labels[train], seed + run)
+            line = linear_weights(features[train], labels[train], seed + run) * np.float32(min(1.0, EVEN / useful.sum()))
             mine = standardised(features[held]) @ line
             if useful.sum() >= FEW:
                 booster = _train(features, labels, train, useful & held, seed + run, threads, rounds, OBJECTIVES[run % 2])

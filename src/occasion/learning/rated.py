@@ -75,6 +75,8 @@ class RatedModel:
         columns = [data.items.numbers] + ([text.joint[:, :8]] if text is not None else [])
         model = cls(KernelRater.prepare(data, text, without), np.concatenate(columns, 1), scale(data.events.numbers))
         rows, ratings = model.rows(events), events.value
+        if not len(rows):
+            return model
         model.rater.fit(rows, ratings, seed)
         if len(rows) < 200:
             return model
