@@ -144,7 +144,7 @@ def test_no_rating_at_all():
 
 @pytest.mark.parametrize(("mostly_unused", "hides"), [(True, False), (False, True)])
 def test_what_nobody_wants_is_not_taken_for_new(mostly_unused, hides):
-    data = Dataset.from_frames(catalogue(120 if mostly_unused else 64), walkers(150, 8))
+    data = Dataset.from_frames(catalogue(130 if mostly_unused else 90), walkers(150, 8))
     learner = pipeline._Learner(
         data=data, text=TextVectors.fit(data.items.texts), seed=0, threads=1, without=set(), left=lambda: 1.0, note=lambda _: None
     )

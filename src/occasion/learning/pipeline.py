@@ -41,8 +41,8 @@ POOL = 16_000
 """Items that sources score; of larger catalogues those with the most recent events."""
 MOST_HIDDEN = 0.3
 """Share of the items that are hidden at most, so that the ranker sees what items without events are worth."""
-NEVER = 0.05
-"""Share of the next events that may be an item's first, below which a catalogue that is mostly unused is taken to stay so."""
+UNUSED, NEVER = 0.5, 0.05
+"""Share of the items without events, above which they stay unused where fewer than NEVER of the next events are an item's first."""
 SEQUENCE: dict[str, Any] = {"layers": 2, "dim": 96}
 
 
@@ -214,13 +214,13 @@ class _Learner:
 
         Without a clock the log does not show when an item came into the catalogue, and no answer in it is an item without
         events. An item that has none is then taken for one like the others whose time is yet to come: as large a share of
-        the items with events is hidden, and those without stand aside. But where much of the catalogue has no events, and items
+        the items with events is hidden, and those without stand aside. But where most of the catalogue has no events, and items
         that were met once are so few that hardly any next event will be an item's first (their share of all events foretells it
         [Good 1953]), what has no events is what nobody wants.
         """
         count = np.bincount(self.data.events.item, minlength=len(self.data.items))
         share = float(np.mean(count == 0))
-        unwanted = share > MOST_HIDDEN and float(np.sum(count == 1)) < NEVER * max(len(self.data.events), 1)
+        unwanted = share > UNUSED and float(np.sum(count == 1)) < NEVER * max(len(self.data.events), 1)
         if self.data.times != "position" or self.text is None or share < 0.002 or fold.newest or unwanted:
             return np.zeros(len(count), bool)
         return np.asarray((count > 0) & (rng.random(len(count)) < min(share, MOST_HIDDEN)))
