@@ -178,3 +178,12 @@ def test_a_mapping_to_no_column_is_refused():
 def test_what_is_missing_is_named_with_a_cure(columns, given, word):
     with pytest.raises(DataError, match=f"{word}.*Cure"):
         plan(columns, **given)
+
+
+def test_columns_called_like_a_place_in_the_model_go_there():
+    found = roles("item_id title media.image text.blurb attributes.fit", file="items.csv")
+    assert found["media.image"] == "media.image"
+    assert (found["text.blurb"], found["attributes.fit"]) == ("text.blurb", "attributes.fit")
+    assert roles("user_id item_id signals.weather")["signals.weather"] == "signals.weather"
+    assert roles("user_id item_id signals.weather", mapping={"ignored": "signals.weather"})["signals.weather"] == "ignored"
+    assert roles("id age attributes.city", file="users.csv")["attributes.city"] == "attributes.city"

@@ -44,6 +44,8 @@ _TESTS: Mapping[str, Callable[[Any], object]] = {
     "granted": as_truth,
 }
 _NESTED = frozenset({"text", "attributes", "media", "context"})
+_GROUPS = {"items": ("text", "attributes", "media"), "users": ("attributes",), "events": ("signals",)}
+"""Columns called ``media.image`` and the like are what they are called."""
 ALSO = "and part of the text"
 """Why a maker's name is an attribute and text."""
 LONG = 40
@@ -227,6 +229,9 @@ def _role(role: str) -> str:
 def _by_name(planner: _Planner, names: Mapping[str, str]) -> None:
     plain: dict[str, list[str]] = {}
     for column, name in names.items():
+        group, _, part = name.partition(".")
+        if part and group in _GROUPS.get(planner.kind, ()) and column not in planner.uses and name not in planner.taken:
+            planner.use(column, name)
         plain.setdefault(_plain(name), []).append(column)
     for role, synonyms in ROLES[planner.kind].items():
         if role in planner.taken or (role in VALUE_ROLES and planner.taken & VALUE_ROLES):
