@@ -18,6 +18,7 @@ import subprocess  # nosec B404: this interpreter is started, with arguments of 
 import sys
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -253,10 +254,13 @@ def main(folder: Path) -> None:
             tell.put(state="cancelled")
         except Exception as error:
             message, cure = told(error, f"study {folder.name}")
+            if is_inner(error):
+                # Into the study's own log, which the service's names; there before anybody is told to look.
+                traceback.print_exc()
+                sys.stderr.flush()
             tell.put(state="failed", error=message, cure=cure)
             if is_inner(error):
-                # Into the study's own log, which the service's names.
-                raise
+                sys.exit(1)
 
 
 def _measured(settings: Settings, asked: dict[str, Any], tell: _Telling) -> dict[str, Any]:
