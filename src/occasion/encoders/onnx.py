@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["MiniLMEncoder", "OnnxEncoder"]
+__all__ = ["MiniLMEncoder", "OnnxEncoder", "open_session"]
 
 BATCH = 32
 MODEL_FILES = ("model.onnx", "onnx/model.onnx")
@@ -54,7 +54,7 @@ class OnnxEncoder:
         path = _model_path(folder)
         self.plan = read_plan(folder, Plan(), options)
         self._tokenizer = _tokenizer(folder, self.plan.max_tokens)
-        self._session = _session(path, threads)
+        self._session = open_session(path, threads)
         self._inputs = {entry.name for entry in self._session.get_inputs()}
         self._output = self._session.get_outputs()[0].name
         # The one trace that dynamic quantisation leaves in any exporter's file.
@@ -162,7 +162,14 @@ def _tokenizer(folder: Path, max_tokens: int) -> Any:
     return tokenizer
 
 
-def _session(path: Path, threads: int) -> Any:
+def open_session(path: Path, threads: int) -> Any:
+    """Return an ONNX Runtime session of a model file, on the CPU, which waits without spinning.
+
+    Raises
+    ------
+    EncoderError
+        Where the file cannot be loaded.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -271,8 +271,8 @@ class Bases:
         put = [(scores[n], 1.0) for n in scores if n in forward] + self._novel(scores)
         barred, share = self._barred(requests), self.popularity.column("share")
         if histories.single:
-            best, sums = fuse_few(put, histories.item if self.exclude_seen else None, barred, share, count)
-            items, fused = best[None].astype(np.int32), sums[None]
+            best, total = fuse_few(put, histories.item if self.exclude_seen else None, barred, share, count)
+            items, fused = best[None].astype(np.int32), total[None]
             picked = {name: value.at(best)[None] for name, value in scores.items()}
         else:
             seen = (histories.row, histories.item) if self.exclude_seen else None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Popularity"]
 
 LEADERS = 2000
+"""Items of each figure that are kept in order: a request bars some of them, and wants a hundred of the others."""
 WINDOWS = (3.0, 14.0, 60.0)
 """Days before the newest event."""
 

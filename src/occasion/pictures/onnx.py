@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from filelock import FileLock
 
+from occasion.encoders.onnx import open_session
 from occasion.encoders.plan import fingerprint, read_json
 from occasion.encoders.texts import unit
 from occasion.errors import EncoderError, MissingExtraError
@@ -106,7 +107,7 @@ class OnnxImageEncoder:
     def _loaded(self) -> Any:
         with self._lock:
             if self._session is None:
-                self._session = _session(self._path, self._threads)
+                self._session = open_session(self._path, self._threads)
             return self._session
 
 
@@ -170,16 +171,3 @@ def _plan(folder: Path) -> dict[str, Any]:
             'Cure: write picture.json, for example {"side": 224, "mean": [124, 116, 104], "std": [58, 57, 57]}.'
         ) from error
     return plan
-
-
-def _session(path: Path, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise EncoderError(f"{path} cannot be loaded: {error}. Cure: get the model anew.") from error
