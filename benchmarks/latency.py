@@ -169,9 +169,8 @@ class Stages:
         self.seconds: dict[str, Any] = defaultdict(lambda: np.zeros(2))
         self._inner: list[Any] = []
 
-    def wrap(self, target: Any, method: str, stage: str) -> None:
-        """Time a method of one object."""
-        call: Callable[..., Any] = getattr(target, method)
+    def timed(self, call: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        """Return a function that does the same and counts for a stage."""
 
         def timed(*args: Any, **options: Any) -> Any:
             self._inner.append(np.zeros(2))
@@ -184,7 +183,11 @@ class Stages:
                 if self._inner:
                     self._inner[-1] += took
 
-        setattr(target, method, timed)
+        return timed
+
+    def wrap(self, target: Any, method: str, stage: str) -> None:
+        """Time a method of one object."""
+        setattr(target, method, self.timed(getattr(target, method), stage))
 
     def attach(self, recommender: Recommender) -> None:
         """Wrap all stages of an answer; what is left of the answer itself is called ``rest``."""
@@ -194,13 +197,14 @@ class Stages:
         self.wrap(recommender.store, "history", "history")
         self.wrap(recommender.store, "put_slate", "slate write")
         self.wrap(live, "titles", "titles")
+        self.wrap(live, "vectors", "vectors")
         self.wrap(recommender.extractor, "extract", "context")
         self.wrap(recommender.extractor, "likeness", "likeness")
         self.wrap(live.encoder, "encode", "encode")
         self.wrap(recommender.reader, "read", "moment")
         for name, source in (recommender.sources or {}).items():
-            self.wrap(source, "candidates", f"search {name}")
             self.wrap(source, "score", f"score {name}")
+        recommender._named = {name: self.timed(call, f"search {name}") for name, call in recommender._named.items()}
         self.wrap(recommender.ranker, "rank", "rank")
         self.wrap(recommender.explainer, "entries", "reasons")
         self.wrap(recommender, "_slate", "policy and slate")

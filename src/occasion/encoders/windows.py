@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,9 @@ LONGEST = 96
 EMBEDDING, WIDTH = 512, 256
 ORDERS = ((2, 0), (3, 1), (5, 2))
 """Pieces of a window and how many of them stand left of its own, of each branch."""
+FEATURES = slice(0, EMBEDDING + WIDTH * len(ORDERS))
+PRODUCTS = slice(FEATURES.stop, FEATURES.stop + WIDTH * sum(size for size, _ in ORDERS))
+"""Columns of what is remembered of a piece: its embedding and its projection for each branch; its products for each branch."""
 MARGIN = 4
 """Rows of zeros around a sentence, for the windows that reach over its ends."""
 SLICES = (32, 16)
@@ -59,33 +63,36 @@ class WindowedModel:
         self._words = WordPieces(backend.sp)
         self._first = [_by_place(w, n) for w, (n, _) in zip(backend.w1, ORDERS, strict=True)]
         self._second = [{width: _sliced(w, width) for width in SLICES} for w in backend.w2]
-        # Two layers follow the sum with nothing between them, twice two look at the same row: one product each.
+        # The norm's gain and the next two layers follow each other with nothing between them, and twice two layers look at the
+        # same row: one product each.
         both = np.hstack([backend.d0, backend.p1])
-        self._inner, self._inner_bias = _together(backend.cnn_W, both), np.asarray(backend.cnn_b @ both, np.float32)
+        inner = _together(backend.cnn_W, both)
+        self._inner = np.ascontiguousarray(inner * backend.ln_g[:, None], np.float32)
+        self._inner_bias = np.asarray(backend.ln_b @ inner + backend.cnn_b @ both, np.float32)
         self._outer = np.ascontiguousarray(np.hstack([backend.d2, backend.p3]), np.float32)
         self._slots: dict[int, int] = {}
         self._owner = np.full(PIECES, -1, np.int64)  # row -> piece
         self._met = np.zeros(PIECES, np.bool_)  # rows met since the hand passed them
         self._hand = 0
-        self._embedding = _touched((PIECES, EMBEDDING))
-        self._projected = _touched((PIECES, WIDTH * len(ORDERS)))
-        self._products = [_touched((PIECES, WIDTH * n)) for n, _ in ORDERS]
+        # Of each piece its embedding, its projections and its products, side by side: one look a piece. Behind all others a row
+        # of zeros, for the windows that reach over the ends of a sentence.
+        self._rows = _touched((PIECES + 1, PRODUCTS.stop))
+        self._margin = [PIECES] * MARGIN
         self._lock = threading.Lock()
 
     def encode(self, text: str) -> Floats | None:
         """Return the unit vector (512,) of a sentence; None for one that is too long for this way."""
         pieces = self._words.encode(text)
-        if len(pieces) > LONGEST:
+        count = len(pieces)
+        if count > LONGEST:
             return None
         with self._lock:
-            at = self._places(pieces)
-            features = np.empty((len(pieces), EMBEDDING + WIDTH * len(ORDERS)), np.float32)
-            features[:, :EMBEDDING] = self._embedding[at]
-            projected, products = self._projected[at], [p[at] for p in self._products]
+            rows = self._rows.take([*self._margin, *self._places(pieces), *self._margin], axis=0)
+        # The embedding and the projections of a piece lie where its features go: each branch takes the place of its projection.
+        features = rows[MARGIN : MARGIN + count, : FEATURES.stop]
         for branch in range(len(ORDERS)):
-            out = slice(EMBEDDING + branch * WIDTH, EMBEDDING + (branch + 1) * WIDTH)
-            own = projected[:, branch * WIDTH : (branch + 1) * WIDTH]
-            features[:, out] = self._convolved(branch, own, products[branch])
+            own, products = _columns(branch)
+            features[:, own] = self._convolved(branch, features[:, own], rows[:, products])
         return self._closed(features)
 
     def expect(self, texts: Sequence[str]) -> None:
@@ -100,15 +107,17 @@ class WindowedModel:
     # -- what a piece brings along --------------------------------------------------------------------------------------
     def _places(self, pieces: list[int]) -> list[int]:
         """Return the rows of pieces, those not known being worked out."""
-        new = [piece for piece in dict.fromkeys(pieces) if piece not in self._slots]
-        held = {self._slots[piece] for piece in pieces if piece in self._slots}
-        self._met[list(held)] = True
+        slots = self._slots
+        new = [piece for piece in dict.fromkeys(pieces) if piece not in slots]
         if new:
+            held = {slots[piece] for piece in pieces if piece in slots}
             rows = [self._free(held) for _ in new]
             self._work_out(np.array(new), np.array(rows))
-            self._slots.update(zip(new, rows, strict=True))
+            slots.update(zip(new, rows, strict=True))
             self._owner[rows] = new
-        return [self._slots[piece] for piece in pieces]
+        places = [slots[piece] for piece in pieces]
+        self._met[places] = True
+        return places
 
     def _free(self, held: set[int]) -> int:
         """Return a row for a new piece and add it to those held: the next not held and not met since last time round."""
@@ -126,26 +135,27 @@ class WindowedModel:
         chunk = pieces % len(model.scale)
         embedding = model.table[pieces] * model.scale[chunk, None] + model.lo[chunk, None]
         projected = _normalised(embedding @ model.proj_W + model.proj_b, model.eps) * model.ln_g_all + model.ln_b_all
-        self._embedding[rows], self._projected[rows] = embedding, projected
-        for branch, products in enumerate(self._products):
-            products[rows] = projected[:, branch * WIDTH : (branch + 1) * WIDTH] @ self._first[branch]
+        self._rows[rows, :EMBEDDING], self._rows[rows, EMBEDDING : FEATURES.stop] = embedding, projected
+        for branch, first in enumerate(self._first):
+            self._rows[rows, _columns(branch)[1]] = projected[:, branch * WIDTH : (branch + 1) * WIDTH] @ first
 
     # -- the sentence ---------------------------------------------------------------------------------------------------
     def _convolved(self, branch: int, own: Floats, products: Floats) -> Floats:
-        """Return the output (pieces, 256) of both convolutions of a branch."""
+        """Return the output (pieces, 256) of both convolutions of a branch, of projections and of products with margins."""
         (size, left), count = ORDERS[branch], len(own)
-        padded = np.zeros((count + 2 * MARGIN, products.shape[1]), np.float32)
-        padded[MARGIN : MARGIN + count] = products
         inner = np.zeros((count + 2 * MARGIN, WIDTH), np.float32)
         hidden = inner[MARGIN : MARGIN + count]
         hidden[:] = self._model.b1[branch]
         for place in range(size):
             start = MARGIN - left + place
-            hidden += padded[start : start + count, place * WIDTH : (place + 1) * WIDTH]
+            hidden += products[start : start + count, place * WIDTH : (place + 1) * WIDTH]
         np.maximum(hidden, 0, out=hidden)
         hidden += own
-        windows = np.lib.stride_tricks.as_strided(inner[MARGIN - left :], (count, size * WIDTH), inner.strides)
-        out = self._multiplied(windows, branch)
+        windows = np.empty((count, size, WIDTH), np.float32)
+        for place in range(size):
+            start = MARGIN - left + place
+            windows[:, place] = inner[start : start + count]
+        out = self._multiplied(windows.reshape(count, size * WIDTH), branch)
         out += self._model.b2[branch]
         np.maximum(out, 0, out=out)
         out += hidden
@@ -156,18 +166,25 @@ class WindowedModel:
         width = next((w for w in SLICES if windows.size * w <= SMALL), 0)
         if not width:
             return np.asarray(windows @ self._model.w2[branch], np.float32)
-        slices = np.matmul(np.ascontiguousarray(windows)[None], self._second[branch][width])
+        slices = np.matmul(windows, self._second[branch][width])
         return np.ascontiguousarray(slices.transpose(1, 0, 2).reshape(len(windows), WIDTH), np.float32)
 
     def _closed(self, features: Floats) -> Floats:
         """Return the vector (512,) of the features (pieces, 1280) of a sentence."""
         model, count = self._model, np.float32(len(features))
-        total = _normalised(features, model.eps).sum(axis=0) * model.ln_g + model.ln_b * count
+        total = _sum_of_normalised(features, model.eps)
         one, two = np.split((total @ self._inner + self._inner_bias * count) / np.sqrt(count), 2)
         second = np.maximum(two + np.maximum(one, 0) @ model.d1, 0)
         third, straight = np.split(second @ self._outer, 2)
         out = np.tanh(straight + np.maximum(third, 0) @ model.d3)
         return np.asarray(out / np.sqrt(max(float(out @ out), model.eps)), np.float32)
+
+
+@cache
+def _columns(branch: int) -> tuple[slice, slice]:
+    """Return the columns of a branch in what is remembered of a piece: of its projection, and of its products."""
+    own, products = EMBEDDING + branch * WIDTH, PRODUCTS.start + WIDTH * sum(size for size, _ in ORDERS[:branch])
+    return slice(own, own + WIDTH), slice(products, products + WIDTH * ORDERS[branch][0])
 
 
 def _together(first: Floats, second: Floats) -> Floats:
@@ -198,3 +215,11 @@ def _normalised(rows: Floats, eps: float) -> Floats:
     rows = rows - rows.mean(axis=1, keepdims=True)
     rows *= (1 / np.sqrt(np.vecdot(rows, rows) / rows.shape[1] + eps))[:, None].astype(np.float32)
     return rows
+
+
+def _sum_of_normalised(rows: Floats, eps: float) -> Floats:
+    """Return the sum (m,) of the rows of `_normalised`, which are not made: each row's factor times it, less the means."""
+    width = np.float32(rows.shape[1])
+    mean = rows.sum(axis=1) / width
+    factor = (1 / np.sqrt(np.vecdot(rows, rows) / width - mean * mean + np.float32(eps))).astype(np.float32)
+    return np.asarray(factor @ rows - factor @ mean, np.float32)

@@ -6,11 +6,14 @@ The ranks of both searches are fused: ``sum 1 / (60 + rank)`` (Cormack, Clarke a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from occasion.errors import EncoderError
+from occasion.privacy.redaction import redacted
 from occasion.recommender import Recommender
 from occasion.rules import Filter
 
@@ -96,10 +99,12 @@ def _fused(recommender: Recommender, text: str, allowed: NDArray[np.bool_]) -> N
     live = recommender.live
     assert live.index is not None
     score = np.zeros(len(allowed))
-    vector = recommender.encoder.encode([text], role="query")[0]
     found = [live.text_index.search(live.text_index.query(text), DEPTH, allowed).keys]
-    if np.any(vector):
-        found.append(live.index.search(vector, DEPTH, allowed).keys)
+    # A remote encoder that is out of order leaves the words; none gets to see anybody's number.
+    with suppress(EncoderError):
+        vector = recommender.encoder.encode([redacted(text) if recommender.settings.redact_text else text], role="query")[0]
+        if np.any(vector):
+            found.append(live.index.search(vector, DEPTH, allowed).keys)
     for keys in found:
         score[keys] += 1 / (FUSION + 1 + np.arange(len(keys)))
     some = np.flatnonzero(score)

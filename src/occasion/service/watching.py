@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from occasion.errors import EncoderError
 from occasion.insight.alerts import alerts
 from occasion.insight.drift import SignalDrift, VectorDrift, parted, signal_drift, spread_out, vector_drift
 from occasion.insight.traffic import Served
@@ -101,8 +103,10 @@ def _turned(recommender: Recommender, answers: Sequence[Served]) -> list[VectorD
     found = []
     texts = [spread_out(part, SENTENCES, lambda one: one.sentence) for part in (before, now)]
     if all(texts):
-        encoded = [recommender.encoder.encode(part, role="query") for part in texts]
-        found.append(vector_drift("situations", encoded[0], encoded[1]))
+        # A remote encoder that is out of order takes away this figure, and no other.
+        with suppress(EncoderError):
+            encoded = [recommender.encoder.encode(part, role="query") for part in texts]
+            found.append(vector_drift("situations", encoded[0], encoded[1]))
     live = recommender.live
     keys = [np.array(live.catalogue.keys([item for one in part[-500:] for item in one.items]), np.int32) for part in (before, now)]
     if all(len(part) for part in keys) and live.index is not None:
