@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occasion.keyed import is_allowed, joined, looked_up, taken, top_positive, values_of
+from occasion.keyed import is_allowed, joined, leading, looked_up, taken, top_positive, values_of
 
 key_lists = st.lists(st.integers(0, 30), max_size=12).map(lambda v: np.array(v, np.int32))
 masks = st.lists(st.booleans(), max_size=20).map(lambda v: np.array(v, bool))
@@ -35,3 +35,10 @@ def test_no_batches_join_to_an_empty_one_that_joins_again():
     empty = joined([])
     assert len(joined([empty, empty]).seq) == len(taken(empty, np.zeros(0, bool)).seq) == 0
     assert empty.item.dtype == np.int32
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 700), st.integers(1, 60), st.sampled_from([3, 50, 10_000]))
+def test_leading_values_are_those_of_a_whole_sort(seed, size, count, levels):
+    values = np.random.default_rng(seed).integers(0, levels, size).astype(np.float32)
+    least = np.sort(values)[-count] if size > count else -np.inf
+    assert leading(values, count).tolist() == np.flatnonzero(values >= least).tolist()

@@ -23,6 +23,7 @@ __all__ = [
     "distinct_history",
     "is_allowed",
     "joined",
+    "leading",
     "looked_up",
     "named",
     "parted",
@@ -32,6 +33,10 @@ __all__ = [
 ]
 
 _DTYPES = {"seq": np.int64, "type": np.int16, "value": np.float32, "at": np.float64}
+
+
+STRETCH, LEAST_STRETCH = 16, 4
+"""Values of which one stands for all while a bound is looked for; with shorter stretches nothing is gained."""
 
 
 class Board(threading.local):
@@ -103,6 +108,23 @@ def values_of(values: NDArray[Any], keys: Keys) -> NDArray[Any]:
         return np.zeros(len(keys))
     inside = keys < len(values)
     return np.where(inside, values[np.where(inside, keys, 0)], 0)
+
+
+def leading(values: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """Return the places, ascending, of values (n,) not below the `count`-th greatest: `count` of them, more where some are equal.
+
+    Of many values a bound comes first that at least as many reach: the `count`-th greatest of the maxima of stretches. What is
+    left to choose from is little more than what is wanted.
+    """
+    if len(values) <= count:
+        return np.arange(len(values))
+    size = min(STRETCH, len(values) // (2 * max(count, 1)))
+    if size < LEAST_STRETCH:
+        return np.asarray(np.flatnonzero(values >= np.partition(values, len(values) - count)[len(values) - count]))
+    tops = values[: len(values) // size * size].reshape(size, -1).max(axis=0)
+    near = np.flatnonzero(values >= np.partition(tops, len(tops) - count)[len(tops) - count])
+    some = values[near]
+    return np.asarray(near[some >= np.partition(some, len(some) - count)[len(some) - count]])
 
 
 def top_positive(keys: Keys, scores: Floats, k: int, allowed: NDArray[np.bool_] | None) -> CandidateScores:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.errors import ModelError
-from occasion.keyed import looked_up
+from occasion.keyed import is_allowed, looked_up
 from occasion.learning.linear import standardised
 from occasion.learning.model import Model
 from occasion.learning.paths import Paths
@@ -118,6 +118,7 @@ class LearnedModel:
         self._codes = SignalCodes(self.signals)
         self._place = np.full(model.n_items, -1, np.int32)
         self._place[model.kept] = np.arange(len(model.kept))
+        self._kept = model.kept.astype(np.int32)
         self.names = ("moment", "history", "others", "popularity")
         self._paths: Paths | None = None
 
@@ -152,10 +153,10 @@ class LearnedModel:
         kept = moment.extra.get("learned")
         if isinstance(kept, LearnedAnswer):
             return kept
-        found = self.model.bases.candidates(self.request(moment).rename(self._place), self.model.width)
+        found = self.model.bases.candidates(self.request(moment), self.model.width)
         raw = self.model.ranker.score(found.features)[0]
         fits = (found.fused[0] >= 0) & np.isfinite(raw)
-        keys = self.model.kept[found.items[0][fits]].astype(np.int32)
+        keys = self._kept[found.items[0][fits]]
         raw, features = raw[fits].astype(np.float32), found.features[0][fits]
         order = np.argsort(keys)
         keys, raw, features = keys[order], raw[order], features[order]
@@ -178,7 +179,10 @@ class LearnedModel:
         return out
 
     def request(self, moment: Moment) -> Requests:
-        """Return a moment as the model reads it: what was liked before, oldest first, the signals as codes, what is allowed."""
+        """Return a moment as the model reads it: what was liked before, oldest first, the signals as codes, what is allowed.
+
+        Items are the places of the model's items; what it does not know is left out.
+        """
         model, history = self.model, moment.history
         assert history is not None
         rows = np.flatnonzero((moment.extra["liking"] > 0) & (history.item < model.n_items))
@@ -193,21 +197,18 @@ class LearnedModel:
             self._codes.set_clock(past, when)
         else:
             time = float(np.nanmax(when, initial=0)) + 1 if model.bases.times == "position" else np.nan
-        allowed = None
-        if moment.allowed is not None:
-            allowed = np.zeros(model.n_items, np.bool_)
-            n = min(len(moment.allowed), model.n_items)
-            allowed[:n] = moment.allowed[:n]
+        place = self._place[history.item[rows]]
+        known = place >= 0
         return Requests(
             time=np.array([time], float),
             signals=codes,
             numbers=np.full((1, model.bases.n_numbers), np.nan, np.float32),
-            ptr=np.array([0, len(rows)], np.int64),
-            item=history.item[rows].astype(np.int32),
-            when=np.where(np.isfinite(when), when, time),
-            value=np.ones(len(rows), np.float32),
-            past=past,
-            allowed=allowed,
+            ptr=np.array([0, np.count_nonzero(known)], np.int64),
+            item=place[known],
+            when=np.where(np.isfinite(when), when, time)[known],
+            value=np.ones(np.count_nonzero(known), np.float32),
+            past=past[known],
+            allowed=None if moment.allowed is None else is_allowed(self._kept, moment.allowed),
         )
 
     # -- why ----------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from occasion.keyed import Board, is_allowed, named, parted
+from occasion.keyed import Board, is_allowed, leading, named, parted
 from occasion.packed import PackedTexts
 from occasion.pairs import runs
 from occasion.protocols import CandidateScores
@@ -411,7 +411,7 @@ class TextIndex:
         total, last = self._board.sums(found, gain)
         found, total = found[last], total[last]
         if most is not None and len(found) > most:
-            kept = total >= np.partition(total, len(total) - most)[len(total) - most]
+            kept = leading(total, most)
             found, total = found[kept], total[kept]
         return found, total
 
@@ -484,6 +484,4 @@ def _unit(query: dict[int, float], limit: int = QUERY_TERMS) -> dict[int, float]
 
 def _highest(keys: NDArray[np.int32], values: NDArray[np.float32], k: int) -> NDArray[np.int32]:
     """Return those of distinct keys (n,) with the k greatest values (n,), ascending; more of them where the last are equal."""
-    if len(keys) > k:
-        keys = keys[values >= np.partition(values, len(values) - k)[len(values) - k]]
-    return np.sort(keys)
+    return np.sort(keys[leading(values, k)])

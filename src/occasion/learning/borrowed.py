@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.learning.rows import sums
-from occasion.learning.scored import UNSAID
+from occasion.learning.scored import UNSAID, All
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,14 +61,15 @@ class Borrowed:
         out[:, self.rare] = (self.matrix @ scores.T).T
         return out
 
-    def score_one(self, scores: Floats) -> Floats:
-        """Return the same (items,) of scores (items,), most of which are 0: from those that lend to those that borrow."""
-        some = np.flatnonzero(scores)
+    def score_one(self, given: All) -> All:
+        """Return the same of one request, most of whose scores are 0: from those that lend to those that borrow."""
+        scores = given.values
+        some = np.flatnonzero(scores) if given.spoken is None else given.spoken
         lengths = self._lenders.indptr[some + 1] - self._lenders.indptr[some]
         few = int(lengths.sum()) < self.matrix.nnz // 4
         out = np.full(scores.shape, UNSAID, np.float32)
         out[self.rare] = sums(self._lenders, some, scores[some])[0] if few else self.matrix @ scores
-        return out
+        return All(out, UNSAID, self.rare)
 
     @cached_property
     def _lenders(self) -> Any:

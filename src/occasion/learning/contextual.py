@@ -7,6 +7,7 @@ counts exp(b * number of equal signals), so that the nearest past moments speak 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from occasion.learning.dataset import Events, Requests
 
     Floats = NDArray[np.float32]
+
+AT_HAND = 64
+"""Values of signals whose log-lifts of all items are kept at hand; of more, all are worked out anew."""
 
 __all__ = ["Lift", "agreement", "kernel_weights", "signal_weights"]
 
@@ -67,15 +71,28 @@ class Lift:
 
     def score_one(self, signals: NDArray[np.int32]) -> list[Floats]:
         """Return the same of one request: log-lifts (items,) under its `signals` (s,)."""
-        out = []
-        for offset, code in zip(self.offset[:-1].tolist(), signals.tolist(), strict=False):
+        codes = zip(self.offset[:-1].tolist(), signals.tolist(), strict=False)
+        return [self._value(offset + code if code >= 0 else -1) for offset, code in codes]
+
+    def _value(self, value: int) -> Floats:
+        """Return the log-lifts (items,) under a row of the matrix, zeros for -1; the rows used last are kept at hand."""
+        kept = self._kept_rows
+        row = kept.get(value)
+        if row is None:
             row = np.zeros(self.matrix.shape[1], np.float32)
-            if code >= 0:
-                start, stop = self.matrix.indptr[offset + code], self.matrix.indptr[offset + code + 1]
+            if value >= 0:
+                start, stop = self.matrix.indptr[value], self.matrix.indptr[value + 1]
                 row[self.matrix.indices[start:stop]] = self.matrix.data[start:stop]
-                row += self.floor[offset + code]
-            out.append(row)
-        return out
+                row += self.floor[value]
+            row.setflags(write=False)
+            if len(kept) >= AT_HAND:
+                kept.clear()
+            kept[value] = row
+        return row
+
+    @cached_property
+    def _kept_rows(self) -> dict[int, Floats]:
+        return {}
 
 
 def agreement(requests: Requests) -> NDArray[np.bool_]:

@@ -156,7 +156,7 @@ class Bases:
             lent = [n for n in ("ease_1", "near") if n in out]
             given = [out[n] for n in lent]
             if histories.single:
-                passed: list[Any] = [All(self.borrowed.score_one(one.values), UNSAID) for one in given]
+                passed: list[Any] = [self.borrowed.score_one(one) for one in given]
             else:
                 passed = _apart(self.borrowed.score(np.concatenate(given)), histories) if lent else []
             for source, scores in zip(lent, passed, strict=True):
@@ -247,10 +247,11 @@ class Bases:
             add(f"own_{name}", _own(histories, weights), candidates=False)
         kernels = [histories.dense(kernel_weights(histories.requests, sharpness)) for sharpness in (0.7, 1.5)]
         for sharpness, kernel in zip(("0.7", "1.5"), kernels, strict=True):
-            add(f"own_kernel_{sharpness}", All(kernel[0], 0.0) if one else kernel)
+            add(f"own_kernel_{sharpness}", All(kernel[0], 0.0, histories.item) if one else kernel)
         if total is not None:
-            met = np.log(kernels[0] + 1e-4) + 0.5 * total
-            add("own_moment", All(met[0]) if one else met, candidates=False)
+            kernel, lift = kernels[0], total
+            met = Alone(lambda items: _met(kernel[0, items], lift[0, items])) if one else _met(kernel, lift)
+            add("own_moment", met, candidates=False)
 
     def candidates(self, requests: Requests, count: int) -> Candidates:
         """Return candidates and features; sources are scored in slices that bound the memory."""
@@ -296,9 +297,9 @@ class Bases:
 
     def _novel(self, scores: dict[str, Any]) -> list[tuple[Any, float]]:
         """Return the text-borne scores with all items that have events put last, where such items are asked for at all."""
-        known = self.popularity.column("people") > 0
-        if self.novel < 0.005 or known.all():
+        if self.novel < 0.005 or self.popularity.met.all():
             return []
+        known = self.popularity.met
         names = [n for n in ("sequence", "sentence_0.8", "lexical_0.8", "sentence_1.0", "lexical_1.0") if n in scores]
         return [(_unknown(scores[n], known), self.novel) for n in names]
 
@@ -319,14 +320,14 @@ def _span(data: Dataset) -> float:
 def _scored(source: Ease | Neighbours | Transitions, histories: Histories, *weights: Floats) -> list[Any]:
     """Return the scores of histories under each weighting of their events."""
     if histories.single:
-        return [All(scores, 0.0) for scores in source.score_items(histories.item, [histories.shares(w) for w in weights])]
+        return list(source.score_items(histories.item, [histories.shares(w) for w in weights]))
     return _apart(source.score_rows(histories.rows(*weights)), histories)
 
 
 def _own(histories: Histories, weights: Floats) -> Any:
     """Return the shares that items have of the weights of a person's own events."""
     shares = histories.dense(weights)
-    return All(shares[0], 0.0) if histories.single else shares
+    return All(shares[0], 0.0, histories.item) if histories.single else shares
 
 
 def _unknown(scores: Any, known: NDArray[np.bool_]) -> Any:
@@ -334,7 +335,7 @@ def _unknown(scores: Any, known: NDArray[np.bool_]) -> Any:
     if isinstance(scores, Nearest):
         return replace(scores, hidden=known)
     if isinstance(scores, All):
-        return All(np.where(known, np.float32(UNSAID), scores.values), scores.floor)
+        return replace(scores, values=np.where(known, np.float32(UNSAID), scores.values))
     return np.where(known[None], np.float32(UNSAID), scores)
 
 
@@ -344,11 +345,16 @@ def _apart(scores: Any, histories: Histories) -> list[Floats]:
     return [scores[start : start + n] for start in range(0, len(scores), n)]
 
 
+def _met(kernel: Floats, lift: Floats) -> Floats:
+    """Return what own events in like moments and the lift say together of the same items, arrays of one shape."""
+    return np.asarray(np.log(kernel + 1e-4) + 0.5 * lift, np.float32)
+
+
 def _aged(histories: Histories, half_life: float) -> Any:
     """Return sums (B, items) of own events with weight 0.5**(days / half_life)."""
     requests = histories.requests
     age = np.maximum(requests.time[requests.row] - requests.when, 0) / 86400.0
     weight = (0.5 ** (age / half_life)).astype(np.float32)
     if histories.single:
-        return All(np.bincount(requests.item, weight, histories.n_items).astype(np.float32), 0.0)
+        return All(np.bincount(requests.item, weight, histories.n_items).astype(np.float32), 0.0, histories.item)
     return np.asarray(histories.rows(weight, shares=False).toarray(), np.float32)

@@ -61,8 +61,14 @@ def _pace(requests: Requests) -> Floats:
 
 def _usual(bases: Bases, histories: Histories) -> Floats:
     """Mean of each item number over the history (B, m)."""
-    rows = histories.rows(histories.decayed(0.9 if bases.times != "none" else 1.0, last=50))
-    known = np.isfinite(bases.numbers)
-    total = rows @ np.where(known, bases.numbers, 0)
-    weight = rows @ known.astype(np.float32)
+    shares = histories.shares(histories.decayed(0.9 if bases.times != "none" else 1.0, last=50))
+    numbers = bases.numbers[histories.item]
+    known = np.isfinite(numbers)
+    total = _summed(histories, shares[:, None] * np.where(known, numbers, 0))
+    weight = _summed(histories, shares[:, None] * known)
     return np.where(weight > 0, total / np.maximum(weight, 1e-9), np.nan).astype(np.float32)
+
+
+def _summed(histories: Histories, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the sums (B, m) over each request of values (p, m) of the pairs."""
+    return np.stack([np.bincount(histories.row, column, len(histories)) for column in values.T], 1)

@@ -90,14 +90,13 @@ def fuse_few(
     if seen is not None:
         blocked = barred.copy()
         blocked[seen] = True
-    found, gained = [], []
+    gained = np.zeros(len(share))
     for value, trust in values:
         alike = isinstance(value, Leaders)
         best = value.best(depth, barred if alike else blocked)[0]
-        found.append(best)
-        gained.append(weight[: len(best)] * np.float32(0.5 if alike else trust))
-    items, place = np.unique(np.concatenate(found), return_inverse=True) if found else (np.zeros(0, np.int64), np.zeros(0, int))
-    fused = np.bincount(place, np.concatenate(gained), len(items)).astype(np.float32) if found else np.zeros(0, np.float32)
+        gained[best] += weight[: len(best)] * np.float32(0.5 if alike else trust)
+    items = np.flatnonzero(gained)
+    fused = gained[items].astype(np.float32)
     if len(items) < count:
         left = np.ones(len(share), np.bool_)
         left[items] = False

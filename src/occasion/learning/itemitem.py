@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.learning.histories import dense_product
-from occasion.learning.rows import sums
+from occasion.learning.rows import scores
+from occasion.learning.scored import All
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,14 +83,14 @@ class Ease:
         out[:, self.kept] = inner
         return out
 
-    def score_items(self, items: NDArray[np.int32], shares: list[Floats]) -> list[Floats]:
-        """Return scores (items,) of one history, its items (n,) weighted by each of the shares (n,)."""
+    def score_items(self, items: NDArray[np.int32], shares: list[Floats]) -> list[All]:
+        """Return the scores of one history, its items (n,) weighted by each of the shares (n,)."""
         place = self._place[items]
         known = place >= 0
         inner = np.stack(shares)[:, known] @ np.asarray(self.weights[place[known]])
         out = np.zeros((len(shares), self.n_items), np.float32)
         out[:, self.kept] = inner
-        return list(out)
+        return [All(values, 0.0) for values in out]
 
     @cached_property
     def _place(self) -> NDArray[np.int32]:
@@ -162,9 +163,9 @@ class Neighbours:
         """Return scores (B, items) of weighted histories, a CSR (B, items)."""
         return dense_product(rows, self.matrix)
 
-    def score_items(self, items: NDArray[np.int32], shares: list[Floats]) -> list[Floats]:
-        """Return scores (items,) of one history, its items (n,) weighted by each of the shares (n,)."""
-        return sums(self.matrix, items, *shares)
+    def score_items(self, items: NDArray[np.int32], shares: list[Floats]) -> list[All]:
+        """Return the scores of one history, its items (n,) weighted by each of the shares (n,)."""
+        return scores(self.matrix, items, *shares)
 
 
 def _strongest(block: Any, norm: NDArray[Any], start: int, k: int, shrink: float) -> Any:
@@ -221,6 +222,6 @@ class Transitions:
         """Return scores (B, items) of weighted histories, a CSR (B, items)."""
         return dense_product(rows, self.matrix)
 
-    def score_items(self, items: NDArray[np.int32], shares: list[Floats]) -> list[Floats]:
-        """Return scores (items,) of one history, its items (n,) weighted by each of the shares (n,)."""
-        return sums(self.matrix, items, *shares)
+    def score_items(self, items: NDArray[np.int32], shares: list[Floats]) -> list[All]:
+        """Return the scores of one history, its items (n,) weighted by each of the shares (n,)."""
+        return scores(self.matrix, items, *shares)

@@ -71,7 +71,21 @@ class Popularity:
 
     def column(self, name: str) -> Floats:
         """Return one figure for all items (items,)."""
-        return self.table[:, self.names.index(name)]
+        return np.asarray(self._columns[self.names.index(name)])
+
+    @cached_property
+    def _columns(self) -> Floats:
+        """The table with each figure's values side by side (f, items)."""
+        return np.ascontiguousarray(self.table.T)
+
+    @cached_property
+    def _met(self) -> NDArray[np.bool_]:
+        return np.asarray(self.column("people") > 0)
+
+    @property
+    def met(self) -> NDArray[np.bool_]:
+        """Which items have events (items,)."""
+        return self._met
 
 
 def _depth(events: Events, n_items: int) -> Floats:

@@ -7,6 +7,7 @@ before the request is served the same way as one the model was fitted on.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,12 +94,12 @@ class Requests:
     def __len__(self) -> int:
         return len(self.time)
 
-    @property
+    @cached_property
     def row(self) -> NDArray[np.int64]:
         """Request of each history event, (h,)."""
         return np.repeat(np.arange(len(self)), np.diff(self.ptr))
 
-    @property
+    @cached_property
     def back(self) -> NDArray[np.int64]:
         """Steps from the end of the history, 0 for the newest, (h,)."""
         return np.repeat(self.ptr[1:], np.diff(self.ptr)) - 1 - np.arange(len(self.item))

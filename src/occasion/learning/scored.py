@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from occasion.keyed import leading
 from occasion.narrowing import narrowed
 
 if TYPE_CHECKING:
@@ -49,16 +50,25 @@ class Scores(Protocol):
 
 @dataclass(slots=True)
 class All:
-    """Scores (items,) of all items; those not above `floor` are not put forward."""
+    """Scores (items,) of all items; those not above `floor` are not put forward.
+
+    `spoken` (n,) are the items that may be above it, ascending, where those are few.
+    """
 
     values: Floats
     floor: float = -np.inf
+    spoken: NDArray[Any] | None = None
 
     def best(self, count: int, barred: Mask) -> tuple[Places, Floats]:
         """See `Scores`."""
-        fits = np.flatnonzero(self.values > self.floor)
-        fits = fits[~barred[fits]]
-        return _ordered(fits, self.values[fits], count)
+        if self.spoken is not None:
+            items, values = self.spoken, self.values[self.spoken]
+            fits = (values > self.floor) & ~barred[items]
+            return _ordered(items[fits], values[fits], count)
+        values = np.where(barred, np.float32(-np.inf), self.values)
+        items = leading(values, count)
+        fits = items[values[items] > self.floor]
+        return _ordered(fits, values[fits], count)
 
     def at(self, items: NDArray[Any]) -> Floats:
         """See `Scores`."""
@@ -145,8 +155,7 @@ class Nearest:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
         about = self.coarse.products(self.query)
         about[barred if self.hidden is None else barred | self.hidden] = -np.inf
-        short = min(SPARE * count, len(about))
-        near = np.flatnonzero(about >= np.partition(about, len(about) - short)[len(about) - short])
+        near = leading(about, SPARE * count)
         near = near[np.isfinite(about[near])]
         return _ordered(near, self.at(near), count)
 
@@ -158,7 +167,7 @@ class Nearest:
 def _ordered(items: Places, values: Floats, count: int) -> tuple[Places, Floats]:
     """Return the `count` best of items (n,), best first, equal ones in order; none equal to the last where there are so many."""
     if len(items) > 2 * count:
-        near = values >= np.partition(values, len(values) - count)[len(values) - count]
+        near = leading(values, count)
         items, values = items[near], values[near]
     order = np.argsort(-values, kind="stable")
     if len(order) >= count:

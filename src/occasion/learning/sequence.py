@@ -63,7 +63,9 @@ class SequenceModel:
 
     def hidden(self, requests: Requests) -> Floats:
         """Return the state after the newest item (B, d); zero where there is no history."""
-        a, n = self.arrays, self.length
+        a = self.arrays
+        # Places that no history reaches say nothing.
+        n = min(self.length, max(int(requests.back.max(initial=0)) + 1, 1))
         d = a["inputs"].shape[1]
         last = np.flatnonzero(requests.back < n)
         rows, place = requests.row[last], n - 1 - requests.back[last]
@@ -82,7 +84,8 @@ class SequenceModel:
         """One block over (B, L, d); the last block only needs the last place."""
         a, (b, n, d) = self.arrays, x.shape
         y = _normal(x, a[f"norm1_g{k}"], a[f"norm1_b{k}"])
-        q, key, value = np.split(y @ a[f"qkv_w{k}"].T + a[f"qkv_b{k}"], 3, axis=-1)
+        q, key, value = np.split(y.reshape(-1, d) @ a[f"qkv_w{k}"].T + a[f"qkv_b{k}"], 3, axis=-1)
+        q, key, value = (part.reshape(b, n, d) for part in (q, key, value))
         if final:
             q, x = q[:, -1:], x[:, -1:]
         logits = _heads(q) @ _heads(key).transpose(0, 1, 3, 2) / math.sqrt(d / HEADS)  # (B, H, l, L)
@@ -142,5 +145,7 @@ def _heads(x: Floats) -> Floats:
 
 def _normal(x: Floats, gain: Floats, bias: Floats) -> Floats:
     """Layer normalisation over the last axis."""
-    mean = x.mean(-1, keepdims=True)
-    return np.asarray((x - mean) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) * gain + bias, np.float32)
+    width = np.float32(x.shape[-1])
+    x = x - x.sum(-1, keepdims=True) / width
+    deviation = np.sqrt(np.vecdot(x, x)[..., None] / width + np.float32(1e-5))
+    return np.asarray(x / deviation * gain + bias, np.float32)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.learning.histories import dense_product
-from occasion.learning.rows import sums
-from occasion.learning.scored import All, Coarse, Nearest, Scores
+from occasion.learning.rows import scores, sums
+from occasion.learning.scored import Coarse, Nearest, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,7 +201,7 @@ class TextVectors:
         for decay, query, word in zip(decays, mean, words, strict=True):
             told = np.flatnonzero(word)
             out[f"sentence_{decay}"] = Nearest(self.sentence, query, self._coarse)
-            out[f"lexical_{decay}"] = All(sums(self._words, told, word[told])[0], 0.0)
+            out[f"lexical_{decay}"] = scores(self._words, told, word[told])[0]
         return out
 
     @cached_property
