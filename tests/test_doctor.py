@@ -53,6 +53,13 @@ def test_an_empty_store_is_told_how_to_begin(store):
     assert "occasion import" in found["empty"].cure
 
 
+def test_one_is_not_many(store):
+    store.put_items([Item(id="tea", text={"title": "Tea"})])
+    store.append([Event(user="ann", item="nowhere", at=NOW + DAY)])
+    assert names(store)["undescribed-items"].message.startswith("1 item is named")
+    assert names(store)["future-times"].message == "1 event (100.0 %) lies in the future"
+
+
 def odd(events=(), items=()):
     def make(store):
         healthy(store)

@@ -173,6 +173,25 @@ def test_similar_items_and_unknown_ones(recommender):
         recommender.similar("nothing")
 
 
+def test_what_was_looked_at_is_told_once_each_and_by_titles_alone(recommender):
+    recommender.feedback([Event(user="u", item="never described", at=NOW - 9)])
+    recommender.feedback(
+        [Event(user="u", item=item, at=NOW - 8 + n) for n, item in enumerate(("tent", "beer", "soup", "beer", "beer"))]
+    )
+    recommender.feedback([Event(user="u", item="never described", at=NOW - 2)])
+    sentence = recommender.recommend(ask(user="u"), k=1).sentence
+    assert "never described" not in sentence
+    titles = [item.title for item in ITEMS if item.id in ("tent", "beer", "soup")]
+    assert all(sentence.count(title.rstrip(".")) == 1 for title in titles), sentence
+
+
+def test_pins_and_views_of_unknown_items_are_told(recommender):
+    told = recommender.recommend(ask(recent=("nothing",)), k=2, rules=Rules(pins={"nowhere": 1, "tent": 2, "soup": 9}))
+    assert told.items[1] == "tent"
+    assert [("nothing" in note, "nowhere" in note) for note in told.notes] == [(True, False), (False, True)]
+    assert not recommender.recommend(ask(recent=("tent",)), k=2, rules=Rules(pins={"beer": 1})).notes
+
+
 def test_what_if_changes_nothing_but_what_is_asked(recommender):
     base = ask("dinner")
     one, two = recommender.what_if(base, k=5)

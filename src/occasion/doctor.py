@@ -147,6 +147,12 @@ def _share(part: float, whole: float) -> str:
     return f"{100 * part / max(whole, 1):.1f} %"
 
 
+def _many(n: int, one: str, more: str, share: str = "") -> str:
+    """Return "1 item has" or "3 items have", with the share of all behind the number's noun where one is given."""
+    noun, _, verb = (one if n == 1 else more).partition(" ")
+    return f"{n:,} {noun}{f' ({share})' if share else ''} {verb}"
+
+
 # -- items ----------------------------------------------------------------------------------------------------------------
 def _nothing(data: _Data) -> Iterator[Finding]:
     if not data.ids and not len(data.events.seq):
@@ -170,7 +176,8 @@ def _undescribed(data: _Data) -> Iterator[Finding]:
     yield Finding(
         name="undescribed-items",
         severity="error" if share > 0.2 else "warning" if share > 0.01 else "info",
-        message=f"{len(missing):,} items are named by events only, not described; {_share(named, len(data.events.seq))} of events",
+        message=f"{_many(len(missing), 'item is', 'items are')} named by events only, not described; "
+        f"{_share(named, len(data.events.seq))} of events",
         count=len(missing),
         examples=tuple(data.ids[k] for k in most[:EXAMPLES]),
         cure="import these items too; until then they are never recommended. Check that both files spell ids alike",
@@ -183,7 +190,8 @@ def _items(data: _Data) -> Iterator[Finding]:
         yield Finding(
             name="items-without-text",
             severity="warning",
-            message=f"{len(data.textless):,} items ({_share(len(data.textless), total)}) have no text that could be read",
+            message=_many(len(data.textless), "item has", "items have", _share(len(data.textless), total))
+            + " no text that could be read",
             count=len(data.textless),
             examples=tuple(data.textless[:EXAMPLES]),
             cure="import a title or description; map it if it has an unusual name, for example --map text.title=COLUMN",
@@ -193,7 +201,8 @@ def _items(data: _Data) -> Iterator[Finding]:
         yield Finding(
             name="duplicate-items",
             severity="warning" if twins > total / 10 else "info",
-            message=f"{twins:,} items ({_share(twins, total)}) are equal to another one in text, categories, price and attributes",
+            message=_many(twins, "item is", "items are", _share(twins, total))
+            + " equal to another one in text, categories, price and attributes",
             count=twins,
             examples=tuple(" = ".join(ids[:3]) for ids in islice(data.twins.values(), EXAMPLES)),
             cure="give variants a telling text, or merge them, so that one list does not show the same thing twice",
@@ -202,7 +211,7 @@ def _items(data: _Data) -> Iterator[Finding]:
         yield Finding(
             name="expired-items",
             severity="warning" if len(data.expired) > total / 2 else "info",
-            message=f"{len(data.expired):,} items ({_share(len(data.expired), total)}) are no longer available",
+            message=_many(len(data.expired), "item is", "items are", _share(len(data.expired), total)) + " no longer available",
             count=len(data.expired),
             examples=tuple(data.expired[:EXAMPLES]),
             cure="delete them, or correct available_until",
@@ -232,7 +241,7 @@ def _cold(data: _Data) -> Iterator[Finding]:
         yield Finding(
             name="cold-items",
             severity="info",
-            message=f"{len(cold):,} items ({_share(len(cold), total)}) have no event yet",
+            message=_many(len(cold), "item has", "items have", _share(len(cold), total)) + " no event yet",
             count=len(cold),
             examples=tuple(data.ids[k] for k in cold[:EXAMPLES]),
             cure="nothing to do: they are recommended by their text. Good texts matter most here",
@@ -262,7 +271,7 @@ def _times(data: _Data) -> Iterator[Finding]:
         yield Finding(
             name="future-times",
             severity="error",
-            message=f"{len(future):,} events ({_share(len(future), total)}) lie in the future",
+            message=_many(len(future), "event lies", "events lie", _share(len(future), total)) + " in the future",
             count=len(future),
             examples=data.people(future),
             cure="check the unit and the time zone of the source; a request only sees what happened before it",
@@ -272,7 +281,7 @@ def _times(data: _Data) -> Iterator[Finding]:
         yield Finding(
             name="no-times",
             severity="info" if unknown == total else "warning",
-            message=f"{unknown:,} events ({_share(unknown, total)}) have no time",
+            message=_many(unknown, "event has", "events have", _share(unknown, total)) + " no time",
             count=unknown,
             examples=data.people(np.flatnonzero(np.isnan(at))[:1000]),
             cure="import the time if there is one; without it, order of arrival counts and hour, season and trends are lost",
@@ -282,7 +291,8 @@ def _times(data: _Data) -> Iterator[Finding]:
         yield Finding(
             name="early-times",
             severity="warning",
-            message=f"{len(early):,} events ({_share(len(early), total)}) lie before 1973: positions rather than times?",
+            message=_many(len(early), "event lies", "events lie", _share(len(early), total))
+            + " before 1973: positions rather than times?",
             count=len(early),
             examples=data.people(early[:1000]),
             cure="if they are times, check their unit; if they are positions, they order events but have no clock",
@@ -304,7 +314,8 @@ def _rates(data: _Data) -> Iterator[Finding]:
     yield Finding(
         name="impossible-rates",
         severity="warning",
-        message=f"{len(fast):,} users act faster than people can; {_share(int(guilty.sum()), len(guilty))} of events are theirs",
+        message=f"{_many(len(fast), 'user acts', 'users act')} faster than people can; theirs are "
+        f"{_share(int(guilty.sum()), len(guilty))} of events",
         count=len(fast),
         examples=tuple(data.person(row) for row in sorted(fast)[:EXAMPLES]),
         cure="look for robots, shared accounts and test users, and leave their events out",
@@ -334,7 +345,8 @@ def _repeated(data: _Data) -> Iterator[Finding]:
         yield Finding(
             name="duplicate-events",
             severity="warning" if len(rows) > total / 100 else "info",
-            message=f"{len(rows):,} events ({_share(len(rows), total)}) repeat another one: same user, item, type and time",
+            message=_many(len(rows), "event repeats", "events repeat", _share(len(rows), total))
+            + " another one: same user, item, type and time",
             count=len(rows),
             examples=data.people(np.sort(rows)),
             cure="give events ids at their source, so that a second delivery is recognised",

@@ -39,12 +39,11 @@ class Explainer:
         named = list(dict.fromkeys(key for row in speakers for key in row))
         titles = dict(zip(named, self.live.titles(named), strict=True))
         own = set(moment.history.item.tolist()) if moment.history is not None else set()
-        said = " ".join(moment.context.text.split())[:80]
         out = []
         for n, key in enumerate(keys.tolist()):
             mine = {group: float(p[n]) for group, p in parts.items() if p[n] != 0}
             because = [titles[s] for s in speakers[n]]
-            text = reason(mine, locale=moment.context.locale, moment=said, because=because, own=key in own)
+            text = reason(mine, locale=moment.context.locale, moment=moment.context.text, because=because, own=key in own)
             out.append(
                 SlateEntry(
                     item=self.live.catalogue.id(key),

@@ -20,6 +20,7 @@ from occasion.privacy.redaction import redacted, redacted_signals
 from occasion.protocols import EventColumns, Moment
 from occasion.rules import Rules
 from occasion.timing import stage
+from occasion.titles import quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +35,8 @@ SEEN_WEIGHT = 1.0
 """An item counts as seen from this much liking on: a click does, a view does not."""
 REPEATING = 0.02
 """With a greater share of repeats in the log, items already had may come again."""
+LATEST, LOOKED_AT = 3, 30
+"""Titles that tell what came last, and the events in which they are looked for."""
 
 NOW = 5.0
 """A request for a time within so many seconds of the clock is about now, and knows of events that are dated later: by clients
@@ -58,7 +61,7 @@ class MomentReader:
         context = context if known else replace(context, recent=())
         history = self._history(context, user, self._until(at))
         own = self.live.statistics.liking(history)
-        recent = self.live.titles(history.item[-3:].tolist())
+        recent = self._latest(history)
         extracted = self.extractor.extract(context, recent)
         context_vector, notes = self._context_vector(extracted.sentence)
         seed = int.from_bytes(hashlib.blake2b(slate_id.encode("utf-8", "replace"), digest_size=8).digest(), "big")
@@ -79,6 +82,8 @@ class MomentReader:
         moment.extra["likeness"] = self.extractor.likeness(history, self.live.contexts, extracted.signals)
         moment.taste_vector = self._taste_vector(moment)
         moment.allowed, more = self._allowed(moment, rules)
+        if strange := [item for item in context.recent if self.live.catalogue.key(item) is None]:
+            notes.append(f"Just looked at, but unknown, and passed over: {quoted(strange)}.")
         return moment, [*more, *notes] if known else [*more, *notes, UNREAD]
 
     def _until(self, at: float) -> float:
@@ -103,6 +108,12 @@ class MomentReader:
         parts = [self.live.store.history(key, before=at, limit=limit) for key in who if key is not None and self.live.reads(key)]
         recent = self.live.catalogue.keys(context.recent)
         return merged(parts, recent, at)
+
+    def _latest(self, history: EventColumns) -> list[str]:
+        """Return the titles of the last distinct items that are described, oldest first: a bare id tells a model nothing."""
+        known = self.live.catalogue.known
+        last = [key for key in dict.fromkeys(history.item[:-LOOKED_AT:-1].tolist()) if key < len(known) and known[key]]
+        return self.live.titles(last[LATEST - 1 :: -1])
 
     @stage("encode")
     def _context_vector(self, sentence: str) -> tuple[Floats | None, list[str]]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["reason"]
+from occasion.titles import shortened
+
+__all__ = ["alike", "reason"]
+
+TITLE, MOMENT = 60, 80
+"""Characters of a title, and of the moment's words, that a reason says."""
 
 _SENTENCES: dict[str, dict[str, object]] = {
     "en": {
@@ -29,6 +34,7 @@ _SENTENCES: dict[str, dict[str, object]] = {
             "popularity": "popularity",
         },
         "comma": ", ",
+        "alike": {"history": "Reads much the same.", "looks": "Looks much the same.", "others": "Often chosen together with it."},
     },
     "zh": {
         "moment": "符合此刻的情境：{moment}。",
@@ -46,6 +52,7 @@ _SENTENCES: dict[str, dict[str, object]] = {
         "and": "另外：{rest}。",
         "names": {"moment": "此刻的情境", "history": "您的历史", "looks": "外观", "others": "相似的人", "popularity": "受欢迎程度"},
         "comma": "、",
+        "alike": {"history": "文字内容相近。", "looks": "外观相近。", "others": "常与它一起被选择。"},
     },
 }
 
@@ -61,9 +68,9 @@ def reason(
     locale : str
         "en" or "zh".
     moment : str
-        The situation in a few words.
+        The situation in the person's words; a long one is cut.
     because : sequence of str
-        Titles of history items that speak for the item.
+        Titles of history items that speak for the item; the first two are said, in quotation marks, long ones cut.
     own : bool
         The person used the item before.
     """
@@ -72,7 +79,8 @@ def reason(
     if not order:
         return str(texts["exploration"])
     first = order[0]
-    items = str(texts["comma"]).join(because[:2])
+    items = str(texts["comma"]).join(f"“{shortened(title, TITLE)}”" for title in because[:2])
+    moment = shortened(moment, MOMENT)
     if first == "history" and own:
         text = str(texts["again"])
     elif first in ("history", "looks", "others"):
@@ -87,3 +95,20 @@ def reason(
     if not rest:
         return text
     return text + (" " if locale == "en" else "") + str(texts["and"]).format(rest=str(texts["comma"]).join(rest))
+
+
+def alike(parts: Mapping[str, float], *, locale: str = "en") -> str:
+    """Return in a sentence by what an item is most like another one; where by nothing, that little is known of it.
+
+    Parameters
+    ----------
+    parts : mapping of group to part of the score
+        Of an answer to one item: its group "history" is then the likeness of the texts.
+    locale : str
+        "en" or "zh".
+    """
+    texts = _SENTENCES[locale]
+    named = texts["alike"]
+    assert isinstance(named, dict)
+    best = max((group for group in named if parts.get(group, 0) > 0), key=lambda group: parts[group], default=None)
+    return str(texts["exploration"] if best is None else named[best])

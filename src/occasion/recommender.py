@@ -40,11 +40,13 @@ from occasion.protocols import (
     UncertainRanker,
 )
 from occasion.rankers import make_ranker
+from occasion.reasons import alike
 from occasion.rules import Rules, arrange
 from occasion.scenarios import Scenario, Scenarios, combined, resolve
 from occasion.settings import Settings, load_settings
 from occasion.sources import SOURCES, make_source
 from occasion.timing import stage
+from occasion.titles import quoted
 from occasion.versions import BLEND, Versions
 
 if TYPE_CHECKING:
@@ -254,10 +256,10 @@ class Recommender:
         note = f"{here} items pass the filter; the other {len(kept) - here} places went to items that do not."
         return replace(slate, entries=tuple(both[n] for n in kept), notes=(note,))
 
-    def similar(self, item_id: str, k: int = 10, *, rules: Rules | None = None) -> Slate:
+    def similar(self, item_id: str, k: int = 10, *, rules: Rules | None = None, locale: str | None = None) -> Slate:
         """Return items like one item, by text, by pictures where they are looked at, and by what people choose with it.
 
-        The slate is not stored.
+        The slate is not stored. Its reasons are in `locale`, by default that of the settings, and its sentence is empty.
 
         Raises
         ------
@@ -269,14 +271,16 @@ class Recommender:
         key = self.live.catalogue.key(item_id)
         if key is None or not self.live.catalogue.known[key]:
             raise NotFoundError(f"there is no item {item_id!r}. Cure: check the id, or import the item first.")
-        context = Context(at=time.time(), recent=(item_id,))
+        context = Context(at=time.time(), recent=(item_id,), locale=locale or self.settings.locale)
         assert context.at is not None
         firm = resolve(self._scenarios(), "", context.at).rules
         rules = combined(rules or Rules(exclude_seen=False), replace(firm, pins={}, boosts=(), caps=(), quotas=()))
         moment, notes = self.reader.read(context, replace(rules, exclude=(*rules.exclude, item_id)), f"similar:{item_id}")
         keys, parts = self._ranked(moment, rules, ("taste", "lookalike", "looks", "together"), k)
         policy = make_policy("diverse", diversity=0.0)
-        return self._slate(f"similar:{item_id}", moment, keys, parts, k, rules, policy, notes)
+        slate = self._slate(f"similar:{item_id}", moment, keys, parts, k, rules, policy, notes)
+        entries = tuple(replace(entry, reason=alike(entry.parts, locale=context.locale)) for entry in slate.entries)
+        return replace(slate, entries=entries, sentence="")
 
     def what_if(
         self,
@@ -498,7 +502,7 @@ class Recommender:
             similarity=self._similarity(moment, keys),
             spread=None if policy.certain else self.spread(moment, keys),
         )
-        if (len(keys) > 0 and len(chosen) < k) or (not len(keys) and not notes):
+        if len(chosen) < k and self.live.catalogue.size:
             allowed = int(moment.allowed.sum()) if moment.allowed is not None else 0
             notes.append(
                 f"{k} items were asked for, {len(chosen)} could be given: {allowed} of {self.live.catalogue.size} are allowed here."
@@ -509,6 +513,9 @@ class Recommender:
         if self.trouble:
             notes.append(self.trouble)
         entries = self.explainer.entries(moment, keys[chosen], mine, propensity)
+        given = {entry.item for entry in entries}
+        if unplaced := [item for item, place in rules.pins.items() if place <= k and item not in given]:
+            notes.append(f"Pinned, but unknown or not allowed here: {quoted(unplaced)}.")
         return Slate(
             id=slate_id,
             context=moment.context,

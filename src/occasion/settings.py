@@ -271,7 +271,8 @@ def load_settings(**given: Any) -> Settings:
     try:
         return Settings(**{k: v for k, v in given.items() if v is not None})
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()]
+        told = [(".".join(map(str, e["loc"])), e["input"], e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        lines = [f"{name} = {found!r}: {what}" for name, found, what in told]
         raise SettingsError("Settings that cannot be used: " + "; ".join(lines)) from None
     except (OSError, ValueError) as error:
         raise SettingsError(f"occasion.toml cannot be read: {error}. Cure: mend the file or move it away.") from None

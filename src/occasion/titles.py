@@ -13,10 +13,31 @@ from occasion.packed import PackedTexts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Titles"]
+__all__ = ["Titles", "quoted", "shortened"]
 
 MOST = 100_000
 """Titles at hand (10 MB)."""
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text in one line of at most `most` characters, cut after a whole word where that keeps half of it, with a "…".
+
+    Examples
+    --------
+    >>> shortened("Migrant encounters over 200,000 again in August", 30)
+    'Migrant encounters over…'
+    """
+    line = " ".join(text.split())
+    if len(line) <= most:
+        return line
+    cut = line[: most - 1]
+    space = cut.rfind(" ") if line[most - 1] != " " else most - 1
+    return (cut[:space] if space * 2 >= most else cut).rstrip(" ,;:.-–—") + "…"
+
+
+def quoted(ids: Sequence[str], most: int = 5) -> str:
+    """Return ids in quotation marks for a note, "..." for those beyond the first `most`."""
+    return ", ".join(map(repr, ids[:most])) + (", ..." if len(ids) > most else "")
 
 
 class Titles:

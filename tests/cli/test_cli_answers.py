@@ -150,6 +150,36 @@ def test_similar(ready: Path) -> None:
     assert len(ids(odd)) == 1
 
 
+def test_similar_tells_of_the_item_and_of_nobodys_past(ready: Path) -> None:
+    shown = inside("similar", "phone", "-k", "3", home=ready)
+    assert "like: A fast phone" in shown.err
+    assert "you chose" not in shown.out
+    assert "Recently" not in shown.err
+    chinese = answer(inside("similar", "phone", "-k", "3", "--locale", "zh", "--json", home=ready))
+    assert any("一" <= c <= "鿿" for c in chinese["items"][0]["reason"])
+
+
+def test_what_if_is_about_one_person(ready: Path) -> None:
+    done = inside("recommend", "--user", "ann", "--what-if", "user=bob", home=ready)
+    assert done.code == 2
+    assert "Cure" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--pin", "nothing=1"), "'nothing'"),
+        (("--recent", "nothing"), "'nothing'"),
+        (("--item-fields", "prise"), "'prise'"),
+        (("--country", "XX"), "'XX'"),
+    ],
+)
+def test_what_is_passed_over_is_told(ready: Path, arguments: tuple[str, ...], told: str) -> None:
+    done = inside("recommend", "--no-keep", *arguments, home=ready)
+    assert done.code == 0
+    assert [line for line in done.err.splitlines() if line.startswith("note:") and told in line]
+
+
 @pytest.mark.parametrize("k", [1, 10_000])
 def test_k_at_its_limits(ready: Path, k: int) -> None:
     found = answer(inside("recommend", "-k", str(k), "--json", "--no-keep", home=ready))
@@ -176,7 +206,7 @@ def test_k_at_its_limits(ready: Path, k: int) -> None:
         (("--quota", "many:brand = Acme"), "LEAST:FILTER"),
         (("--quota", "0:brand = Acme"), "quota is 0"),
         (("--cap", "categories=0"), "categories"),
-        (("--time-zone", "Mars/Base"), "Mars/Base"),
+        (("--time-zone", "Mars/Base"), "'Mars/Base': 'Mars/Base' is no IANA time zone"),
         (("--locale", "fr"), "fr"),
     ],
 )

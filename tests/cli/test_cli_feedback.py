@@ -41,6 +41,16 @@ def test_the_same_event_twice_is_stored_once(shop: Path) -> None:
     assert ("x/1", "a/b 🙂", "rating") in events(shop)
 
 
+def test_a_rating_without_stars_is_refused(shop: Path) -> None:
+    done = inside("feedback", "chips", "--user", "u1", "--type", "rating", home=shop)
+    assert done.code == 2
+    assert "--value" in done.err
+    line = json.dumps({"item": "chips", "user": "u1", "type": "rating"})
+    done = occasion("feedback", "--stdin", home=shop, stdin=line)
+    assert done.code == 6
+    assert "a rating needs a value" in done.err
+
+
 def test_many_events_from_lines_keep_the_good_and_tell_of_the_bad(shop: Path) -> None:
     lines = [
         {"item": "chips", "user": "u1", "type": "view", "at": "2026-01-01T10:00:00+01:00", "signals": {"weather": "rain"}},

@@ -69,3 +69,13 @@ def test_other_times_are_refused(text: str) -> None:
 def test_passwords_are_hidden() -> None:
     assert without_password("postgresql://me:hush@host/db") == "postgresql://me:***@host/db"
     assert without_password("sqlite:///a.db") == "sqlite:///a.db"
+
+
+@given(st.sampled_from(["", *WEEKDAYS]), st.integers(0, 23), st.integers(0, 59))
+def test_times_of_what_is_past_lie_behind(day: str, hour: int, minute: int) -> None:
+    found = unix_time(f"{day} {hour:02}:{minute:02}", "Europe/Berlin", base=BASE, past=True)
+    assert found is not None
+    local = datetime.fromtimestamp(found, ZoneInfo("Europe/Berlin"))
+    assert (local.hour, local.minute) == (hour, minute)
+    assert not day or local.weekday() == WEEKDAYS.index(day)
+    assert 0 <= BASE - found <= (7 if day else 1) * 86_400

@@ -182,5 +182,8 @@ def test_an_empty_log_and_a_date_without_times_are_said() -> None:
         split_log(log([]))
     with pytest.raises(DataError, match="cannot be cut at a date"):
         split_log(log([(1, 1, "click", None, -1), (1, 2, "click", None, -1)]), until=START)
+    for at_once in ([(1, 1, "click", START, -1)], [(user, 1, "click", START, -1) for user in range(9)]):
+        with pytest.raises(DataError, match="more events, each with the time"):
+            split_log(log(at_once))
     with pytest.raises(DataError, match="nobody liked"):
         split_log(log([(1, 1, "hide", None, -1), (1, 2, "hide", None, -1)]))

@@ -49,6 +49,8 @@ def test_a_whole_conversation(address):
         assert before.items != after.items
         assert shop.explain(answer.slate, top)["place"] == 1
         assert len(shop.similar(odd, 2).items) == 2
+        chinese = shop.similar(odd, 2, locale="zh")
+        assert all(any("一" <= sign <= "鿿" for sign in entry.reason) for entry in chinese.entries)
         told = shop.stream(Event(user=f"s{n}", item="chips", id=f"cs-{n}") for n in range(700))
         assert (told.received, told.new, told.rejected) == (700, 700, 0)
         drawn = shop.recommend(Context(user="ann"), 3, policy="plackett-luce", policy_options={"temperature": 0.5})

@@ -159,8 +159,11 @@ def recommend(**given: Any) -> None:
 
 def _context(invocation: Invocation, given: dict[str, Any]) -> Context:
     from occasion.cli.parameters import named_values, unix_time
+    from occasion.context import has_calendar
     from occasion.data import Context
 
+    if given["country"] and not has_calendar(given["country"]):
+        invocation.say(f"note: no public holidays are known of the country {given['country']!r}.")
     settings = invocation.settings(time_zone=given["time_zone"])
     return Context(
         user=given["user"],
@@ -180,6 +183,11 @@ def _changes(invocation: Invocation, pairs: tuple[str, ...], context: Context) -
     from occasion.cli.parameters import named_values, unix_time
 
     values = named_values(pairs, "--what-if")
+    for name in ("user", "session"):
+        if name in values:
+            raise click.UsageError(
+                f"--what-if changes the moment of one person, not the {name}. Cure: recommend twice, once for each."
+            )
     out: dict[str, Any] = {}
     if "text" in values:
         out["text"] = str(values.pop("text"))
@@ -190,7 +198,7 @@ def _changes(invocation: Invocation, pairs: tuple[str, ...], context: Context) -
 
 
 def _show(invocation: Invocation, recommender: Recommender, slate: Slate, fields: list[str], *, explain: bool) -> None:
-    from occasion.cli.slates import document, table
+    from occasion.cli.slates import document, field_of, table
 
     items = recommender.store.get_items(list(slate.items))
     if invocation.json:
@@ -198,6 +206,9 @@ def _show(invocation: Invocation, recommender: Recommender, slate: Slate, fields
         return
     if slate.sentence:
         invocation.say(f"understood as: {slate.sentence}")
+    for name in fields if items else ():
+        if all(field_of(item, name) is None for item in items.values()):
+            invocation.say(f"note: no item here has a field {name!r}.")
     if slate.entries:
         invocation.console().print(table(slate, items, fields=fields, explain=explain))
     for note in slate.notes:
@@ -224,9 +235,10 @@ def _show_both(
 
 @click.command(cls=Documented, short_help="Show items like one item.")
 @click.argument("item")
+@click.option("--locale", type=click.Choice(["en", "zh"]), help="Language of the reasons. Default: the settings'.")
 @rule_options
 @common_options
-def similar(item: str, k: int | None, item_fields: str, explain: bool, **given: Any) -> None:
+def similar(item: str, k: int | None, item_fields: str, explain: bool, locale: str | None, **given: Any) -> None:
     """Show items like ITEM, by text and by what people choose with it.
 
     Examples
@@ -236,5 +248,7 @@ def similar(item: str, k: int | None, item_fields: str, explain: bool, **given: 
     """
     invocation = current()
     with invocation.recommender() as recommender:
-        slate = recommender.similar(item, 10 if k is None else k, rules=_rules(**given, seen="allow"))
+        slate = recommender.similar(item, 10 if k is None else k, rules=_rules(**given, seen="allow"), locale=locale)
+        if not invocation.json:
+            invocation.say(f"like: {recommender.store.get_items([item])[item].title}")
         _show(invocation, recommender, slate, _fields(item_fields), explain=explain)

@@ -110,7 +110,7 @@ def _offline(invocation: Invocation, given: dict[str, Any]) -> Report:
     with invocation.progress() as progress:
         return measure(
             settings,
-            until=unix_time(given["until"], settings.time_zone),
+            until=unix_time(given["until"], settings.time_zone, past=True),
             slices=given["slices"] or None,
             progress=progress,
             **chosen,
@@ -133,7 +133,7 @@ def _off_policy(invocation: Invocation, given: dict[str, Any]) -> OffPolicyRepor
             version=given["version"],
             policy=policy,
             policy_options=options,
-            until=unix_time(given["until"], settings.time_zone),
+            until=unix_time(given["until"], settings.time_zone, past=True),
             places=given["places"],
             reward=given["reward"],
             clip=given["clip"],

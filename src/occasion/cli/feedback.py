@@ -29,7 +29,7 @@ BATCH = 1000
 @click.option("--session", metavar="ID", help="The anonymous visitor who did it.")
 @click.option("--type", "kind", default="click", show_default=True, help="What was done; see below.")
 @click.option("--value", type=float, help="Rating, seconds of dwell, or price paid.")
-@click.option("--at", metavar="TIME", help="When: 2026-11-27T19:30, 'friday 19:30', unix seconds. Default: now.")
+@click.option("--at", metavar="TIME", help="When: 2026-11-27T19:30, 'friday 19:30' (the last one), unix seconds. Default: now.")
 @click.option("--text", default="", help="The situation in words.")
 @click.option("--signal", multiple=True, metavar="NAME=VALUE", help="A typed signal; repeatable.")
 @click.option("--slate", metavar="ID", help="The answer it came from.")
@@ -69,13 +69,15 @@ def _event(invocation: Invocation, item: str, given: dict[str, Any]) -> Event:
     from occasion.cli.parameters import named_values, unix_time
     from occasion.data import Event
 
+    if given["kind"] == "rating" and given["value"] is None:
+        raise click.UsageError("a rating needs --value: the stars that were given.")
     return Event(
         item=item,
         user=given["user"],
         session=given["session"],
         type=given["kind"],
         value=given["value"],
-        at=unix_time(given["at"], invocation.settings().time_zone),
+        at=unix_time(given["at"], invocation.settings().time_zone, past=True),
         text=given["text"],
         signals=named_values(given["signal"], "--signal"),
         slate=given["slate"],
@@ -89,6 +91,8 @@ def _store(invocation: Invocation, events: Iterable[Event]) -> int:
     from dataclasses import replace
     from itertools import islice
 
+    from occasion.titles import quoted
+
     new, stream = 0, iter(events)
     with invocation.store() as store:
         while batch := list(islice(stream, BATCH)):
@@ -96,8 +100,9 @@ def _store(invocation: Invocation, events: Iterable[Event]) -> int:
             unknown = sorted({e.item for e in batch if store.item_key(e.item) is None})
             new += store.append([e if e.at is not None else replace(e, at=now) for e in batch])
             if unknown:
-                named = ", ".join(map(repr, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
-                invocation.say(f"note: no item is known by the id {named}. The events are kept and count once it is imported.")
+                invocation.say(
+                    f"note: no item is known by the id {quoted(unknown)}. The events are kept and count once it is imported."
+                )
     return new
 
 
@@ -136,6 +141,8 @@ def _parsed(line: str, zone: str) -> Event:
         what = f"unknown field {strange[0]!r}" if strange else "the field 'item' is missing"
         raise DataError(f"{what}. Cure: the fields are {', '.join(FIELDS)}.")
     if isinstance(found.get("at"), str):
-        found["at"] = unix_time(found["at"], zone)
+        found["at"] = unix_time(found["at"], zone, past=True)
     known = {name: value for name, value in found.items() if value is not None}
+    if known.get("type") == "rating" and "value" not in known:
+        raise DataError("a rating needs a value. Cure: the stars that were given, as value.")
     return Event(**known)

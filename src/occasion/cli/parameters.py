@@ -61,7 +61,7 @@ def named_values(pairs: Sequence[str], option: str, example: str = "weather=rain
     return out
 
 
-def unix_time(text: str | None, zone: str, *, base: float | None = None) -> float | None:
+def unix_time(text: str | None, zone: str, *, base: float | None = None, past: bool = False) -> float | None:
     """Return a time as unix seconds.
 
     Parameters
@@ -72,6 +72,8 @@ def unix_time(text: str | None, zone: str, *, base: float | None = None) -> floa
         IANA zone of times that name none.
     base : float, optional
         Unix seconds from which ``HH:MM`` and weekdays count: today there, or the next such day. Default: now.
+    past : bool
+        The time lies behind: ``HH:MM`` and weekdays are the last such time before `base`.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def unix_time(text: str | None, zone: str, *, base: float | None = None) -> floa
     here = ZoneInfo(zone)
     daytime = _DAYTIME.fullmatch(given)
     if daytime:
-        return _daytime(daytime, given, here, time.time() if base is None else base)
+        return _daytime(daytime, given, here, time.time() if base is None else base, past)
     try:
         found = datetime.fromisoformat(given)
     except ValueError:
@@ -98,7 +100,7 @@ def unix_time(text: str | None, zone: str, *, base: float | None = None) -> floa
     return (found if found.tzinfo else found.replace(tzinfo=here)).timestamp()
 
 
-def _daytime(match: re.Match[str], given: str, zone: ZoneInfo, base: float) -> float:
+def _daytime(match: re.Match[str], given: str, zone: ZoneInfo, base: float, past: bool) -> float:
     today = datetime.fromtimestamp(base, zone)
     ahead = 0
     if match["day"]:
@@ -110,6 +112,8 @@ def _daytime(match: re.Match[str], given: str, zone: ZoneInfo, base: float) -> f
         at = (today + timedelta(days=ahead)).replace(hour=int(match["hour"]), minute=int(match["minute"]), second=0, microsecond=0)
     except ValueError:
         raise _no_time(given) from None
+    if past and at > today:
+        at -= timedelta(days=7 if match["day"] else 1)
     return at.timestamp()
 
 

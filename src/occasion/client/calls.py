@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import httpx
 
@@ -160,9 +160,12 @@ def recommend(
     return Call("POST", "/v1/recommend", answer_from, document={**context_fields(context or Context()), **given})
 
 
-def similar(item: str, k: int = 10, *, rules: Mapping[str, Any] | None = None) -> Call[Answer]:
-    """Return items like one item."""
-    return Call("POST", "/v1/similar", answer_from, document={"item": item, "k": k, "rules": dict(rules or {})})
+def similar(
+    item: str, k: int = 10, *, rules: Mapping[str, Any] | None = None, locale: Literal["en", "zh"] | None = None
+) -> Call[Answer]:
+    """Return items like one item, with reasons in `locale`, by default that of the service."""
+    document = {"item": item, "k": k, "rules": dict(rules or {}), "locale": locale}
+    return Call("POST", "/v1/similar", answer_from, document=document)
 
 
 def rank(items: Sequence[str], context: Context | None = None) -> Call[Ranked]:

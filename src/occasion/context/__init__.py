@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from occasion.context.calendar import has_calendar
 from occasion.context.extractor import PROVIDERS, UNTIMED, ContextExtractor, ExtractedContext
 
-__all__ = ["PROVIDERS", "UNTIMED", "ContextExtractor", "ExtractedContext"]
+__all__ = ["PROVIDERS", "UNTIMED", "ContextExtractor", "ExtractedContext", "has_calendar"]

@@ -24,7 +24,7 @@ from occasion.settings import Settings
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CalendarProvider", "holidays_of"]
+__all__ = ["CalendarProvider", "has_calendar", "holidays_of"]
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _MOVED = re.compile(r"\s*\((?:substituted|observed|estimated|in lieu|postponed|additional)[^)]*\)")
@@ -73,6 +73,11 @@ def _table(country: str, year: int) -> tuple[int, NDArray[np.int32], tuple[str, 
     return first - _EPOCH, np.ascontiguousarray(table.T), names
 
 
+def has_calendar(country: str) -> bool:
+    """Return whether the public holidays of a country are known, by its ISO 3166 code in any case."""
+    return country.upper() in _known_countries()
+
+
 class CalendarProvider:
     """is_holiday, holiday and holiday_eve by the country of the request, else of the settings.
 
@@ -88,7 +93,7 @@ class CalendarProvider:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         country = settings.country.upper()
-        if country and country not in _known_countries():
+        if country and not has_calendar(country):
             near = ", ".join(sorted(c for c in _known_countries() if c[0] == country[0])[:12]) or "DE, US, CN"
             raise DataError(f"country is {settings.country!r}, which has no calendar. Cure: an ISO 3166 code such as {near}.")
 

@@ -132,7 +132,13 @@ def split_log(
     if not len(columns.seq):
         raise DataError("there are no events to evaluate on. Cure: import an event log first.")
     if _timed(columns):
-        return split_by_time(columns, _cut(columns, share) if until is None else until, window=window, weights=weights)
+        cut = _cut(columns, share) if until is None else until
+        if until is None and (columns.at >= cut).all():
+            raise DataError(
+                f"no event lies before the newest one ({_date(cut)}): nothing to learn from. "
+                "Cure: import more events, each with the time it happened."
+            )
+        return split_by_time(columns, cut, window=window, weights=weights)
     if until is not None:
         raise DataError("the log cannot be cut at a date, most of its events have no time. Cure: leave the date out.")
     return split_by_order(columns, weights=weights)

@@ -202,7 +202,7 @@ class _Learner:
         share = labels.any(1).mean() if len(labels) else 0.0
         self.note(
             f"{len(requests)} held-out requests, {share:.3f} with an answer among the candidates, "
-            f"{epochs} epochs, new items {bases.novel / 2:.3f}, {self.left():.0f} s left"
+            f"{epochs} epochs, new items {bases.novel / 2:.3f}, {max(self.left(), 0):.0f} s left"
         )
         return Trial(
             fold=fold, bases=bases, requests=requests, found=found, labels=labels, users=users, epochs=epochs,

@@ -93,7 +93,7 @@ def read_log(recommender: Recommender) -> LearningLog:
     liked = (liking(columns, rating_range(columns), settings.weights) > 0) & (columns.user >= 0)
     if liked.sum() < LEAST:
         raise DataError(
-            f"only {int(liked.sum())} events tell that somebody liked something, {LEAST} are the least to learn from. "
+            f"too few events: {int(liked.sum())} tell that somebody liked something, {LEAST} are the least to learn from. "
             "Cure: import more events; until then the untrained blend answers."
         )
     kept = taken(columns, liked)

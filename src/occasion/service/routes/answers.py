@@ -154,7 +154,7 @@ async def similar(body: SimilarIn, call: Reader) -> Response:
 
     def work(recommender: Recommender) -> Slate:
         rules = parse_rules({"exclude_seen": False, **body.rules.given()})
-        return recommender.similar(body.item, body.k, rules=rules)
+        return recommender.similar(body.item, body.k, rules=rules, locale=body.locale)
 
     slate, timing = await _answered(call, work)
     return reply(_shown(slate, timing))
