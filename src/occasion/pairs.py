@@ -168,5 +168,9 @@ def runs(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.in
 
 def summed(keys: Keys, values: Floats) -> tuple[Keys, Floats]:
     """Return distinct keys (n,), ascending, and the sums of the values that each had."""
-    found, place = np.unique(keys, return_inverse=True)
-    return found, np.bincount(place, values).astype(np.float32)
+    if not len(keys):
+        return keys, np.zeros(0, np.float32)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return keys[first], np.add.reduceat(values[order].astype(np.float64), first).astype(np.float32)

@@ -202,7 +202,7 @@ class Recommender:
         """
         slate_id = slate_id or uuid.uuid4().hex
         context = context or Context()
-        context = replace(context, at=time.time()) if context.at is None else context
+        context = context.revised(at=time.time()) if context.at is None else context
         assert context.at is not None
         stored = self._scenarios() if scenarios is None else scenarios
         levels = {"diversity": diversity, "explore": explore}

@@ -10,16 +10,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from occasion.data import Scalar
 from occasion.errors import ModelError
-from occasion.keyed import distinct, is_allowed
+from occasion.keyed import distinct, distinct_history, is_allowed
 from occasion.liking import liking, rating_range
 from occasion.pairs import LatePairs, PairCounts, runs, summed
-from occasion.protocols import CandidateScores, EventColumns
+from occasion.protocols import CandidateScores, EventColumns, Moment
 from occasion.signaltable import MAX_VALUES, SignalCodes, SignalTable, table_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Keys = NDArray[np.int32]
 
-__all__ = ["Neighbours", "Statistics"]
+__all__ = ["Beside", "Neighbours", "Statistics"]
 
 FILE, PARTIAL = "statistics.npz", "statistics.partial.npz"
 DAY = 86_400.0
@@ -46,6 +46,8 @@ SHRINK = 3.0
 """Pseudo-count that pulls the similarity of rarely seen pairs to zero."""
 TOP = 2000
 """Most popular keys kept sorted."""
+RECENT = 50
+"""Distinct items of a history of which is looked up what goes together with them, the weightiest."""
 LIFT_PRIOR = 10.0
 """Pseudo-events behind a lift: with none of an item's events under a signal value, its lift is 0."""
 
@@ -64,6 +66,27 @@ class Neighbours:
             return CandidateScores(np.zeros(0, np.int32), np.zeros(0, np.float32))
         part = slice(self.starts[key], self.starts[key + 1])
         return CandidateScores(self.keys[part], self.scores[part])
+
+
+class Beside(NamedTuple):
+    """What goes together with the items of a person's history.
+
+    Attributes
+    ----------
+    items, weight : (h,)
+        The distinct items of the history, and what each weighs in all.
+    heavy : (m,) int64
+        Places in `items` of the weightiest, of whichever sign, the weightiest first; at most `RECENT`.
+    place, keys, scores : (n,)
+        A place in `heavy`, an item that goes together with that one, and how much; as from `Statistics.together_each`.
+    """
+
+    items: Keys
+    weight: NDArray[np.float64]
+    heavy: NDArray[np.int64]
+    place: NDArray[np.int64]
+    keys: Keys
+    scores: Floats
 
 
 def _empty_neighbours() -> Neighbours:
@@ -287,6 +310,17 @@ class Statistics:
         mass = np.maximum(1.0, self.count[keys[at]]) * np.maximum(1.0, self.count[late])
         more = (gains / (np.sqrt(mass) + SHRINK)).astype(np.float32)
         return np.concatenate([place, at]), np.concatenate([others, late]), np.concatenate([scores, more])
+
+    def beside(self, moment: Moment) -> Beside:
+        """Return what goes together with the weightiest distinct items of a moment's history; looked up once a moment."""
+        found = moment.extra.get("beside")
+        if found is None:
+            items, at = distinct_history(moment)
+            weight = np.bincount(at, moment.weights, len(items)).astype(np.float64)
+            heavy = np.argsort(-np.abs(weight), kind="stable")[:RECENT]
+            found = moment.extra["beside"] = Beside(items, weight, heavy, *self.together_each(items[heavy].astype(np.int32)))
+        result: Beside = found
+        return result
 
     def top(self, k: int, allowed: NDArray[np.bool_] | None = None) -> CandidateScores:
         """Return the k keys most popular now, best first, only allowed ones, with their decayed counts."""

@@ -46,7 +46,7 @@ LATE = 1000
 BLOCK = 65_536
 """Items weighed at once."""
 LOOKED_UP = 50_000
-"""Terms of new texts whose numbers are remembered."""
+"""Terms of new texts and of requests whose numbers are remembered."""
 
 _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]+|[^\W_]+")
 _CJK = re.compile(r"[぀-ヿ㐀-鿿가-힯]")
@@ -171,10 +171,24 @@ class TextIndex:
             number = self._kept_terms.number(term)
             if number is None:
                 return self._terms.setdefault(term, kept + len(self._terms))
-            if len(self._looked_up) > LOOKED_UP:
-                self._looked_up.clear()
-            self._looked_up[term] = number
+            self._remember({term: number})
         return number
+
+    def _known(self, terms: Iterable[str]) -> dict[str, int]:
+        """Return the numbers of those terms that have one, which are not given to others by this."""
+        numbers = {term: number for term in terms if (number := self._terms.get(term, self._looked_up.get(term))) is not None}
+        others = [term for term in terms if term not in numbers]
+        if others:
+            found = zip(others, self._kept_terms.numbers(others), strict=True)
+            numbers |= self._remember({term: number for term, number in found if number is not None})
+        return numbers
+
+    def _remember(self, numbers: dict[str, int]) -> dict[str, int]:
+        """Keep numbers of kept terms at hand; return them."""
+        if len(self._looked_up) > LOOKED_UP:
+            self._looked_up = {}
+        self._looked_up |= numbers
+        return numbers
 
     def _weigh(self, counts: Mapping[int, int]) -> dict[int, float]:
         weights = {}
@@ -296,16 +310,15 @@ class TextIndex:
     def forget(self) -> None:
         """Drop what is remembered of searches: people's words are in them."""
         self._met.clear()
+        self._looked_up = {}
 
     def query(self, text: str) -> dict[int, float]:
         """Return a text as unit-length term weights; empty where no term is known."""
         if not self._ready():
             return {}
         counts = Counter(tokens(text))
-        numbers = {term: number for term in counts if (number := self._terms.get(term)) is not None}
-        others = [term for term in counts if term not in numbers]
-        numbers |= {t: n for t, n in zip(others, self._kept_terms.numbers(others), strict=True) if n is not None}
-        return _unit(self._weigh({number: counts[term] for term, number in numbers.items()}))
+        numbers = self._known(counts)
+        return _unit(self._weigh({numbers[term]: n for term, n in counts.items() if term in numbers}))
 
     def query_of(self, keys: NDArray[np.int32], weights: NDArray[np.float32]) -> dict[int, float]:
         """Return the weighted sum of items as unit-length term weights."""
@@ -398,17 +411,16 @@ class TextIndex:
         """Return the keys (n,) that the weightiest terms name, and sums of their weights: the `most` best, or all."""
         assert self._postings is not None
         starts, keys, weights = self._postings
-        parts, factors, left = [], [], BUDGET
+        parts, left = [], BUDGET
         for term, weight in sorted(query.items(), key=lambda e: -e[1]):
             if term < len(starts) - 1 and weight > 0 and left > 0:
-                parts.append(slice(int(starts[term]), int(starts[term + 1])))
-                factors.append(weight)
-                left -= parts[-1].stop - parts[-1].start
+                some = slice(int(starts[term]), int(starts[term + 1]))
+                parts.append((keys[some], weights[some] * np.float32(weight)))
+                left -= some.stop - some.start
         if not parts:
             return np.zeros(0, np.int32), np.zeros(0, np.float32)
-        found = np.concatenate([keys[p] for p in parts])
-        gain = np.concatenate([weights[p] * np.float32(f) for p, f in zip(parts, factors, strict=True)])
-        total, last = self._board.sums(found, gain)
+        found = np.concatenate([keys for keys, _ in parts])
+        total, last = self._board.sums(found, np.concatenate([gain for _, gain in parts]))
         found, total = found[last], total[last]
         if most is not None and len(found) > most:
             kept = leading(total, most)

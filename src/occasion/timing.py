@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 __all__ = ["measured", "stage"]
+
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
 
 _now: ContextVar[dict[str, float] | None] = ContextVar("occasion_stages", default=None)
 
@@ -23,15 +28,21 @@ def measured() -> Iterator[dict[str, float]]:
         _now.reset(token)
 
 
-@contextmanager
-def stage(name: str) -> Iterator[None]:
-    """Count the time of the block for a stage; stages that meet the same name add up, and inner ones count for both."""
-    found = _now.get()
-    if found is None:
-        yield
-        return
-    begun = time.perf_counter()
-    try:
-        yield
-    finally:
-        found[name] = found.get(name, 0.0) + time.perf_counter() - begun
+def stage(name: str) -> Callable[[Callable[Given, Returned]], Callable[Given, Returned]]:
+    """Return a decorator that counts the time of a function for a stage; stages of one name add up, inner ones count for both."""
+
+    def counted(function: Callable[Given, Returned]) -> Callable[Given, Returned]:
+        @wraps(function)
+        def timed(*args: Given.args, **options: Given.kwargs) -> Returned:
+            found = _now.get()
+            if found is None:
+                return function(*args, **options)
+            begun = time.perf_counter()
+            try:
+                return function(*args, **options)
+            finally:
+                found[name] = found.get(name, 0.0) + time.perf_counter() - begun
+
+        return timed
+
+    return counted

@@ -135,13 +135,15 @@ def _local(at: Times, time_zone: str) -> NDArray[np.int64]:
     seconds = np.floor(at).astype(np.int64)
     if not len(seconds):
         return seconds
-    block = seconds // BLOCK
-    first = int(block.min())
-    present = np.flatnonzero(np.bincount(block - first)) + first
-    steps = np.array([step for b in present.tolist() for step in _block(time_zone, b)], np.int64)  # (c, 2)
-    if len(steps) == 1:
-        return np.asarray(seconds + steps[0, 1], np.int64)
-    return np.asarray(seconds + steps[np.searchsorted(steps[:, 0], seconds, "right") - 1, 1], np.int64)
+    since, offset = _steps(time_zone, int(seconds.min()) // BLOCK, int(seconds.max()) // BLOCK)
+    return np.asarray(seconds + offset[np.searchsorted(since, seconds, "right") - 1], np.int64)
+
+
+@lru_cache(maxsize=1024)
+def _steps(time_zone: str, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return from when on, and the offset from then on, of all steps in blocks `first` to `last` (c,)."""
+    steps = np.array([step for block in range(first, last + 1) for step in _block(time_zone, block)], np.int64)
+    return np.ascontiguousarray(steps[:, 0]), np.ascontiguousarray(steps[:, 1])
 
 
 def _known(at: Times) -> NDArray[np.bool_]:
@@ -206,11 +208,16 @@ def _free(country: str) -> Codes:
 
 def _months(days: NDArray[np.int64]) -> Codes:
     """Return months (n,), January is 0, of days since 1970; through a table, as the calendar's arithmetic is slow."""
-    if not len(days):
-        return np.zeros(0, np.int32)
-    first = int(days.min())
-    table = np.arange(first, int(days.max()) + 1).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12
+    first, table = _month_table()
     return np.asarray(table[days - first], np.int32)
+
+
+@lru_cache(maxsize=1)
+def _month_table() -> tuple[int, NDArray[np.int8]]:
+    """Return the first day and the months of all days of the times that are known, some more at both ends for the zones."""
+    first, last = int(_EARLIEST // DAY) - 2, int(_LATEST // DAY) + 2
+    months = np.arange(first, last + 1).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12
+    return first, months.astype(np.int8)
 
 
 class ClockProvider:

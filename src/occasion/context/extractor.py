@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
 from types import MappingProxyType
@@ -133,7 +133,7 @@ class ContextExtractor:
         told = _told(given, stated, where)
         signals: dict[str, Scalar] = {}
         if at >= UNTIMED:
-            asked = replace(context, at=at, signals=_most(given), time_zone=where.time_zone, country=where.country or None)
+            asked = context.revised(at=at, signals=_most(given), time_zone=where.time_zone, country=where.country or None)
             for provider in self.providers:
                 signals.update(provider.signals(asked))
         signals |= {name: value for name, value in told.items() if value is not None}

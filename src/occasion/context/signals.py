@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from occasion.context.spellings import NAMES, VALUES
 from occasion.data import Scalar
@@ -65,6 +66,7 @@ def warmth(celsius: float) -> str:
     return next((word for limit, word in _WARMTH if celsius < limit), "hot")
 
 
+@lru_cache(maxsize=4096)
 def _key(name: str) -> str:
     plain = re.sub(r"[\s\-]+", "_", name.strip().lower())
     return NAMES.get(plain, plain if plain in KNOWN else name.strip())

@@ -87,7 +87,9 @@ class DiversePolicy:
         own[0] = -np.inf
         nearest = similarity(int(pool[0]), pool)
         for _ in range(1, min(k, len(pool))):
-            best = int(np.argmax(own - self.diversity * nearest - 4.0 * (nearest >= TWIN)))
+            value = own - self.diversity * nearest
+            value[nearest >= TWIN] -= 4.0
+            best = int(value.argmax())
             own[best] = -np.inf
             chosen.append(best)
             nearest = np.maximum(nearest, similarity(int(pool[best]), pool))

@@ -73,31 +73,31 @@ class BlendRanker:
         self.groups = dict(groups)
         self.factors = dict(weights or {})
 
-    def weights(self, moment: Moment, keys: NDArray[np.int32]) -> dict[str, Floats]:
-        """Return each source's weight for each candidate (n,), before they are scaled to sum to one at most."""
+    def weights(self, moment: Moment, keys: NDArray[np.int32]) -> dict[str, Floats | float]:
+        """Return each source's weight for each candidate (n,), or for all alike, before they are scaled to sum to one at most."""
         s = self.statistics
         n = float(np.maximum(moment.weights, 0).sum())
         u, b = n / (n + 4), s.events / (s.events + 500)
         r = s.repeat_rate
         count = values_of(s.count, keys)
         e = (count / (count + 5)).astype(np.float32)
-        one = np.ones(len(keys), np.float32)
+        fresh = 1 - e / 2
         spoken = bool(moment.context.text.strip())
         table = {
-            "semantic": one * (1.6 if spoken else 0.3 * (1 - u)),
-            "words": one * (0.8 if spoken else 0.0),
-            "moment": one * 0.4 * b,
-            "taste": 0.4 * u * (1 - e / 2),
-            "lookalike": 0.6 * u * (1 - e / 2),
-            "looks": 0.3 * u * (1 - e / 2),
-            "together": 1.2 * u * e,
-            "again": one * 2 * u * r / (r + 0.1),
-            "popular": one * 0.5 * (1 - u / 2) * b,
-            "explore": one * 0.02,
+            "semantic": 1.6 if spoken else 0.3 * (1 - u),
+            "words": 0.8 if spoken else 0.0,
+            "moment": 0.4 * b,
+            "taste": (0.4 * u) * fresh,
+            "lookalike": (0.6 * u) * fresh,
+            "looks": (0.3 * u) * fresh,
+            "together": (1.2 * u) * e,
+            "again": 2 * u * r / (r + 0.1),
+            "popular": 0.5 * (1 - u / 2) * b,
+            "explore": 0.02,
         }
         if spoken:
             table = {name: w / 2 if self.groups.get(name) in _BEHAVIOUR else w for name, w in table.items()}
-        return {name: (w * self.factors.get(name, 1.0)).astype(np.float32) for name, w in table.items()}
+        return {name: w * self.factors[name] if name in self.factors else w for name, w in table.items()}
 
     def spread(self, moment: Moment, keys: NDArray[np.int32]) -> Floats:
         """Return ``0.1 / sqrt(1 + c)`` for an item with count c: how uncertain a score is, a guess that only evidence narrows.
@@ -109,12 +109,18 @@ class BlendRanker:
 
     def rank(self, moment: Moment, keys: NDArray[np.int32], scores: Mapping[str, Floats]) -> dict[str, Floats]:
         """Return the parts of each candidate's score by group; see `occasion.protocols.Ranker`."""
-        parts = {group: np.zeros(len(keys), np.float32) for group in dict.fromkeys(self.groups.values())}
-        if not len(keys):
-            return parts
-        weights = self.weights(moment, keys)
-        total = max(float(np.max(sum(weights[s] for s in scores))), 1e-9) if scores else 1.0
-        for source, values in scores.items():
-            scale = max(float(np.abs(values).max()), FLOOR.get(source, 1e-9))
-            parts[self.groups[source]] += weights[source] * values / np.float32(scale * total)
-        return parts
+        if not len(keys) or not scores:
+            return {group: np.zeros(len(keys), np.float32) for group in self.groups.values()}
+        table = self.weights(moment, keys)
+        weights = np.empty((len(scores), len(keys)), np.float32)
+        for row, source in zip(weights, scores, strict=True):
+            row[:] = table[source]
+        values = np.stack(list(scores.values()))
+        scale = np.maximum(np.abs(values).max(axis=1), [FLOOR.get(source, 1e-9) for source in scores])
+        total = max(float(weights.sum(axis=0).max()), 1e-9)
+        weights *= (1 / (scale * total)).astype(np.float32)[:, None]
+        weights *= values
+        rows: dict[str, list[int]] = {group: [] for group in self.groups.values()}
+        for place, source in enumerate(scores):
+            rows[self.groups[source]].append(place)
+        return {group: weights[mine].sum(axis=0) for group, mine in rows.items()}

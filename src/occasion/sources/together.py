@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from occasion.keyed import distinct_history, looked_up, top_positive
+from occasion.keyed import looked_up, top_positive
+from occasion.pairs import summed
 from occasion.protocols import CandidateScores, Moment
 from occasion.statistics import Statistics
 
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["TogetherSource"]
-
-RECENT = 50
-"""Distinct items of the history that are looked at, the weightiest."""
 
 
 class TogetherSource:
@@ -36,15 +34,8 @@ class TogetherSource:
         return keys, scores
 
     def _computed(self, moment: Moment) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        if moment.history is None or not len(moment.history.item):
-            return np.zeros(0, np.int32), np.zeros(0, np.float32)
-        items, at = distinct_history(moment)
-        weight = np.bincount(at, moment.weights)
-        heavy = np.argsort(-np.abs(weight), kind="stable")[:RECENT]
-        at, keys, scores = self.statistics.together_each(items[heavy].astype(np.int32))
-        values = scores * weight[heavy].astype(np.float32)[at]
-        distinct, place = np.unique(keys, return_inverse=True)
-        return distinct.astype(np.int32), np.bincount(place, values, len(distinct)).astype(np.float32)
+        found = self.statistics.beside(moment)
+        return summed(found.keys, found.scores * found.weight[found.heavy].astype(np.float32)[found.place])
 
     def candidates(self, moment: Moment, k: int) -> CandidateScores:
         """Return the items most often chosen near the history's."""

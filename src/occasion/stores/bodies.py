@@ -163,7 +163,14 @@ def slate_fields(slate: Slate) -> dict[str, Any]:
 
 def slate_body(slate: Slate) -> str:
     """Return an answer as JSON, its id left out."""
-    return as_json(slate_fields(slate))
+    from pydantic_core import PydanticSerializationError, to_json
+
+    fields = slate_fields(slate)
+    try:
+        return to_json(fields).decode()
+    except PydanticSerializationError:
+        # A text holds a lone surrogate.
+        return as_json(fields)
 
 
 def slate_from_fields(slate_id: str, fields: Mapping[str, Any]) -> Slate:
