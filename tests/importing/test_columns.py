@@ -64,6 +64,25 @@ def test_roles_of_a_shop():
     }
 
 
+@pytest.mark.parametrize(
+    ("column", "cells", "also"),
+    [
+        ("countries", ["日本", "中国大陆|中国香港"], True),
+        ("colour", ["red", "navy blue", "Rot"], True),
+        ("tags", [["party", "vegan"], ["quick"]], True),
+        ("language", ["en", "zh", "de"], False),
+        ("country", ["US", "DEU"], False),
+        ("season", ["1", "2"], False),
+        ("tags", [[], None], False),
+        ("shelf", ["upper left", "lower right"], False),
+    ],
+)
+def test_what_people_ask_for_in_words_can_be_read_too(column, cells, also):
+    understood = plan({"id": ["a", "b"], "title": ["Yes", "No"], column: cells})
+    (use,) = (use for use in understood.columns if use.column == column)
+    assert (use.role, use.why == "and part of the text") == (f"attributes.{column}", also)
+
+
 def test_outcomes_are_never_context():
     found = roles(
         "user_id item_id rating timestamp ctx_weather ctx_outcome_x outcome_minutes emo_post_valence label clicked weather device"

@@ -20,6 +20,7 @@ from occasion.keyed import joined
 from occasion.settings import load_settings
 from occasion.stores import open_store
 from occasion.training import fit, learner
+from occasion.versions import Versions
 
 START = 1_780_000_000.0
 HOUR = 3600.0
@@ -149,6 +150,10 @@ def test_a_version_is_asked_about_what_came_after_it(tmp_path, encoder):
                 evaluate(settings, store=store, encoder=encoder, version=manifest.id, **wrong)
         with pytest.raises(NotFoundError):
             evaluate(settings, store=store, encoder=encoder, version="20200101-000000-0000")
+        Versions(store, settings.home).promote(manifest.id)
+        plain = evaluate(settings, store=store, encoder=encoder, version="blend", baselines=("popular",), draws=100, slices=())
+        assert any(f"untrained blend; {manifest.id} is in service" in note for note in plain.notes)
+        assert not any("untrained blend" in note for note in report.notes)
 
 
 def test_what_cannot_be_learnt_is_said(tmp_path, encoder):

@@ -34,7 +34,7 @@ from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Encoder, EventColumns, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
-from occasion.versions import Manifest, Versions
+from occasion.versions import BLEND, Manifest, Versions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,7 +106,7 @@ def evaluate(
         is learnt anew.
     version : str, optional
         A model version to answer by, on what happened after all that it was learnt from; takes the place of `share`, `until` and
-        `learner`, and leaves no part out.
+        `learner`, and leaves no part out. "blend", as None: the untrained blend.
     draws : int
         Draws of bootstrap and permutation test, >= 100.
     now : float, optional
@@ -122,6 +122,7 @@ def evaluate(
     begun = time.monotonic()
     _check(k=k, max_queries=max_queries, seed=seed, least=least, draws=draws)
     check_baselines(baselines)
+    version = None if version == BLEND else version
     if version is not None and (learner is not None or until is not None or without or curves):
         raise DataError(
             "a version is measured as it is, after the events it knows. Cure: leave learner, until, without and curves out."
@@ -131,8 +132,10 @@ def evaluate(
     at = time.time() if now is None else now
     with _opened(store, settings) as whole:
         columns = _log(whole)
+        versions = Versions(whole, settings.home)
         if version is not None:
-            until, learner = _after(Versions(whole, settings.home).manifest(version)), _stored(version)
+            until, learner = _after(versions.manifest(version)), _stored(version)
+        serving = versions.in_service()
         split = split_log(columns, share=share, until=until, window=window, weights=settings.weights)
         recommender = held_out_recommender(settings, whole, split, encoder=encoder, progress=progress)
         moments, notes = _sample(split, recommender, max_queries, seed)
@@ -158,7 +161,7 @@ def evaluate(
         report,
         protocol=_protocol(split, answers, systems, {"k": k, "seed": seed, "window": window, "diversity": diversity}),
         curves=found,
-        notes=(*split.notes, *notes, *report.notes, *_curve_notes(found, len(few.moments))),
+        notes=(*split.notes, *notes, *_untrained(learner, serving), *report.notes, *_curve_notes(found, len(few.moments))),
         seconds=time.monotonic() - begun,
     )
 
@@ -184,6 +187,15 @@ def _after(manifest: Manifest) -> float:
             f"the version {manifest.id} was learnt from a log without times. Cure: measure what learning is worth instead."
         )
     return float(np.nextafter(float(last), np.inf))
+
+
+def _untrained(learner: Learner | None, serving: str) -> Iterator[str]:
+    """Say whose figures these are where something else serves."""
+    if learner is None and serving != BLEND:
+        yield (
+            f"These are figures of the untrained blend; {serving} is in service. What learning is worth: --learn; what this version "
+            f"is worth on what happened since: --version {serving}."
+        )
 
 
 def _stored(version: str) -> Learner:

@@ -12,6 +12,7 @@ from occasion.importing.cells import Fault, as_number, as_price, as_time, as_tru
 from occasion.importing.report import ColumnUse, FilePlan
 from occasion.importing.synonyms import (
     ALSO_TEXT,
+    ASKED_FOR,
     CATEGORIES,
     EVENT_ROLES,
     ID_LIKE,
@@ -47,7 +48,9 @@ _NESTED = frozenset({"text", "attributes", "media", "context"})
 _GROUPS = {"items": ("text", "attributes", "media"), "users": ("attributes",), "events": ("signals",)}
 """Columns called ``media.image`` and the like are what they are called."""
 ALSO = "and part of the text"
-"""Why a maker's name is an attribute and text."""
+"""Why a maker's name, or a colour, is an attribute and text."""
+CODE = 3
+"""Mean characters up to which words are codes: languages and countries by their ISO names, sizes."""
 LONG = 40
 """Mean characters above which a column of texts is for reading, not for filtering."""
 
@@ -299,7 +302,7 @@ def _item_columns(planner: _Planner, names: Mapping[str, str]) -> None:
         plain, texts = _plain(name), [v for v in planner.sample.get(column, ()) if isinstance(v, str)]
         if re.fullmatch(r"column_\d+", name) or plain.startswith("unnamed"):
             planner.use(column, "ignored", "it has no name")
-        elif plain in ALSO_TEXT:
+        elif plain in ALSO_TEXT or (plain in ASKED_FOR and _in_words(planner.sample.get(column, ()))):
             planner.use(column, f"attributes.{name}", ALSO)
         elif plain in TEXT_NAMES or _prose(planner, column, texts):
             planner.use(column, f"text.{name}")
@@ -314,6 +317,16 @@ def _prose(planner: _Planner, column: str, texts: Sequence[str]) -> bool:
     """Return whether a column is for reading: long texts that are no lists and no addresses."""
     long = sum(map(len, texts)) > LONG * len(texts)
     return long and planner.form(column, "attributes.x") != "list" and not _addresses(texts)
+
+
+def _in_words(values: Sequence[Any]) -> bool:
+    """Return whether what a column holds, lists or texts, is told in words: no codes and no numbers."""
+    texts = [
+        text for value in values for text in (value if isinstance(value, (list, tuple)) else (value,)) if isinstance(text, str)
+    ]
+    words = [word.strip() for text in texts for word in re.split(r"[|,;/]", text) if any(sign.isalpha() for sign in word)]
+    letters = sum(len(word) if word.isascii() else CODE + 1 for word in words)
+    return len(words) * 2 > len(texts) and letters > CODE * len(words)
 
 
 def _reading_order(use: ColumnUse) -> int:

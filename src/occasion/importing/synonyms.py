@@ -10,6 +10,7 @@ from occasion.data import Slate
 
 __all__ = [
     "ALSO_TEXT",
+    "ASKED_FOR",
     "CATEGORIES",
     "CONSENT_ROLES",
     "EVENT_ROLES",
@@ -92,6 +93,13 @@ CATEGORIES = (
     "producttype articletype subsubcategory category4".split(),
 )
 ALSO_TEXT = frozenset("brand artist artists author authors director directors actors cast publisher manufacturer developer".split())
+# What people ask for in words; where it is a code ("en", "US"), it is an attribute alone.
+ASKED_FOR = frozenset(
+    (
+        "keyword keywords tag tags country countries language languages color colors colour colours material materials style styles "
+        "mood moods theme themes cuisine cuisines ingredients flavor flavors flavour flavours season usage occasion gender audience"
+    ).split()
+)
 TEXT_NAMES = frozenset(
     "abstract summary body content synopsis plot overview tagline subtitle lyrics features shortdescription".split()
 )
