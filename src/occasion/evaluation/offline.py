@@ -193,8 +193,8 @@ def _untrained(learner: Learner | None, serving: str) -> Iterator[str]:
     """Say whose figures these are where something else serves."""
     if learner is None and serving != BLEND:
         yield (
-            f"These are figures of the untrained blend; {serving} is in service. What learning is worth: --learn; what this version "
-            f"is worth on what happened since: --version {serving}."
+            f"These are figures of the untrained blend; {serving} is in service. What learning is worth: --learn; what this "
+            f"version is worth on what happened since: --version {serving}."
         )
 
 

@@ -96,8 +96,8 @@ ALSO_TEXT = frozenset("brand artist artists author authors director directors ac
 # What people ask for in words; where it is a code ("en", "US"), it is an attribute alone.
 ASKED_FOR = frozenset(
     (
-        "keyword keywords tag tags country countries language languages color colors colour colours material materials style styles "
-        "mood moods theme themes cuisine cuisines ingredients flavor flavors flavour flavours season usage occasion gender audience"
+        "keyword keywords tag tags country countries language languages color colors colour colours material materials style "
+        "styles mood moods theme themes cuisine cuisines ingredients flavor flavors flavour flavours season usage occasion gender audience"
     ).split()
 )
 TEXT_NAMES = frozenset(
