@@ -221,28 +221,34 @@ class Versions:
     def rollback(self, why: str = "by hand") -> str:
         """Put the version back that was in service before the present one; return it.
 
-        A version that was itself rolled back from is not returned to.
+        A version that was itself rolled back from is not returned to, and one that was retired since is passed over.
 
         Raises
         ------
         ModelError
-            Where there was none before.
+            Where there was none before; where that one is damaged.
         """
-        present: str = BLEND
-        stack: list[str] = []
-        for change in self.log():
-            if change.get("back"):
-                stack = stack[:-1]
-            else:
-                stack.append(present)
-            present = change["version"]
-        if not stack:
+        before = [name for name in self._before() if name == BLEND or self._path(name).is_dir()]
+        if not before:
             raise ModelError("no version was in service before this one. Cure: `occasion promote blend`, or a version by id.")
-        version = stack[-1]
+        version = before[-1]
         if version != BLEND:
             self.model_folder(version)
         self._change(version, why, back=True)
         return version
+
+    def _before(self) -> list[str]:
+        """Return what was in service before the present version and was not rolled back from, oldest first."""
+        present, stack = BLEND, list[str]()
+        for change in self.log():
+            if not change.get("back"):
+                stack.append(present)
+            else:
+                # More than one is taken away where those between had been retired.
+                while stack and stack.pop() != change["version"]:
+                    pass
+            present = change["version"]
+        return stack
 
     def _change(self, version: str, why: str, *, back: bool = False) -> str:
         before = self.in_service()

@@ -44,6 +44,17 @@ FOUND = [
     ("A123456789", "[id number]"),
     ("passport no. E12345678", "passport no. [id number]"),
     ("护照号 E12345678", "护照号 [id number]"),
+    ("身份证 110105 19491231 002X", "身份证 [id number]"),
+    ("110105-19491231-002X", "[id number]"),
+    ("身份证号 110105 19491231 0021，写错了", "身份证号 [id number]，写错了"),
+    ("港澳通行证 C12345678", "港澳通行证 [id number]"),
+    ("SSN 078051120", "SSN [id number]"),
+    ("卡号6222021234567890123", "卡号[bank account]"),
+    ("银行账号 95588 0200 1234 567 8901。", "银行账号 [bank account]。"),
+    ("my card number is 4111 1111 1111 1112", "my card number is [bank account]"),
+    ("pay to de89 3704 0044 0532 0130 00 please, not cash", "pay to [bank account] please, not cash"),
+    ("（010）12345678", "[phone]"),
+    ("appelez le 06 12 34 56 78 svp", "appelez le [phone] svp"),
 ]
 
 
@@ -77,6 +88,9 @@ STAYS = [
     "11010519491231002 3",
     "110105194912310021",
     "DE88370400440532013000",
+    "lotto 01 02 03 04 05 06",
+    "account 12, card 3 of 52",
+    "gift card of 100 dollars",
     "01.02.2026 - 03.04.2026",
     "",
 ]

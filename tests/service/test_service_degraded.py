@@ -32,10 +32,12 @@ class Remote:
     def __init__(self):
         remote = self
         self.mode, self.asked, self.release = "fine", 0, threading.Event()
+        self.texts = []
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                remote.texts += body["input"]
                 self.answer(remote.vectors(body["input"]))
 
             def do_GET(self):
@@ -137,6 +139,24 @@ def test_an_encoder_that_fails_costs_answers_their_meaning_and_no_more(tmp_path,
         until(lambda: asked(http, "kite") and not recommender.live._unencoded)
         key = recommender.live.catalogue.key("kite")
         assert recommender.live.vectors(recommender.live.catalogue.keys(["kite"])).any(), key
+
+
+def test_those_who_look_on_do_without_a_remote_encoder_that_fails(tmp_path, remote, short):
+    settings = {"encoder": "openai:toy", "openai_base_url": remote.url, "openai_dimensions": 16, "encoder_wait": 0.3}
+    with shop(tmp_path / "home", **settings) as http:
+        until(lambda: http.get("/v1/health/ready").status_code == 200)
+        for n in range(90):
+            asked(http, f"supper {n}")
+        found = http.post("/v1/catalogue/search", json={"text": "salsa for 13800138000"})
+        assert found.json()["items"][0]["item"]["id"] == "dip"
+        assert "salsa for [phone]" in remote.texts
+        assert not any("13800138000" in text for text in remote.texts), "no model gets to see a number of somebody"
+        remote.mode = "broken"
+        found = http.post("/v1/catalogue/search", json={"text": "salsa and more"})
+        assert found.status_code == 200, found.text
+        assert found.json()["items"][0]["item"]["id"] == "dip", "its words still count"
+        assert (figures := http.get("/v1/live")).status_code == 200, figures.text
+        assert figures.json()["totals"]["answers"] == 90
 
 
 def test_a_service_that_starts_without_its_encoder_gets_ready_when_it_is_back(tmp_path, remote, short):

@@ -139,6 +139,38 @@ def test_promote_and_roll_back_without_a_restart(fitted, encoder):
             versions.remove(manifest.id)
 
 
+def test_a_version_that_was_retired_is_passed_over_on_the_way_back(tmp_path):
+    with open_store(load_settings(home=tmp_path).resolved_store_url) as store:
+        versions = Versions(store, tmp_path)
+        first, second, third = (versions.put(lambda folder: folder.mkdir(parents=True)).id for _ in range(3))
+        for version in (first, second, third):
+            versions.promote(version)
+        versions.remove(second)
+        assert versions.rollback() == first
+        assert versions.rollback() == BLEND, "not to where it was already"
+        with pytest.raises(ModelError, match="no version was in service before"):
+            versions.rollback()
+
+
+def test_what_is_learnt_in_a_hurry_does_not_push_a_better_version_out(tmp_path, encoder):
+    settings = load_settings(home=tmp_path)
+    now = fill(settings)
+    good = fit(settings=settings, encoder=encoder, budget=900, queries=100, without=QUICK)
+    assert good.gate["passed"]
+    assert good.gate["against"] == BLEND
+    with open_store(settings.resolved_store_url) as store:
+        store.append([Event(user=f"u{n}", item=f"i{n}", at=now + n) for n in range(5)])
+    # Next to nothing is new, so the good one has learnt from nearly all that is asked about; beside the blend this one passes.
+    less = (*QUICK, "transitions", "ease", "neighbours")
+    poor = fit(settings=settings, encoder=encoder, budget=900, queries=100, seed=1, without=less)
+    assert poor.gate["against"].startswith(BLEND)
+    assert poor.metrics["all"]["difference"] > 0
+    assert not poor.gate["passed"]
+    assert any(good.id in reason for reason in poor.gate["reasons"])
+    with open_store(settings.resolved_store_url) as store:
+        assert Versions(store, tmp_path).in_service() == good.id
+
+
 def test_a_damaged_version_is_told_of_passed_over_and_taken_up_once_it_is_whole_again(tmp_path, encoder, monkeypatch):
     settings = load_settings(home=tmp_path)
     now = fill(settings, users=60)

@@ -1,7 +1,6 @@
 """Live feedback in a simulated shop whose truth is known: worse versions go, others stay, however often one looks."""
 
 import importlib
-import shutil
 
 import numpy as np
 import pytest
@@ -237,6 +236,19 @@ def test_a_four_is_liked_although_these_answers_got_no_less(shop):
     assert found.reward == pytest.approx(1.5, abs=0.01), "4 of 1 to 5 counts 1, and 5 counts 2"
 
 
+def test_a_worse_version_goes_although_the_one_before_was_retired(shop):
+    first, second = shop.version(), shop.version()
+    shop.versions.promote(first)
+    shop.serve(first, 0.3)
+    shop.versions.promote(second)
+    shop.serve(second, 0.05)
+    shop.versions.remove(first)
+    found = roll_back_if_worse(shop.store, shop.settings, now=shop.now + SETTLE)
+    assert found is not None
+    assert found.rolled_back_to == BLEND
+    assert shop.versions.in_service() == BLEND
+
+
 def test_a_look_that_fails_does_not_keep_the_loop_from_learning(shop):
     shop.serve("blend-1", 0.3)
     first, second = shop.version(), shop.version()
@@ -244,7 +256,7 @@ def test_a_look_that_fails_does_not_keep_the_loop_from_learning(shop):
     shop.serve(first, 0.3)
     shop.versions.promote(second)
     shop.serve(second, 0.05)
-    shutil.rmtree(shop.settings.home / "versions" / first)
+    (shop.settings.home / "versions" / first / "manifest.json").write_text("damaged")
     loop = LearningLoop(shop.store, shop.settings, LoopOptions.of(shop.settings, events=10**9, minutes=60))
     for quarter in range(2):
         looked, decision = loop.step(shop.now + SETTLE + 900 * quarter)

@@ -92,6 +92,16 @@ def test_a_fit_by_hand_counts(shop, encoder):
     assert "0 new events" in loop.waits_for(time.time())
 
 
+def test_a_clock_that_was_wrong_does_not_stop_learning_for_as_long(shop, encoder):
+    settings, store = shop
+    store.append([Event(user="u", item="i1", type="dislike", at=START + n) for n in range(30)])
+    options = LoopOptions.of(settings, events=20, minutes=60, **QUICK)
+    year = 366 * 86_400.0
+    assert LearningLoop(store, settings, options, encoder=encoder).step(time.time() + year)[0].act == "failed"
+    store.append([Event(user="u", item="i1", type="dislike", at=START + 100 + n) for n in range(30)])
+    assert LearningLoop(store, settings, options, encoder=encoder).waits_for(time.time()) is None, "the clock is right again"
+
+
 def test_a_log_that_teaches_nothing_waits_for_more(shop, encoder):
     settings, store = shop
     store.append([Event(user="u", item="i1", type="dislike", at=START + n) for n in range(30)])

@@ -20,8 +20,8 @@ _MAIL = re.compile(
     r"[A-Za-z0-9\u00c0-\u052f.!#$%&'*+/=?^_`{|}~-]{1,64}[@＠][A-Za-z0-9\u00c0-\u052f](?:[A-Za-z0-9\u00c0-\u052f-]{0,62}\.){1,8}"
     r"[A-Za-z\u00c0-\u052f]{2,24}"
 )
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
-_RESIDENT = re.compile(r"(?<![A-Za-z0-9])[1-9]\d{5}(?:19|20)\d{9}[\dXx](?![A-Za-z0-9])")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d\d(?:[ -]?[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
+_RESIDENT = re.compile(r"(?<![A-Za-z0-9])[1-9]\d{5}[ -]?(?:19|20)\d\d[ -]?\d{4}[ -]?\d{3}[\dXx](?![A-Za-z0-9])")
 _DIGITS = re.compile(r"(?<![\w.-])\d{3,}(?:[ -]\d{3,})*(?![\w-])", re.ASCII)
 _CARD = re.compile(r"(?:4|5|6|2[2-7]|3[0-9])\d{12,18}")
 _SEPARATED = r"[ .\-/()]{0,3}"
@@ -36,6 +36,9 @@ _PHONE = re.compile(
             # National with a trunk zero: 030 12345678, 0171/1234567, (020) 7946 0958, 0755-12345678, 01711234567
             r"(?<![\w.,-])\(?0[1-9]\d{1,4}\)?(?: ?[/-] ?| )\d{3,8}(?:[ -]\d{2,5}){0,3}(?![\w-]|[.,]\d)",
             r"(?<![\w.,-])0[1-9]\d{8,9}(?![\w-]|[.,]\d)",
+            # The same with its code in brackets, and in pairs: (010)12345678, 06 12 34 56 78
+            r"(?<![\w.,-])\(0[1-9]\d{1,3}\)[ -]?\d{3,8}(?:[ -]\d{2,5}){0,3}(?![\w-]|[.,]\d)",
+            r"(?<![\w.,-])(?<!\d )0[1-9](?:[ .-]\d\d){4}(?![\w-]|[ .,-]\d)",
             # North American: (212) 555-0187, 212-555-0187, 212.555.0187
             r"(?<![\w.-])(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[-.])[2-9]\d\d[-. ]\d{4}(?![\w-]|\.\d)",
         )
@@ -61,8 +64,16 @@ _IDENTITY = re.compile(
 _TAIWAN = re.compile(r"(?<![A-Za-z0-9])[A-Z][1289]\d{8}(?![A-Za-z0-9])")
 _TAIWAN_LETTERS = "ABCDEFGHJKLMNPQRSTUVXYWZIO"
 _PASSPORT = re.compile(
-    r"((?:\bpassport\b|护照|身份证|证件)[^\n\d]{0,12}?)(?<![A-Za-z0-9])([A-Z]{0,2}\d{6,18}[\dXx]?)(?![A-Za-z0-9])", re.IGNORECASE
+    r"((?:\bpassport\b|\bssn\b|\bsocial security\b|护照|身份证|通行证|军官证|驾驶证|证件)[^\n\d]{0,12}?)"
+    r"(?<![A-Za-z0-9])([A-Z]{0,2}\d(?:[ -]?\d){5,17}[\dXx]?)(?![A-Za-z0-9])",
+    re.IGNORECASE,
 )
+_ACCOUNT = re.compile(
+    r"((?:银行卡|信用卡|储蓄卡|卡号|[账帐][号户]|\b(?:bank|credit|debit) card\b|\b(?:card|account) (?:number|no\b))[^\n\d]{0,8}?)"
+    r"(?<![A-Za-z0-9])\d(?:[ -]?\d){11,20}(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
+"""What is called a card or an account is one, although its check digit is wrong or it has none."""
 _RESIDENT_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 _SIX = re.compile(r"\d(?:\D{0,3}\d){5}")
@@ -87,9 +98,10 @@ def redacted(text: str) -> str:
 
 
 def _numbers(text: str) -> str:
-    text = _IBAN.sub(_checked("[bank account]", _is_iban), text)
+    text = _IBAN.sub(lambda found: _without_iban(found[0]), text)
     text = _RESIDENT.sub(_checked("[id number]", _is_resident), text)
     text = _DIGITS.sub(lambda found: _without_cards(found[0]), text)
+    text = _ACCOUNT.sub(r"\1[bank account]", text)
     text = _TAIWAN.sub(_checked("[id number]", _is_taiwanese), text)
     text = _IDENTITY.sub("[id number]", text)
     text = _PASSPORT.sub(r"\1[id number]", text)
@@ -114,7 +126,15 @@ def _is_iban(text: str) -> bool:
     return 15 <= len(plain) <= 34 and int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
 
 
+def _without_iban(run: str) -> str:
+    """Replace an account at the beginning of a run of letters and digits; words may follow it."""
+    ends = [n for n in range(len(run), 14, -1) if n == len(run) or not run[n].isalnum()]
+    end = next((n for n in ends if _is_iban(run[:n])), 0)
+    return f"[bank account]{run[end:]}" if end else run
+
+
 def _is_resident(text: str) -> bool:
+    text = text.replace(" ", "").replace("-", "")
     try:
         date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
     except ValueError:

@@ -11,8 +11,10 @@ import resource
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,13 +31,11 @@ from occasion.protocols import Encoder, Store
 from occasion.ratings import Ratings
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
+from occasion.training.asked import falls_behind, keep_asked
 from occasion.training.gate import Verdict, judge
 from occasion.training.log import LearningLog, item_vectors, read_log
 from occasion.training.ratings import learn_ratings, rating_errors, rating_weight
 from occasion.versions import BLEND, Manifest, Versions
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["check_options", "fit"]
 
@@ -119,8 +119,13 @@ def fit(
             rating_weight=candidate.rating_weight,
         )
         versions = Versions(whole, settings.home)
+
+        def write(folder: Path) -> None:
+            final.save(folder)
+            keep_asked(folder, verdict.asked)
+
         manifest = versions.put(
-            final.save,
+            write,
             parent=versions.in_service(),
             data={**_about(log, whole), "withdrawals": withdrawals},
             settings={"budget": budget, "seed": seed, "threads": threads, "without": list(without), "share": SHARE},
@@ -188,11 +193,12 @@ def _judged(
 ) -> tuple[Verdict, str, dict[str, Any]]:
     """Ask the gate; return its verdict, the rival, and how ratings came to count.
 
-    The rival is what serves now, unless that has learnt from what the gate asks about: then the blend. Where there is a ratings
-    model, its weight is chosen on every other moment, and the gate asks about the rest.
+    The rival is what serves now, unless that has learnt from what the gate asks about: then the blend, and what the version in
+    service was worth before it had (`occasion.training.asked`). Where there is a ratings model, its weight is chosen on every other
+    moment, and the gate asks about the rest.
     """
     held = held_out_recommender(recommender.settings, store, split, encoder=recommender.encoder)
-    moments = _some(split.moments.among(held.live.catalogue.known), queries, seed)
+    moments = _some(split.moments.among(held.live.catalogue.known), queries)
     if len(moments) < 2:
         why = "too few moments after the cut to judge by; the untrained blend stays until there are more"
         return Verdict(passed=False, reasons=(why,)), BLEND, {}
@@ -203,7 +209,17 @@ def _judged(
         weights = {"weight": weight, "ndcg_by_weight": by_weight}
         moments = moments.take(np.flatnonzero(~odd))
     rival, name = _rival(recommender, split)
-    return judge(held, store, split, moments, log.columns, candidate, rival, seed=seed), name, weights
+    verdict = judge(held, store, split, moments, log.columns, candidate, rival, seed=seed)
+    return _beside_serving(verdict, moments, recommender.versions, seed) if rival is None else verdict, name, weights
+
+
+def _beside_serving(verdict: Verdict, moments: Moments, versions: Versions, seed: int) -> Verdict:
+    """Return the verdict after a look at what the version in service was worth when it could be asked."""
+    users = dict(zip(moments.seq.tolist(), moments.user.tolist(), strict=True))
+    behind = falls_behind(verdict.asked, users, versions, versions.in_service(), seed=seed)
+    if not behind:
+        return verdict
+    return replace(verdict, passed=False, reasons=(*(() if verdict.passed else verdict.reasons), behind))
 
 
 def _rival(recommender: Recommender, split: Split) -> tuple[LearnedModel | None, str]:
@@ -218,11 +234,12 @@ def _rival(recommender: Recommender, split: Split) -> tuple[LearnedModel | None,
         return None, f"{BLEND} ({serving} cannot be read)"
 
 
-def _some(moments: Moments, most: int, seed: int) -> Moments:
-    which: NDArray[np.int64] = np.arange(len(moments))
-    if len(moments) > most:
-        which = np.random.default_rng(seed).choice(which, most, replace=False)
-    return moments.take(which[np.argsort(moments.seq[which])])
+def _some(moments: Moments, most: int) -> Moments:
+    """Return some moments, evenly spread; when the log has grown a little, nearly all are the same, so that versions compare."""
+    if len(moments) <= most:
+        return moments
+    scattered = moments.seq.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return moments.take(np.sort(np.argsort(scattered, kind="stable")[:most]))
 
 
 def _about(log: LearningLog, store: Store) -> dict[str, Any]:

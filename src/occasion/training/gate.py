@@ -43,11 +43,14 @@ class Verdict:
     reasons : tuple of str
     metrics : mapping
         Group to queries, ndcg of both with intervals, difference with interval and p.
+    asked : mapping
+        The number of each moment's first event to the candidate's NDCG@10.
     """
 
     passed: bool
     reasons: tuple[str, ...]
     metrics: dict[str, Any] = field(default_factory=dict)
+    asked: dict[int, float] = field(default_factory=dict)
 
 
 def judge(
@@ -94,10 +97,11 @@ def judge(
         }
         if difference < 0 and p < (SURE if name == "all" else SURE / max(len(groups) - 1, 1)):
             reasons.append(f"worse in {name}: NDCG@{K} {others[rows].mean():.4f} before, {values[rows].mean():.4f} now, p {p:.3f}")
+    each = dict(zip(moments.seq.tolist(), values.tolist(), strict=True))
     if reasons:
-        return Verdict(passed=False, reasons=tuple(reasons), metrics=metrics)
+        return Verdict(passed=False, reasons=tuple(reasons), metrics=metrics, asked=each)
     why = f"not worse in any of {len(groups)} groups; NDCG@{K} {others.mean():.4f} before, {values.mean():.4f} now"
-    return Verdict(passed=True, reasons=(why,), metrics=metrics)
+    return Verdict(passed=True, reasons=(why,), metrics=metrics, asked=each)
 
 
 def _ndcg(answers: Answers) -> NDArray[np.float64]:

@@ -148,7 +148,8 @@ class LearningLoop:
         seq, last, at, failed = self._last()
         options, new = self.options, seq - last
         wanted = max(options.events, int(options.share * last))
-        if now - at < 60 * options.minutes:
+        # A clock that was set back must not stop learning for as long as it was wrong.
+        if 0 <= now - at < 60 * options.minutes:
             return f"the last fit was {(now - at) / 60:.0f} minutes ago, {options.minutes:g} lie between two"
         if new < wanted and not (failed and new > 0):
             return f"{max(new, 0)} new events, {wanted} are wanted"
@@ -170,7 +171,7 @@ class LearningLoop:
         return self.store.cursor()[1], seq, at, failed
 
     def _look(self, now: float) -> Decision | None:
-        if now - self._looked < LOOKS:
+        if 0 <= now - self._looked < LOOKS:
             return None
         self._looked = now
         found = roll_back_if_worse(self.store, self.settings, now=now, settle=self.options.settle, actor=ACTOR)
