@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from occasion.data import Event, Item, User
 from occasion.errors import DataError
-from occasion.importing import import_files, plan_files
+from occasion.importing import import_files, jsonlines, plan_files
+from occasion.importing.files import find_files
 from occasion.people import PURPOSES
 from occasion.privacy.guarded import open_guarded
 from occasion.settings import load_settings
@@ -367,6 +368,24 @@ def test_json_lines_that_are_none(store, write):
         (9, "not JSON"),
     ]
     assert [(e.user, e.item) for e in store.read_events()] == [("u", "a"), ("u", "c"), ('{"id":1}', "c")]
+
+
+def test_json_lines_without_end_take_no_memory(store, write, monkeypatch):
+    """What a few zipped megabytes hold must not come into memory as one: rows come by the megabyte, a line without end is none."""
+    monkeypatch.setattr(jsonlines, "MAX_LINE", 400)
+    monkeypatch.setattr(jsonlines, "BLOCK", 1000)
+    rows = [json.dumps({"user": f"u{n}", "item": "a", "text": "x" * 90}) for n in range(40)]
+    endless = '{"user":"' + "y" * 5000
+    path = write("x.jsonl.gz", gzip.compress("\n".join([*rows[:20], endless, *rows[20:], endless]).encode()))
+    (found,) = find_files([path])
+    chunks = list(jsonlines.JsonLinesReader(found).chunks())
+    assert max(len(chunk) for chunk in chunks) < 12
+    assert sum(len(text) for chunk in chunks for _, text, _ in chunk.faults) <= 2 * jsonlines.SHOWN
+    again = next(iter(jsonlines.JsonLinesReader(found).chunks(chunks[2].position, chunks[2].line)))
+    assert again.lines == chunks[3].lines, "reading goes on where a chunk ended"
+    summary = import_files(store, path)
+    assert summary.new == 40
+    assert [(reject.line, reject.reason) for reject in summary.examples] == [(21, jsonlines.TOO_LONG), (42, jsonlines.TOO_LONG)]
 
 
 def test_items_that_are_none(store, write):

@@ -344,12 +344,22 @@ def test_a_file_is_imported_in_the_background(http):
     assert sum(found["result"]["rejected"].values()) == 1
     lines = http.get(f"/v1/imports/{job}/rejects").text.splitlines()
     assert json.loads(lines[0])["line"] == 3002
+    assert json.loads(lines[0])["file"] == "items.csv", "where it lay in the service is nobody's business"
+    assert found["result"]["plan"][0] == "items.csv: items, csv"
     assert http.post("/v1/recommend", json={"text": "lamp number 77", "k": 5}).json()["items"]
     again = http.post("/v1/imports", params={"name": "items.csv", "kind": "items"}, content=rows).json()["id"]
     assert finished(http, again)["result"]["new"] == 0
     assert [j["id"] for j in http.get("/v1/imports").json()["imports"]] == [again, job]
     assert http.delete(f"/v1/imports/{job}").status_code == 204
     refused(http.get(f"/v1/imports/{job}"), 404)
+
+
+def test_a_file_called_like_the_list_of_rejected_rows_is_not_taken_for_it(http):
+    rows = b'{"user": "ann", "item": ""}\n' * 4
+    job = http.post("/v1/imports", params={"name": "rejects.jsonl", "kind": "events"}, content=rows).json()["id"]
+    assert finished(http, job)["result"]["rows"] == 4
+    listed = http.get(f"/v1/imports/{job}/rejects").text.splitlines()
+    assert [json.loads(line)["reason"] for line in listed] == ["no item"] * 4
 
 
 @pytest.mark.parametrize("content", [b"\x00\xff\xfe" * 100, b"what,ever\n1,2\n", b"{}", b"PAR1garbagePAR1"])

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from occasion.errors import NotFoundError, OccasionError, split_cure
+from occasion.errors import NotFoundError, OccasionError
 from occasion.privacy.rejected import naming, texts_in
 from occasion.service.control import ControlFile
-from occasion.service.failures import RefusedError
+from occasion.service.failures import RefusedError, is_inner, told
 from occasion.service.logs import logger
 from occasion.service.quotas import Quotas
 from occasion.service.tenants import Tenant, Tenants
@@ -242,7 +242,10 @@ class ImportRunner:
         except RefusedError as refusal:
             self._jobs.finish(job.id, "failed", {"error": refusal.message, "cure": refusal.cure})
         except OccasionError as error:
-            message, cure = split_cure(str(error).replace(f"{folder}/", ""))
+            if is_inner(error):
+                logger.exception("import", extra={"fields": {"job": job.id}})
+            message, cure = told(error, f"the import {job.id}")
+            message = message.replace(f"{folder}/", "")
             self._jobs.finish(job.id, "failed", {"error": message, "cure": cure})
         except Exception:
             logger.exception("import", extra={"fields": {"job": job.id}})
@@ -257,7 +260,7 @@ class ImportRunner:
 
         heard = 0.0
 
-        def told(done: int, total: int) -> None:
+        def heard_of(done: int, total: int) -> None:
             nonlocal heard
             if self._stop.is_set():
                 raise _Stopped
@@ -279,14 +282,14 @@ class ImportRunner:
                 time_zone=tenant.settings.time_zone,
                 rejects=folder / "rejects.jsonl",
                 validate_only=job.options["validate_only"],
-                progress=told,
+                progress=heard_of,
             )
         checked = {"valid": summary.valid, "validate_only": True} if summary.validate_only else {}
         return {
             **summary.counts(),
             **checked,
             "seconds": round(summary.seconds, 2),
-            "plan": [s for p in summary.plans for s in p.sentences()],
+            "plan": [s.replace(f"{folder}/", "") for p in summary.plans for s in p.sentences()],
         }
 
     def _admit(self, tenant: Tenant) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from starlette.responses import Response, StreamingResponse
 
 from occasion.errors import DataError
 from occasion.importing import FORMATS
+from occasion.privacy.rejected import FILE
 from occasion.service.callers import Call, Writer
 from occasion.service.failures import RefusedError
 from occasion.service.jobs import Job, job_folder
@@ -92,6 +94,9 @@ async def start_import(
     Importing the same file twice changes nothing. A job survives the death of any process and goes on where it was.
     """
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "upload"
+    if plain == FILE:
+        # Rejected rows are listed beside the file, under this name.
+        plain = f"upload-{FILE}"
     options: dict[str, Any] = {"name": plain, "kind": kind, "format": format, "event_type": event_type, "mapping": mapping_of(map)}
     options["validate_only"] = validate_only
     jobs = call.service.jobs
@@ -154,15 +159,17 @@ async def get_import(job: JobId, call: Writer) -> Response:
 async def rejects(job: JobId, call: Writer) -> Response:
     """Return the rows that an import could not take, one JSON object a line: file, line, column, value, reason."""
     await job_of(call, job)
-    path = job_folder(call.tenant, job) / "rejects.jsonl"
-    return StreamingResponse(_pieces(path), media_type="application/x-ndjson")
+    folder = job_folder(call.tenant, job)
+    return StreamingResponse(_lines(folder / FILE, f"{folder}/"), media_type="application/x-ndjson")
 
 
-def _pieces(path: FilePath) -> Iterator[bytes]:
+def _lines(path: FilePath, inner: str) -> Iterator[bytes]:
+    """Yield the lines of a list of rejected rows; where the file lay in the service is nobody's business."""
+    place = json.dumps(inner, ensure_ascii=False)[:-1].encode("utf-8", "replace")
     if path.exists():
         with path.open("rb") as file:
-            while piece := file.read(65_536):
-                yield piece
+            for line in file:
+                yield line.replace(place, b'"', 1)
 
 
 @router.delete("/imports/{job}", status_code=204, response_class=Response, responses=errors(404, 409))
