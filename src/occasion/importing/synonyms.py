@@ -97,7 +97,8 @@ ALSO_TEXT = frozenset("brand artist artists author authors director directors ac
 ASKED_FOR = frozenset(
     (
         "keyword keywords tag tags country countries language languages color colors colour colours material materials style "
-        "styles mood moods theme themes cuisine cuisines ingredients flavor flavors flavour flavours season usage occasion gender audience"
+        "styles mood moods theme themes cuisine cuisines ingredients flavor flavors flavour flavours season usage occasion "
+        "gender audience"
     ).split()
 )
 TEXT_NAMES = frozenset(
