@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from occasion.errors import DataError, MissingExtraError, OccasionError
+from occasion.evaluation.plot import HAN_FONTS
 from occasion.evaluation.report import METRICS, Difference, Group, Interval, Report
 
 NASTY = "<script>alert(1)</script> [bold]$x^2$ 雨天 & co"
@@ -35,7 +36,16 @@ def report() -> Report:
     figures = {m: interval(0.1234) if m != "coverage" else Interval(mean=0.5) for m in METRICS}
     less = {m: Difference(mean=0.017, low=-0.001, high=0.035, p=0.064) for m in ("ndcg", "hit", "recall", "mrr")}
     return Report(
-        protocol={"k": 10, "queries": 321, "users": 98, "events_counted": 1234, "items": 77, "mode": "time", "cut": 1.7e9},
+        protocol={
+            "k": 10,
+            "queries": 321,
+            "users": 98,
+            "events_counted": 1234,
+            "items": 77,
+            "mode": "time",
+            "cut": 1.7e9,
+            "diversity": None,
+        },
         systems=dict.fromkeys(SYSTEMS, figures),
         best_baseline="popular",
         differences={"popular": less, "co-occurrence": less},
@@ -94,7 +104,9 @@ def test_the_page_is_whole_stands_alone_and_escapes(report: Report, tmp_path: Pa
     assert "script" not in tags.seen
     assert NASTY in tags.text
     assert not re.search(r"https?://|src=|href=|url\(", page)
-    assert "0.123 [0.062, 0.185]" in page
+    assert "0.123 [0.062, 0.185]" in tags.text
+    assert "events counted" in tags.text
+    assert "None" not in tags.text
 
 
 def test_json_holds_every_figure(report: Report, tmp_path: Path) -> None:
@@ -120,13 +132,14 @@ def test_without_baselines_nothing_is_compared(report: Report, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-@pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
-def test_plots_are_drawn(report: Report, tmp_path: Path, ending: str) -> None:
-    pytest.importorskip("matplotlib", reason="the extra plot is not installed")
+def test_plots_are_drawn(report: Report, tmp_path: Path, ending: str, caplog: pytest.LogCaptureFixture) -> None:
+    fonts = pytest.importorskip("matplotlib.font_manager", reason="the extra plot is not installed")
     path = tmp_path / f"report.{ending}"
     report.write(path)
     heads = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
     assert path.read_bytes().startswith(heads[ending])
+    here = {font.name for font in fonts.fontManager.ttflist} & set(HAN_FONTS)
+    assert ("Cure: install" in caplog.text) == (not here), "what cannot be drawn is told"
     if ending == "svg":
         assert path.read_text("utf-8").count("<path") > 50
 

@@ -13,14 +13,16 @@ from occasion.evaluation.table import CURVE_HEAD, cell, curve_rows, difference_c
 __all__ = ["off_policy_page", "page"]
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem;
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 80rem; margin: 2rem auto; padding: 0 1rem;
   color: #1d2430; background: #fff }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
 .wide { overflow-x: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #d9dee6; white-space: nowrap }
 th:first-child, td:first-child { text-align: left }
+td small { display: block; font-size: .75rem; opacity: .75 }
 tr.first td { font-weight: 600 }
+figure { margin: .5rem 0 } figcaption { font-size: .85rem; opacity: .75 }
 svg { display: block; margin: .5rem 0 }
 @media (prefers-color-scheme: dark) { body { color: #e4e8ee; background: #14181f } th, td { border-color: #39414d } }
 """
@@ -79,8 +81,16 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], first: bool = Fal
     lines = ['<div class="wide"><table><thead><tr>', *(f'<th scope="col">{escape(h)}</th>' for h in head), "</tr></thead><tbody>"]
     for n, row in enumerate(rows):
         mark = ' class="first"' if first and n == 0 else ""
-        lines.append(f"<tr{mark}>" + "".join(f"<td>{escape(value)}</td>" for value in row) + "</tr>")
+        lines.append(f"<tr{mark}>" + "".join(f"<td>{cell}</td>" for cell in _cells(row)) + "</tr>")
     return "".join([*lines, "</tbody></table></div>"])
+
+
+def _cells(row: Sequence[str]) -> Iterator[str]:
+    """Yield the cells of a row, first its name; an interval, and what comes after it, stands small under its number."""
+    yield from map(escape, row[:1])
+    for value in map(escape, row[1:]):
+        number, found, interval = value.partition(" [")
+        yield f"{number} <small>[{interval}</small>" if found else value
 
 
 def _systems(report: Report) -> Iterator[str]:
@@ -105,7 +115,11 @@ def _bars(title: str, values: Mapping[str, Interval]) -> str:
             low, high = left + width * v.low / top, left + width * v.high / top
             lines.append(f'<path d="M{low:.1f} {y + 12}H{high:.1f}" stroke="currentColor" stroke-width="2"/>')
         lines.append(f'<text x="{left + width + 10}" y="{y + 17}" fill="currentColor" font-size="13">{v.mean:.3f}</text>')
-    return "".join([*lines, "</svg>"])
+    return _figure(lines, f"{title}, with its interval")
+
+
+def _figure(lines: Sequence[str], caption: str) -> str:
+    return "".join(["<figure>", *lines, f"</svg><figcaption>{escape(caption)}</figcaption></figure>"])
 
 
 def _differences(report: Report) -> Iterator[str]:
@@ -180,5 +194,5 @@ def _groups(report: Report, name: str, groups: Mapping[str, Group]) -> Iterator[
 
 def _protocol(protocol: Mapping[str, Any], seconds: float) -> Iterator[str]:
     yield "<h2>How it was measured</h2>"
-    yield _table(["", ""], [[str(name), str(value)] for name, value in protocol.items()])
+    yield _table(["", ""], [[name.replace("_", " "), str(value)] for name, value in protocol.items() if value is not None])
     yield f"<p>{seconds:.1f} seconds.</p>"

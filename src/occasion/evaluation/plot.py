@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,17 @@ from occasion.evaluation.report import Group, Interval, Report
 
 __all__ = ["draw"]
 
+logger = logging.getLogger(__name__)
+
 INCH = 0.32
 """Height of a line of a panel."""
 LONGEST = 30
 """Characters of a label."""
+HAN_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Source Han Sans CN", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+    "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "SimHei", "Droid Sans Fallback",
+)  # fmt: skip
+"""Fonts that lend matplotlib's own the letters it lacks, where they are installed."""
 
 
 def draw(report: Report, path: Path) -> None:
@@ -26,18 +35,34 @@ def draw(report: Report, path: Path) -> None:
         Where matplotlib is not installed.
     """
     try:
+        import matplotlib as mpl
         from matplotlib.figure import Figure
+        from matplotlib.font_manager import fontManager
     except ImportError:
         raise MissingExtraError("a plot", "plot") from None
+    installed = {font.name for font in fontManager.ttflist}
+    families = ["DejaVu Sans", *(name for name in HAN_FONTS if name in installed)]
+    with mpl.rc_context({"font.family": families}), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _drawn(report, Figure).savefig(path)
+    lacking = [one for one in caught if str(one.message).startswith("Glyph")]
+    for other in (one for one in caught if one not in lacking):
+        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    if lacking:
+        logger.warning("%s: no installed font has some of its letters. Cure: install one, for example fonts-noto-cjk.", path.name)
+
+
+def _drawn(report: Report, figure_of: Any) -> Any:
+    """Return the figure; `figure_of` is matplotlib's class."""
     panels = _panels(report)
     heights = [1 + sum(len(line) + (len(line) > 1) for line in lines.values()) for lines in panels.values()]
-    figure = Figure(figsize=(8, 1.2 * len(panels) + INCH * sum(heights)), layout="constrained")
+    figure = figure_of(figsize=(8, 1.2 * len(panels) + INCH * sum(heights)), layout="constrained")
     axes = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
     colours = {name: f"C{n}" for n, name in enumerate(report.systems)}
     for axis, (title, lines) in zip(axes[:, 0], panels.items(), strict=True):
         _panel(axis, title, lines, colours)
         axis.set_xlabel(report.title("ndcg"))
-    figure.savefig(path)
+    return figure
 
 
 def _panels(report: Report) -> dict[str, dict[str, dict[str, Interval]]]:
