@@ -283,7 +283,7 @@ class Bases:
             items = items[row, np.argsort(-everywhere[row, items], axis=1, kind="stable")]
             fused, picked = everywhere[row, items], {name: value[row, items] for name, value in scores.items()}
         ranked = [name for name in scores if name in forward and not name.startswith("popular")]
-        places = dict(zip(ranked, ranks(np.stack([picked[name] for name in ranked])), strict=True)) if ranked else {}
+        places = dict(zip(ranked, ranks(_side_by_side([picked[name] for name in ranked])), strict=True)) if ranked else {}
         columns, names = [fused], ["fused"]
         for name, value in picked.items():
             columns.append(value)
@@ -293,7 +293,10 @@ class Bases:
                 names.append(f"rank_{name}")
         more, more_names = figures(self, histories, items)
         self.names = names + more_names
-        return Candidates(items=items, features=np.concatenate([np.stack(columns, -1), more], -1), fused=columns[0])
+        features = np.empty((*items.shape, len(self.names)), np.float32)
+        features[..., : len(names)] = _side_by_side(columns).transpose(1, 2, 0)
+        features[..., len(names) :] = more
+        return Candidates(items=items, features=features, fused=columns[0])
 
     def _novel(self, scores: dict[str, Any]) -> list[tuple[Any, float]]:
         """Return the text-borne scores with all items that have events put last, where such items are asked for at all."""
@@ -315,6 +318,11 @@ def _span(data: Dataset) -> float:
     if data.span is not None:
         return data.span
     return float(np.ptp(data.events.time)) / 86400.0 if data.times == "unix" and np.isfinite(data.events.time).all() else np.inf
+
+
+def _side_by_side(columns: list[Floats]) -> Floats:
+    """Return arrays (B, C) as one (columns, B, C); for many small ones in half the time of np.stack."""
+    return np.concatenate(columns, dtype=np.float32).reshape(len(columns), *columns[0].shape)
 
 
 def _scored(source: Ease | Neighbours | Transitions, histories: Histories, *weights: Floats) -> list[Any]:

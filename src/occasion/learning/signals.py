@@ -131,8 +131,9 @@ class SignalCodes:
         for j, name in enumerate(self.names):
             codes, values = given.get(name.removeprefix(PREFIX), (None, ()))
             if codes is not None and name in self._codes:
-                mine = np.array([*(self._codes[name].get(str(value), -1) for value in values), -1], np.int32)
-                out[:, j] = mine[codes[rows]]
+                mine, read = codes[rows].tolist(), self._codes[name]
+                known = {code: read.get(str(values[code]), -1) for code in set(mine) if code >= 0}
+                out[:, j] = [known.get(code, -1) for code in mine]
         return out
 
     def set_clock(self, codes: NDArray[np.int32], time: NDArray[np.float64]) -> None:

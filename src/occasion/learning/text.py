@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from occasion.learning.histories import dense_product
-from occasion.learning.rows import scores, sums
-from occasion.learning.scored import Coarse, Nearest, Scores
+from occasion.learning.rows import products, scores, sums
+from occasion.learning.scored import Alone, Coarse, Nearest, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,7 +201,11 @@ class TextVectors:
         for decay, query, word in zip(decays, mean, words, strict=True):
             told = np.flatnonzero(word)
             out[f"sentence_{decay}"] = Nearest(self.sentence, query, self._coarse)
-            out[f"lexical_{decay}"] = scores(self._words, told, word[told])[0]
+            # Only by the first mean items are put forward; of the others what they say of given items will do.
+            if decay == decays[0]:
+                out[f"lexical_{decay}"] = scores(self._words, told, word[told])[0]
+            else:
+                out[f"lexical_{decay}"] = Alone(partial(products, self.lexical, vector=word))
         return out
 
     @cached_property
