@@ -108,7 +108,7 @@ def test_postings_of_a_frequent_word_are_the_weightiest(monkeypatch):
     monkeypatch.setattr(textindex, "POSTINGS", 3)
     texts = ["red " + " ".join(f"w{n}{m}" for m in range(n)) for n in range(10)]
     index = made(texts)
-    found = index.search({index._terms["red"]: 1.0}, 10)
+    found = index.search(index.query("red"), 10)
     assert found.keys.tolist() == [0, 1, 2]
 
 

@@ -13,6 +13,7 @@ import unicodedata
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ from occasion.remembered import Remembered
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["KIND", "TextIndex", "tokens"]
+__all__ = ["KIND", "Query", "TextIndex", "tokens"]
 
 KIND = f"tfidf-1, Unicode {unicodedata.unidata_version}"
 """Which tokens and weights kept arrays hold: another number whenever one of both changes, so that older ones are not read."""
@@ -61,6 +62,26 @@ def tokens(text: str) -> list[str]:
         elif len(word) > 1 or word.isdigit():
             out.append(word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word)
     return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """Terms by number and their weights (n,), of unit length, the weightiest first, equal ones by number; at most `QUERY_TERMS`."""
+
+    terms: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """Return the number of terms."""
+        return len(self.terms)
+
+    @classmethod
+    def of(cls, terms: NDArray[Any], weights: NDArray[Any]) -> Query:
+        """Return the weightiest of distinct terms (n,) at unit length; no terms where all weigh nothing."""
+        order = np.lexsort((terms, -np.abs(weights)))[:QUERY_TERMS]
+        kept = weights[order].astype(np.float64)
+        order, kept = order[kept != 0], kept[kept != 0]
+        return cls(terms[order].astype(np.int64), kept / max(math.sqrt(float(kept @ kept)), 1e-300))
 
 
 class Rows(NamedTuple):
@@ -195,7 +216,7 @@ class TextIndex:
         for number, n in counts.items():
             idf = float(self._idf[number]) if number < len(self._idf) else self._newest_idf
             weights[number] = (1 + math.log(n)) * idf
-        return _unit(weights, limit=len(weights))
+        return _unit(weights)
 
     def _forget(self, key: int) -> None:
         self._fresh_counts.pop(key, None)
@@ -312,38 +333,42 @@ class TextIndex:
         self._met.clear()
         self._looked_up = {}
 
-    def query(self, text: str) -> dict[int, float]:
-        """Return a text as unit-length term weights; empty where no term is known."""
+    def query(self, text: str) -> Query:
+        """Return a text as term weights; no terms where none is known."""
         if not self._ready():
-            return {}
+            return NOTHING
         counts = Counter(tokens(text))
-        numbers = self._known(counts)
-        return _unit(self._weigh({numbers[term]: n for term, n in counts.items() if term in numbers}))
+        weights = self._weigh({number: counts[term] for term, number in self._known(counts).items()})
+        return Query.of(*_arrays(weights))
 
-    def query_of(self, keys: NDArray[np.int32], weights: NDArray[np.float32]) -> dict[int, float]:
-        """Return the weighted sum of items as unit-length term weights."""
+    def query_of(self, keys: NDArray[np.int32], weights: NDArray[np.float32]) -> Query:
+        """Return the weighted sum of items as term weights."""
         if not self._ready():
-            return {}
-        late = np.isin(keys, self._gone_keys())
-        total = self._sum_rows(keys[~late], weights[~late])
+            return NOTHING
+        late = np.isin(keys, self._gone_keys()) if self._gone else np.zeros(len(keys), np.bool_)
+        if not late.any():
+            return Query.of(*self._sum_rows(keys, weights))
+        terms, sums = self._sum_rows(keys[~late], weights[~late])
+        total = dict(zip(terms.tolist(), sums.tolist(), strict=True))
         for key, weight in zip(keys[late].tolist(), weights[late].tolist(), strict=True):
             for term, value in self._fresh.get(key, {}).items():
                 total[term] = total.get(term, 0.0) + weight * value
-        return _unit(total)
+        return Query.of(*_arrays(total))
 
-    def _sum_rows(self, keys: NDArray[np.int32], weights: NDArray[np.float32]) -> dict[int, float]:
-        """Return the weighted sum of items as when the arrays were built, its weightiest terms."""
+    def _sum_rows(self, keys: NDArray[np.int32], weights: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the weighted sum of items as when the arrays were built: its weightiest terms (n,) and their weights (n,)."""
+        nothing = np.zeros(0, np.int32), np.zeros(0, np.float32)
         if self._rows is None or not len(keys):
-            return {}
+            return nothing
         places, lengths = self._places(keys)
         if not len(places):
-            return {}
+            return nothing
         terms = self._rows.terms[places]
         weighed = self._rows.weights[places] * np.repeat(weights, lengths).astype(np.float32)
         total, last = self._board.sums(terms, weighed)
         terms, total = terms[last], total[last]
         heaviest = np.lexsort((terms, -np.abs(total)))[: 2 * QUERY_TERMS]
-        return dict(zip(terms[heaviest].tolist(), total[heaviest].tolist(), strict=True))
+        return terms[heaviest], total[heaviest]
 
     def _places(self, keys: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return where the terms of keys (n,) stand, one run a key, and the length of each run (n,)."""
@@ -368,7 +393,7 @@ class TextIndex:
     def _gone_keys(self) -> NDArray[np.int32]:
         return np.fromiter(self._gone, np.int32, len(self._gone))
 
-    def search(self, query: dict[int, float], k: int, allowed: NDArray[np.bool_] | None = None) -> CandidateScores:
+    def search(self, query: Query, k: int, allowed: NDArray[np.bool_] | None = None) -> CandidateScores:
         """Return at most k keys by cosine with a query, best first, only positive scores."""
         if not query or not self._ready():
             return CandidateScores(np.zeros(0, np.int32), np.zeros(0, np.float32))
@@ -379,7 +404,7 @@ class TextIndex:
         order = np.lexsort((keys, -scores))[:k]
         return CandidateScores(keys[order].astype(np.int32), scores[order].astype(np.float32))
 
-    def near(self, query: dict[int, float], k: int, allowed: NDArray[np.bool_] | None = None) -> NDArray[np.int32]:
+    def near(self, query: Query, k: int, allowed: NDArray[np.bool_] | None = None) -> NDArray[np.int32]:
         """Return about k keys that `search` would return first, in no order, by the weightiest terms alone: half its time."""
         if not query or not self._ready():
             return np.zeros(0, np.int32)
@@ -391,10 +416,11 @@ class TextIndex:
         scores = self._score_fresh(query, fresh)
         return np.concatenate([keys, _highest(fresh[scores > 0], scores[scores > 0], k)])
 
-    def _match(self, query: dict[int, float], k: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int32]:
+    def _match(self, query: Query, k: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int32]:
         """Return at least k allowed keys, ascending, that the postings of the weightiest terms speak for; no fresh ones."""
         most = 4 * k
-        found, total = self._met.get((most, *query.items()), lambda: self._spoken_for(query, most))
+        asked = most, query.terms.tobytes(), query.weights.tobytes()
+        found, total = self._met.get(asked, lambda: self._spoken_for(query, most))
         fits = self._fit(found, allowed)
         if len(found) >= most and np.count_nonzero(fits) < k:
             # So many of the best are not allowed that others, left out of what is remembered, come in.
@@ -407,12 +433,12 @@ class TextIndex:
         fits = is_allowed(keys, allowed)
         return fits & ~np.isin(keys, self._gone_keys()) if self._gone else fits
 
-    def _spoken_for(self, query: dict[int, float], most: int | None) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    def _spoken_for(self, query: Query, most: int | None) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the keys (n,) that the weightiest terms name, and sums of their weights: the `most` best, or all."""
         assert self._postings is not None
         starts, keys, weights = self._postings
         parts, left = [], BUDGET
-        for term, weight in sorted(query.items(), key=lambda e: -e[1]):
+        for term, weight in zip(query.terms.tolist(), query.weights.tolist(), strict=True):
             if term < len(starts) - 1 and weight > 0 and left > 0:
                 some = slice(int(starts[term]), int(starts[term + 1]))
                 parts.append((keys[some], weights[some] * np.float32(weight)))
@@ -427,22 +453,21 @@ class TextIndex:
             found, total = found[kept], total[kept]
         return found, total
 
-    def _score_fresh(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
+    def _score_fresh(self, query: Query, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         total: dict[int, float] = {}
-        for term, weight in query.items():
+        for term, weight in zip(query.terms.tolist(), query.weights.tolist(), strict=True):
             for key, value in self._fresh_terms.get(term, {}).items():
                 total[key] = total.get(key, 0.0) + weight * value
         return np.array([total.get(key, 0.0) for key in keys.tolist()], np.float32)
 
-    def score(self, query: dict[int, float], keys: NDArray[np.int32]) -> NDArray[np.float32]:
+    def score(self, query: Query, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return cosines (n,) of given keys with a query; 0 for keys without text."""
         if not query or not self._ready():
             return np.zeros(len(keys), np.float32)
-        known = [(t, w) for t, w in query.items() if t < len(self._idf)]
-        terms, weights = np.array([t for t, _ in known], np.int64), np.array([w for _, w in known], np.float32)
+        known = query.terms < len(self._idf)
         assert self._rows is not None
         texts = self._texts(keys)
-        gain = texts.weights * self._board.looked_up(terms, weights, texts.terms)
+        gain = texts.weights * self._board.looked_up(query.terms[known], query.weights[known].astype(np.float32), texts.terms)
         out = np.zeros(len(keys), np.float32)
         if len(gain):
             out[texts.filled] = np.add.reduceat(gain, texts.starts)
@@ -487,11 +512,18 @@ def _postings(rows: Rows, df: NDArray[np.int64]) -> Postings:
     return Postings(starts, turned.indices, turned.data[keep])
 
 
-def _unit(query: dict[int, float], limit: int = QUERY_TERMS) -> dict[int, float]:
-    """Keep the weightiest terms and scale them to unit length."""
-    best = sorted(query.items(), key=lambda e: (-abs(e[1]), e[0]))[:limit]
-    norm = math.sqrt(sum(w * w for _, w in best))
-    return {term: w / norm for term, w in best if w} if norm else {}
+NOTHING = Query(np.zeros(0, np.int64), np.zeros(0))
+
+
+def _arrays(weights: Mapping[int, float]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return terms (n,) and their weights (n,)."""
+    return np.fromiter(weights, np.int64, len(weights)), np.fromiter(weights.values(), np.float64, len(weights))
+
+
+def _unit(weights: dict[int, float]) -> dict[int, float]:
+    """Return weights at unit length."""
+    norm = math.sqrt(sum(w * w for w in weights.values()))
+    return {term: w / norm for term, w in weights.items() if w} if norm else {}
 
 
 def _highest(keys: NDArray[np.int32], values: NDArray[np.float32], k: int) -> NDArray[np.int32]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from occasion.protocols import CandidateScores, Moment
-from occasion.textindex import TextIndex
+from occasion.textindex import Query, TextIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,10 +27,10 @@ class WordsSource:
     def __init__(self, text_index: TextIndex) -> None:
         self.text_index = text_index
 
-    def _query(self, moment: Moment) -> dict[int, float]:
+    def _query(self, moment: Moment) -> Query:
         if self.name not in moment.extra:
             moment.extra[self.name] = self.text_index.query(moment.context.text)
-        query: dict[int, float] = moment.extra[self.name]
+        query: Query = moment.extra[self.name]
         return query
 
     def candidates(self, moment: Moment, k: int) -> CandidateScores:
@@ -55,14 +55,12 @@ class LookalikeSource:
     def __init__(self, text_index: TextIndex) -> None:
         self.text_index = text_index
 
-    def _query(self, moment: Moment) -> dict[int, float]:
+    def _query(self, moment: Moment) -> Query:
         if self.name not in moment.extra:
-            query: dict[int, float] = {}
-            if moment.history is not None and len(moment.history.item):
-                query = self.text_index.query_of(moment.history.item[-RECENT:], moment.weights[-RECENT:])
-            moment.extra[self.name] = query
-        found: dict[int, float] = moment.extra[self.name]
-        return found
+            items = moment.history.item if moment.history is not None else np.zeros(0, np.int32)
+            moment.extra[self.name] = self.text_index.query_of(items[-RECENT:], moment.weights[-RECENT:])
+        query: Query = moment.extra[self.name]
+        return query
 
     def candidates(self, moment: Moment, k: int) -> CandidateScores:
         """Return the items whose texts resemble the history's."""
