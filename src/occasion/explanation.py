@@ -23,6 +23,8 @@ __all__ = ["Explainer"]
 
 BECAUSE = 30
 """History items considered as reasons, the weightiest."""
+PAST = ("history", "others")
+"""Groups that speak of what a person did."""
 SPEAKS = 0.25
 """Least likeness for a history item to be named."""
 
@@ -39,6 +41,7 @@ class Explainer:
         named = list(dict.fromkeys(key for row in speakers for key in row))
         titles = dict(zip(named, self.live.titles(named), strict=True))
         own = set(moment.history.item.tolist()) if moment.history is not None else set()
+        parts = parts if own else _without_past(parts)
         out = []
         shares = list(zip(*(p.tolist() for p in parts.values()), strict=True)) if parts else [()] * len(keys)
         for n, (key, chance) in enumerate(zip(keys.tolist(), propensity.tolist(), strict=True)):
@@ -95,3 +98,12 @@ class Explainer:
         event = np.zeros(len(items), np.int64)
         event[at] = np.arange(len(at))
         return np.asarray(moment.extra["past"][event[places]], np.float32)
+
+
+def _without_past(parts: Mapping[str, Floats]) -> Mapping[str, Floats]:
+    """Count what a model puts down to a past as popularity where there is none: it is what the item is worth to anybody."""
+    out = {group: values for group, values in parts.items() if group not in PAST}
+    for group in PAST:
+        if group in parts:
+            out["popularity"] = out.get("popularity", np.float32(0)) + parts[group]
+    return out

@@ -59,6 +59,8 @@ def test_without_words_what_is_known_is_said_and_the_clock_only_if_nothing_else_
     assert sentence("", clock | {"weather": "rain"}, given={"weather"}) == "It is raining"
     assert sentence("", clock | {"weather": "rain"}, given={"weather", "weekday"}) == "Friday. It is raining"
     assert sentence("", clock, recent=["Umbrella", "Boots"]) == "Recently looked at: Umbrella; Boots"
+    long = "Migrant encounters over two hundred thousand again in August as the surge at the border continues"
+    assert sentence("", clock, recent=[long]).endswith("again in August as the surge at…"), "cut after a word"
     assert sentence("", clock | {"holiday": "Easter"}) == "A public holiday (Easter)".replace("A", "a", 1)
     assert sentence("", {"weekday": "monday", "part_of_day": "early morning"}) == "early on Monday morning"
     assert sentence("", {"weekday": 3}) == sentence("", {}) == description("", {}) == ""

@@ -68,6 +68,9 @@ def test_facets_divide_what_was_found(shop: Recommender) -> None:
     assert dict(facets["brand"]) == {"Acme": 2, "Best": 2}
     assert facets["price"] == [3.0, 9.0]
     assert set(find(shop, facets=["brand"]).facets) == {"brand"}
+    shop.store.put_items(Item(id=f"dated{n}", text={"title": f"thing {n}"}, attributes={"day": f"2026-11-{n}"}) for n in range(30))
+    assert "day" not in find(shop).facets, "where each value holds next to nothing, a facet divides nothing"
+    assert "day" in find(shop, facets=["day"]).facets
     assert find(shop, facets=["nothing"]).facets == {}
 
 

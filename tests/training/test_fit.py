@@ -108,6 +108,10 @@ def test_new_items_filters_words_and_strangers(fitted, encoder):
         )
         assert set(only.items) <= {f"i{n}" for n in range(1, 60, 4)}
         stranger = recommender.recommend(Context(user="nobody", at=now, signals={"weather": "hail", "mood": "odd"}), k=5)
+        for entry in stranger.entries:
+            assert not {"history", "others"} & set(entry.parts), "who has no past is not told of one"
+            assert sum(entry.parts.values()) == pytest.approx(entry.score, abs=1e-5)
+            assert "you" not in entry.reason
         assert len(stranger.items) == 5
         assert stranger.version.startswith(manifest.id)
         assert recommender.recommend(Context(session="s", at=now, recent=("new", "i4")), k=5).entries

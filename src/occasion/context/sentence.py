@@ -29,6 +29,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from occasion.context.phrases import PHRASES, SHOWN, Phrases
 from occasion.data import Scalar
+from occasion.titles import shortened
 
 __all__ = ["description", "sentence"]
 
@@ -79,7 +80,7 @@ def _others(signals: Mapping[str, Scalar], say: Phrases) -> list[str]:
 
 
 def _recent(titles: Sequence[str], say: Phrases) -> str:
-    shown = [" ".join(title.split())[:SHOWN] for title in titles if title.strip()][-TITLES:]
+    shown = [shortened(title, SHOWN) for title in titles if title.strip()][-TITLES:]
     return say.recent.format(say.list_comma.join(shown)) if shown else ""
 
 

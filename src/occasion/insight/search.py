@@ -27,6 +27,8 @@ DEPTH = 400
 """Items that each of the two searches finds at most."""
 VALUES = 30
 """Values of a facet that are shown."""
+LEAST_SHARE = 0.05
+"""Of the items, what the most frequent value of a facet must have."""
 SCATTERED, BROAD = 2000, 100_000
 """A field with more distinct values divides nothing; of categories the most frequent are shown in any case."""
 
@@ -118,6 +120,11 @@ def _facets(recommender: Recommender, mask: NDArray[np.bool_], names: Sequence[s
     for name in chosen:
         most = BROAD if name == "categories" else SCATTERED
         found = columns.facet(name, mask, most) if name in columns.names else None
-        if found and (names is not None or len(out) < 8):
+        if found and (names is not None or (len(out) < 8 and _divides(found, int(mask.sum())))):
             out[name] = found[:VALUES]
     return out
+
+
+def _divides(found: Sequence[Any], items: int) -> bool:
+    """Return whether a facet is worth a look: where its most frequent value holds next to nothing, as with dates, it is not."""
+    return not isinstance(found[0], tuple) or found[0][1] > items * LEAST_SHARE

@@ -8,8 +8,12 @@ from typing import Any
 
 from occasion.console.parts.situation import named
 from occasion.console.words import Words, say
+from occasion.titles import shortened
 
 __all__ = ["WORDS", "taste_html"]
+
+TITLE = 60
+"""Characters of a title."""
 
 WORDS: Words = {
     "refused": (
@@ -31,7 +35,7 @@ WORDS: Words = {
         "Pays {low:.2f} to {high:.2f}, mostly around {middle:.2f}.",
         "通常支付 {low:.2f} 至 {high:.2f}，多在 {middle:.2f} 左右。",
     ),
-    "plain": ("Does nothing much more often than others do.", "没有明显不同于他人的偏好。"),
+    "plain": ("Nothing that others do less often stands out.", "没有明显不同于他人的偏好。"),
 }
 
 
@@ -49,7 +53,9 @@ def _sentences(taste: Mapping[str, Any], locale: str) -> list[str]:
     told = comma.join(say(WORDS, locale, "kind", kind=kind, n=n) for kind, n in kinds)
     out = [say(WORDS, locale, "kinds", events=taste["events"], kinds=told)]
     if taste["favourites"]:
-        out.append(say(WORDS, locale, "often", titles=comma.join(one["title"] for one in taste["favourites"])))
+        out.append(
+            say(WORDS, locale, "often", titles=comma.join(f"“{shortened(one['title'], TITLE)}”" for one in taste["favourites"]))
+        )
     shares = ("share", "usual")
     for habit in taste["chosen"]:
         out.append(say(WORDS, locale, "chosen", value=habit["value"], lift=habit["lift"], **{n: habit[n] for n in shares}))
