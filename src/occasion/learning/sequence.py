@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["SequenceModel", "has_torch"]
 
 HEADS = 2
+MASKED = -1e9
+"""Logit of a place that must not be looked at."""
 
 
 def has_torch() -> bool:
@@ -84,15 +86,14 @@ class SequenceModel:
         """One block over (B, L, d); the last block only needs the last place."""
         a, (b, n, d) = self.arrays, x.shape
         y = _normal(x, a[f"norm1_g{k}"], a[f"norm1_b{k}"])
-        q, key, value = np.split(y.reshape(-1, d) @ a[f"qkv_w{k}"].T + a[f"qkv_b{k}"], 3, axis=-1)
-        q, key, value = (part.reshape(b, n, d) for part in (q, key, value))
+        qkv = (y.reshape(-1, d) @ a[f"qkv_w{k}"].T + a[f"qkv_b{k}"]).reshape(b, n, 3 * d)
+        q, key, value = qkv[..., :d], qkv[..., d : 2 * d], qkv[..., 2 * d :]
         if final:
             q, x = q[:, -1:], x[:, -1:]
-        logits = _heads(q) @ _heads(key).transpose(0, 1, 3, 2) / math.sqrt(d / HEADS)  # (B, H, l, L)
-        steps = np.arange(n)[-q.shape[1] :, None] - np.arange(n)[None, :]
-        logits = logits + a[f"bias{k}"][:, np.clip(steps, 0, n - 1)][None]
-        masked = (steps < 0)[None, None] | ~real[:, None, None, :]
-        logits = np.where(masked, -1e9, logits)
+        logits = _heads(q) @ _heads(key).transpose(0, 1, 3, 2) / np.float32(math.sqrt(d / HEADS))  # (B, H, l, L)
+        logits += self._bias(k, n)[:, -q.shape[1] :]
+        if not real.all():
+            logits[np.broadcast_to(~real[:, None, None, :], logits.shape)] = MASKED
         weight = np.exp(logits - logits.max(-1, keepdims=True))
         weight /= weight.sum(-1, keepdims=True)
         mixed = (weight @ _heads(value)).transpose(0, 2, 1, 3).reshape(b, -1, d)
@@ -100,6 +101,19 @@ class SequenceModel:
         y = _normal(x, a[f"norm2_g{k}"], a[f"norm2_b{k}"])
         inner = np.maximum(y @ a[f"up_w{k}"].T + a[f"up_b{k}"], 0)
         return np.asarray(x + inner @ a[f"down_w{k}"].T + a[f"down_b{k}"], np.float32)
+
+    def _bias(self, k: int, n: int) -> Floats:
+        """Return what a layer adds to the logits of n places by their distance (H, n, n); what lies ahead is masked."""
+        if (k, n) not in self._biases:
+            steps = np.arange(n)[:, None] - np.arange(n)[None, :]
+            bias = self.arrays[f"bias{k}"][:, np.clip(steps, 0, n - 1)]
+            self._biases[k, n] = np.where(steps < 0, np.float32(MASKED), bias)
+        return self._biases[k, n]
+
+    @cached_property
+    def _biases(self) -> dict[tuple[int, int], Floats]:
+        """By layer and number of places; there are few of both."""
+        return {}
 
     def score(self, requests: Requests) -> Floats:
         """Return cosines times the temperature (B, items); 0 for all where there is no history."""
