@@ -29,6 +29,7 @@ from occasion.settings import Settings, load_settings
 if TYPE_CHECKING:
     from occasion.protocols import Encoder
     from occasion.recommender import Recommender
+    from occasion.service.tenants import Tenant
 
 __all__ = ["create_app"]
 
@@ -104,8 +105,8 @@ def create_app(
     return app
 
 
-def _load(service: Service) -> Recommender:
-    recommender = service.tenants.get(DEFAULT_TENANT).recommender
+def _load(tenant: Tenant) -> Recommender:
+    recommender = tenant.recommender
     # A language model is read at its first sentence. A remote one that does not answer now may do so later.
     with contextlib.suppress(EncoderError):
         recommender.encoder.encode(["ready"], role="query")
@@ -135,7 +136,8 @@ async def _warm(service: Service, warm: bool) -> None:
     while not service.stopping:
         try:
             if warm:
-                recommender = await service.answers.run(lambda: _load(service))
+                tenant = await asyncio.to_thread(service.tenants.get, DEFAULT_TENANT)
+                recommender = await service.ask(tenant, partial(_load, tenant))
         except Exception:
             # What is out of reach now (a remote encoder, a full disk) may be back later.
             logger.exception("not ready")

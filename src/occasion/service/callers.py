@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -17,6 +18,7 @@ from occasion.service.tenants import Tenant
 
 __all__ = ["Admin", "Call", "Operator", "Reader", "Writer"]
 
+Result = TypeVar("Result")
 _bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="A key made by `occasion keys create`.")
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="header", description="The same key, in another header.")
 
@@ -51,6 +53,10 @@ class Call:
         """
         if self.key is not None and ROLES.index(self.key.role) < ROLES.index(role):
             raise _lacking(role, self.key)
+
+    async def ask(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns, which uses the tenant's recommender; see `Service.ask`."""
+        return await self.service.ask(self.tenant, work)
 
     def audit(self, act: str, target: str) -> None:
         """Write an administrative act down."""

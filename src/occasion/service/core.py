@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from occasion.errors import EncoderError
 from occasion.service.bursts import Bursts
@@ -15,6 +16,7 @@ from occasion.service.jobs import ImportRunner, Jobs
 from occasion.service.keys import KeyRing
 from occasion.service.lanes import Lane
 from occasion.service.measures import Measures
+from occasion.service.openings import Openings
 from occasion.service.quotas import Quotas
 from occasion.service.rates import RateLimits
 from occasion.service.recent import RecentMeasures
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from occasion.protocols import Encoder
 
 __all__ = ["Service"]
+
+Result = TypeVar("Result")
 
 PAUSE_SECONDS = 2.0
 """After an encoder could not be had, until the next try."""
@@ -65,6 +69,7 @@ class Service:
         self.bursts = Bursts(self.measures)
         self.answers = Lane("answers", settings.queue)
         self.writes = Lane("writes", settings.queue * 4, threads=2)
+        self.openings = Openings(settings.queue)
         self.open_access = is_loopback(settings.host) if open_access is None else open_access
         self._encoder = encoder
         self._encoder_lock = threading.Lock()
@@ -97,6 +102,17 @@ class Service:
                 shown(busy)
 
         self.siblings, self.answers.told = siblings, told
+
+    async def ask(self, tenant: Tenant, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns; it uses a tenant's recommender, in the lane of answers, once that is open.
+
+        Raises
+        ------
+        OverloadedError
+            Where too many wait.
+        """
+        await self.openings.wait(tenant)
+        return await self.answers.run(work)
 
     async def give_way(self) -> None:
         """Wait a little while answers queue up in any worker: who sends events in bulk can wait, who looks at a screen cannot."""
@@ -141,6 +157,8 @@ class Service:
         self.upkeep.close()
         self.insights.close()
         self.imports.close()
+        self.tenants.stop()
+        self.openings.close()
         self.answers.close()
         self.writes.close()
         self.tenants.close()

@@ -48,7 +48,7 @@ class PatientEncoder:
     def __init__(self, encoder: Encoder, wait: float) -> None:
         self.encoder, self.wait = encoder, wait
         self.version, self.dim = encoder.version, encoder.dim
-        self.hurried = True
+        self._unhurried = threading.local()
         self._lock = threading.Lock()
         self._running: dict[_Question, _Asked] = {}
         self._late: OrderedDict[_Question, Vectors] = OrderedDict()
@@ -63,7 +63,7 @@ class PatientEncoder:
         EncoderError
             Where it does not answer in time, or is left alone.
         """
-        if not self.hurried:
+        if getattr(self._unhurried, "now", False):
             return self.encoder.encode(texts, role=role, progress=progress)
         question = role, tuple(texts)
         with self._lock:
@@ -83,6 +83,15 @@ class PatientEncoder:
             if self._failed >= FAILURES:
                 self._quiet_until = time.monotonic() + min(REST * 2.0 ** (self._failed - FAILURES), LONGEST_REST)
         raise EncoderError("the encoder failed." if in_time else f"the encoder gave no answer within {self.wait:g} s.")
+
+    @contextlib.contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """Take as long as the encoder takes, for this thread alone: others go on to give answers."""
+        self._unhurried.now = True
+        try:
+            yield
+        finally:
+            self._unhurried.now = False
 
     def _succeeded(self) -> None:
         self._failed, self._quiet_until = 0, 0.0
@@ -139,8 +148,5 @@ def unhurried(encoder: Encoder) -> Iterator[None]:
     if inner is None:
         yield
         return
-    inner.hurried = False
-    try:
+    with inner.unhurried():
         yield
-    finally:
-        inner.hurried = True

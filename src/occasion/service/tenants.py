@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from occasion.errors import StoreError
 from occasion.service.keys import DEFAULT_TENANT, checked_tenant
 from occasion.service.patience import unhurried
 from occasion.settings import Settings
@@ -58,15 +59,21 @@ class Tenant:
         """What long work of the recommender is under way: stage (``encode``, ``events``), done, total."""
         self.withdrawals = -1
         """Erasures and the like that this process has taken notice of."""
+        self.stopping = False
+        """Whether the process is to end."""
         self._recommender: Recommender | None = None
         self._lock = threading.Lock()
 
     @property
     def recommender(self) -> Recommender:
-        """The recommender. The first call of a process takes as long as it takes to load vectors and counts.
+        """The recommender, opened where it is not open yet.
 
         Call it from the lane of answers alone: a recommender is not safe to use from two threads at once.
         """
+        return self.open()
+
+    def open(self) -> Recommender:
+        """Open the recommender, in any thread; it takes as long as it takes to load or make vectors and counts."""
         with self._lock:
             if self._recommender is None:
                 self._recommender = self._opened()
@@ -93,6 +100,9 @@ class Tenant:
         return made
 
     def _told(self, stage: str, done: int, total: int) -> None:
+        if self.stopping and not self.warm:
+            # What was made until now is kept; the next start goes on from there.
+            raise StoreError(f"the service is to end while {self.settings.home} is being opened. Cure: start it again.")
         self.loading = (stage, done, total) if done < total else None
 
     @property
@@ -139,6 +149,11 @@ class Tenants:
         with suppress(OSError):
             return [DEFAULT_TENANT, *sorted(p.name for p in folder.iterdir() if p.is_dir())]
         return [DEFAULT_TENANT]
+
+    def stop(self) -> None:
+        """Let what is being opened end before it is done: the process is to end."""
+        for tenant in list(self._open.values()):
+            tenant.stopping = True
 
     def close(self) -> None:
         """Close all; idempotent."""

@@ -21,7 +21,7 @@ async def caught_up(view: View) -> bool:
     service = view.service
     # The first one to come opens the tenant's store: not on the loop that serves everybody.
     tenant = await service.writes.run(lambda: service.tenants.get(view.tenant))
-    task = asyncio.ensure_future(service.answers.run(lambda: tenant.recommender.refresh()))
+    task = asyncio.ensure_future(service.ask(tenant, lambda: tenant.recommender.refresh()))
     task.add_done_callback(_seen)
     done, _ = await asyncio.wait({task}, timeout=PATIENCE)
     if done:

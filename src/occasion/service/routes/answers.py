@@ -54,7 +54,7 @@ async def _answered(call: Call, work: Callable[[Recommender], Result]) -> tuple[
             result = work(recommender)
         return result, {"parse": begun - call.begun, "queue": waited, **stages}
 
-    result, stages = await call.service.answers.run(timed)
+    result, stages = await call.ask(timed)
     for outer, inner in _INNER.items():
         if outer in stages:
             stages[outer] = max(0.0, stages[outer] - sum(stages.get(name, 0.0) for name in inner))

@@ -34,7 +34,7 @@ async def search(body: SearchIn, call: Reader) -> Response:
     def work() -> Found:
         return find(call.tenant.recommender, body.text, wanted, k=body.k, offset=body.offset, facets=body.facets)
 
-    found = await call.service.answers.run(work)
+    found = await call.ask(work)
     if call.within:
         # Whoever searches on the console opens an item next; a program that searches may never.
         call.service.insights.of(call.tenant).warm()
@@ -56,7 +56,7 @@ async def item(id: Annotated[Id, Query()], call: Reader) -> Response:
         view = view_item(recommender, id)
         return view, int(recommender.live.catalogue.key(id) or 0)
 
-    view, key = await call.service.answers.run(viewed)
+    view, key = await call.ask(viewed)
 
     def read() -> dict[str, Any]:
         taken = call.service.insights.of(call.tenant).uptake.of(key)
@@ -105,7 +105,7 @@ async def atlas(
     if redraw:
         call.demand("write")
     mine = call.service.insights.of(call.tenant)
-    document = await call.service.answers.run(lambda: mine.map.whole(field, redraw=redraw))
+    document = await call.ask(lambda: mine.map.whole(field, redraw=redraw))
     return Response(document, media_type="application/json")
 
 
@@ -114,11 +114,11 @@ async def cancel_drawing(call: Writer) -> Response:
     """Let the drawing of the map end before it is done; say how the map stands. Where none is drawn nothing happens."""
     mine = call.service.insights.of(call.tenant)
     mine.atlas.cancel()
-    return reply(await call.service.answers.run(mine.map.stand))
+    return reply(await call.ask(mine.map.stand))
 
 
 @router.post("/catalogue/map/marks", response_model=MarksOut, responses=errors())
 async def marks(body: MarksIn, call: Reader) -> Response:
     """Return all points of the map without saying what they are, and the places of some items: enough to mark these on it."""
     mine = call.service.insights.of(call.tenant)
-    return reply(await call.service.answers.run(lambda: mine.map.marks(body.items)))
+    return reply(await call.ask(lambda: mine.map.marks(body.items)))

@@ -165,7 +165,7 @@ async def history(
         analysed = Permitted(recommender.store, call.tenant.settings.granted_by_default).allows(user, session)
         return {"analysed": analysed, "events": _history(recommender, user, session, limit) if analysed or admin else []}
 
-    return reply(await call.service.answers.run(work))
+    return reply(await call.ask(work))
 
 
 def _history(recommender: Recommender, user: str | None, session: str | None, limit: int) -> list[dict[str, Any]]:

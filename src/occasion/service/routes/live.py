@@ -28,7 +28,7 @@ async def live(call: Reader) -> Response:
     mine = call.service.insights.of(call.tenant)
     operator = call.key is None or (call.key.role == "admin" and call.key.tenant == DEFAULT_TENANT)
     answers, state = await call.service.writes.run(mine.traffic.looked)
-    known = await call.service.answers.run(lambda: mine.watched.known(call.tenant.recommender, answers))
+    known = await call.ask(lambda: mine.watched.known(call.tenant.recommender, answers))
 
     def work() -> dict[str, Any]:
         recent = call.service.recent.figures() if operator else None

@@ -33,7 +33,7 @@ async def signals(call: Reader) -> Response:
         ]
         return {"signals": shown, "fields": recommender.live.catalogue.columns.names}
 
-    return reply(await call.service.answers.run(work))
+    return reply(await call.ask(work))
 
 
 def _taste(call: Call, user: str | None, session: str | None) -> dict[str, Any] | None:
@@ -52,7 +52,7 @@ async def taste(
     """Return what a person's past says: what they choose more than others do, and in which moments. Empty where they refuse it."""
     if (user is None) == (session is None):
         raise RefusedError(422, "Either a user or a session must be named.", cure="Give one of ?user= and ?session=.")
-    found = await call.service.answers.run(lambda: _taste(call, user, session))
+    found = await call.ask(lambda: _taste(call, user, session))
     if found is None:
         raise RefusedError(404, "Nothing is known of this person.")
     return reply(found)

@@ -49,7 +49,7 @@ async def checked(call: Call, scenario: Scenario) -> None:
             columns.first(0, cap.field)
 
     if scenario.rules and any(scenario.rules.get(name) for name in ("filter", "boosts", "caps", "quotas")):
-        await call.service.answers.run(work)
+        await call.ask(work)
 
 
 @router.get("/scenarios", response_model=ScenariosOut, responses=errors())
@@ -94,7 +94,7 @@ async def preview(body: PreviewIn, call: Admin) -> Response:
     examples = []
     for slate in slates:
         # One at a time: those who wait for an answer wait for one list of these at most.
-        examples.append(await call.service.answers.run(partial(_compared, call, slate, body.name, draft)))
+        examples.append(await call.ask(partial(_compared, call, slate, body.name, draft)))
     ids = list({item for example in examples for item in (*example.before, *example.after)})
     items = await call.service.writes.run(lambda: call.tenant.store.get_items(ids))
     return reply(asdict(summary(examples, {i: item.title for i, item in items.items()}, notes)))
