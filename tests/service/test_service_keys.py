@@ -209,6 +209,10 @@ def test_open_on_loopback_only_to_its_own_name(serve):
     assert http.get("/v1/info").status_code == 200
     assert http.get("/v1/info", headers={"host": "rebound.example"}).status_code == 403
     assert http.get("/v1/info", headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    for header in ("x-forwarded-for", "forwarded", "x-real-ip", "via"):
+        brought = http.get("/v1/info", headers={header: "203.0.113.7"})
+        assert brought.status_code == 403, "a proxy on this machine asks on behalf of anybody"
+        assert "occasion keys create" in brought.json()["error"]["cure"]
     key, _ = http.app.state.service.keys.create("read")
     assert http.get("/v1/info").status_code == 401
     http.app.state.service.keys.revoke(key.id)

@@ -1,17 +1,21 @@
-"""Opening a tenant takes what it takes, and nobody else waits for it."""
+"""Opening a tenant takes what it takes, and nobody else waits for it; what nobody asks for is kept up all the same."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from fastapi.testclient import TestClient
 from service_shop import bearer, fill
 
-from occasion.data import Item
+from occasion import live
+from occasion.data import Event, Item
 from occasion.encoders.remote import RemoteEncoder
-from occasion.service import create_app
+from occasion.privacy.erasure import erase
+from occasion.privacy.guarded import open_guarded
+from occasion.service import create_app, upkeep
 from occasion.service.control import ControlFile
 from occasion.service.keys import KeyRing
 from occasion.service.patience import PatientEncoder, unhurried
@@ -110,3 +114,19 @@ def test_taking_time_is_a_thing_of_one_thread(held):
             patient.encode(["a question"], role="query")
         slow.release.set()
         assert len(opened.result(timeout=60)) == 1
+
+
+def test_a_worker_that_nobody_asks_forgets_who_left(tmp_path, encoder, monkeypatch):
+    """Another process erases somebody; on a long log counts follow aside, and nobody's answer has to come first for that."""
+    monkeypatch.setattr(upkeep, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(live, "RECOUNT_AT_ONCE", 0)
+    settings = Settings(home=fill(tmp_path / "home"))
+    with closing(open_guarded(settings)) as store:
+        store.append([Event(user="eva", item="chips", signals={"mood": "frabjous"}, id="eva", at=1_790_000_100.0)])
+        with TestClient(create_app(settings, encoder=encoder), base_url="http://127.0.0.1") as http:
+            until(lambda: http.get("/v1/health/ready").status_code == 200)
+            assert "frabjous" in http.get("/v1/signals").text
+            erase(store, settings, user="eva")
+            counted = http.app.state.service.tenants.get("default").recommender.live.statistics
+            until(lambda: "mood" not in counted.signals)
+            assert "frabjous" not in http.get("/v1/signals").text

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 
 from occasion.console.sessions import COOKIE, Session, Sessions
 from occasion.console.words import FRAME
-from occasion.service.core import Service, is_loopback
+from occasion.service.core import Service, is_near
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -123,8 +123,7 @@ class Guard:
 
     def _is_open(self, headers: dict[bytes, str]) -> bool:
         """Return whether no key is needed: on loopback, while there is none, under this machine's own name."""
-        host = headers.get(b"host", "").rsplit(":", 1)[0] or "localhost"
-        return self.service.open_access and not self.service.keys.exist() and is_loopback(host)
+        return self.service.open_access and not self.service.keys.exist() and is_near(headers)
 
 
 def _with_policy(send: Send) -> Send:

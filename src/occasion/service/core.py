@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from occasion.errors import EncoderError
@@ -14,7 +15,7 @@ from occasion.service.control import ControlFile
 from occasion.service.insights import Insights
 from occasion.service.jobs import ImportRunner, Jobs
 from occasion.service.keys import KeyRing
-from occasion.service.lanes import Lane
+from occasion.service.lanes import Lane, OverloadedError
 from occasion.service.measures import Measures
 from occasion.service.openings import Openings
 from occasion.service.quotas import Quotas
@@ -33,6 +34,8 @@ __all__ = ["Service"]
 
 Result = TypeVar("Result")
 
+_PROXIES = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
+"""Headers that proxies add."""
 PAUSE_SECONDS = 2.0
 """After an encoder could not be had, until the next try."""
 YIELD_SECONDS, YIELD_STEP = 0.1, 0.005
@@ -76,7 +79,7 @@ class Service:
         self._encoder_fails_until = 0.0
         self.tenants = Tenants(settings, self.encoder)
         self.imports = ImportRunner(self.jobs, self.tenants, self.quotas)
-        self.upkeep = Upkeep(settings, self.tenants, self.forget_withdrawn)
+        self.upkeep = Upkeep(settings, self.tenants, self.forget_withdrawn, self._catch_up)
         self.insights = Insights(self.answers)
         self.recent = RecentMeasures(self.measures)
         self.siblings: Siblings | None = None
@@ -150,6 +153,12 @@ class Service:
             tenant.forget_words()
             self.insights.forget(tenant)
 
+    def _catch_up(self, tenant: Tenant) -> None:
+        """Let a tenant's counts follow its store, in its turn among the answers; from a thread that serves nobody."""
+        # A queue that is full is one of answers: they catch up themselves.
+        with contextlib.suppress(OverloadedError):
+            asyncio.run(self.ask(tenant, lambda: tenant.recommender.refresh()))
+
     def close(self) -> None:
         """Finish what runs, then close everything; idempotent."""
         self.stopping = True
@@ -174,6 +183,15 @@ def _patient(encoder: Encoder, wait: float) -> Encoder:
         return encoder
     encoder.learn_dimension(wait)
     return PatientEncoder(encoder, wait)
+
+
+def is_near(headers: Mapping[bytes, str]) -> bool:
+    """Return whether a request, by its headers, was made on this machine under a name of it, and was brought by no proxy.
+
+    A proxy on this machine asks on behalf of anybody.
+    """
+    host = headers.get(b"host", "").rsplit(":", 1)[0] or "localhost"
+    return is_loopback(host) and not any(name in headers for name in _PROXIES)
 
 
 def is_loopback(host: str) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 
 from occasion.errors import OccasionError, StoreError
-from occasion.service.core import Service, is_loopback
+from occasion.service.core import Service, is_near
 from occasion.service.failures import error_response
 from occasion.service.logs import logger
 
@@ -141,10 +141,10 @@ class _Passage:
         if not self.service.open_access or self.service.keys.exist():
             return self._no_key("This needs a key.")
         # Open on loopback: a page of another site must not reach it through a name that leads here.
-        host = self.headers.get(b"host", "").rsplit(":", 1)[0] or "localhost"
-        if is_loopback(host) and _same_site(self.headers):
+        if is_near(self.headers) and _same_site(self.headers):
             return None
-        return error_response(403, "Without keys the service answers to this machine's own name alone.", request_id=self.id)
+        text = "Without keys the service answers programs of this machine alone, under its own name and through no proxy."
+        return error_response(403, text, request_id=self.id, cure="Make a key: `occasion keys create --role admin`.")
 
     def _no_key(self, said: str) -> Any:
         self.service.measures.refused.inc()

@@ -110,6 +110,14 @@ class Tenant:
         """Whether the recommender is there."""
         return self._recommender is not None
 
+    @property
+    def counts_who_left(self) -> bool:
+        """Whether the recommender, if it is there, still counts somebody who was erased or withdrew."""
+        if self._recommender is None:
+            return False
+        live = self._recommender.live
+        return live.statistics.basis != live.counter.basis(self.store.cursor()[2])
+
     def forget_words(self) -> None:
         """Drop what the recommender, if it is there, remembers of the words of requests; from any thread."""
         if self._recommender is not None:
@@ -142,6 +150,10 @@ class Tenants:
     def opened(self, name: str) -> Tenant | None:
         """Return a tenant that something asked for already, None else; never waits for one that is being opened."""
         return self._open.get(name)
+
+    def in_use(self) -> list[str]:
+        """Return the tenants that something asked for already."""
+        return list(self._open)
 
     def names(self) -> list[str]:
         """Return the tenants that have a home, the default one first."""

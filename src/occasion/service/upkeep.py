@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 
 from filelock import FileLock, Timeout
@@ -20,6 +20,8 @@ __all__ = ["Upkeep"]
 
 FIRST_SECONDS = 1.0
 """After the start; what was due while nothing ran is done then."""
+LOOK_SECONDS = 10.0
+"""Between two looks for people who left: a worker that nobody asks for anything forgets them, too."""
 
 
 class Upkeep:
@@ -30,11 +32,15 @@ class Upkeep:
     settings : Settings
     tenants : Tenants
     forget : callable
-        Drops what the process remembers of people who left, of one tenant.
+        Drops what the process remembers of people who left, of one tenant, but for what answers are made from.
+    catch_up : callable
+        Lets what answers of one tenant are made from follow its store.
     """
 
-    def __init__(self, settings: Settings, tenants: Tenants, forget: Callable[[Tenant], None]) -> None:
-        self._settings, self._tenants, self._forget = settings, tenants, forget
+    def __init__(
+        self, settings: Settings, tenants: Tenants, forget: Callable[[Tenant], None], catch_up: Callable[[Tenant], None]
+    ) -> None:
+        self._settings, self._tenants, self._forget, self._catch_up = settings, tenants, forget, catch_up
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -50,23 +56,37 @@ class Upkeep:
             self._thread.join(30)
 
     def _run(self) -> None:
-        wait = min(FIRST_SECONDS, self._settings.upkeep_seconds)
-        while not self._stop.wait(wait):
-            wait = self._settings.upkeep_seconds
-            for name in self._tenants.names():
-                if self._stop.is_set():
-                    return
-                try:
-                    self.look_after(name)
-                except Exception:
-                    # A store out of reach now may be there at the next round; the other tenants must not wait for it.
-                    logger.exception("upkeep")
+        every = self._settings.upkeep_seconds
+        due = time.monotonic() + min(FIRST_SECONDS, every)
+        while not self._stop.wait(max(0.0, min(LOOK_SECONDS, due - time.monotonic()))):
+            if time.monotonic() < due:
+                self._each(self._tenants.in_use(), self.forget)
+                continue
+            self._each(self._tenants.names(), self.look_after)
+            due = time.monotonic() + every
 
-    def look_after(self, name: str) -> None:
-        """Do what is due for one tenant."""
+    def _each(self, names: Sequence[str], work: Callable[[str], None]) -> None:
+        for name in names:
+            if self._stop.is_set():
+                return
+            try:
+                work(name)
+            except Exception:
+                # A store out of reach now may be there at the next round; the other tenants must not wait for it.
+                logger.exception("upkeep")
+
+    def forget(self, name: str) -> None:
+        """Forget who left a tenant since the last look: at once what is remembered, then what was counted with them."""
         tenant = self._tenants.opened(name)
         if tenant is not None:
             self._forget(tenant)
+            if tenant.counts_who_left:
+                self._catch_up(tenant)
+
+    def look_after(self, name: str) -> None:
+        """Do what is due for one tenant."""
+        self.forget(name)
+        tenant = self._tenants.opened(name)
         settings = tenant_settings(self._settings, name)
         try:
             with FileLock(settings.home / "upkeep.lock", timeout=0), self._store(tenant, settings) as store:
