@@ -1,5 +1,6 @@
 """Counts over the log: built at once or event by event they agree, and they mean what their docstrings say."""
 
+import json
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from occasion.errors import ModelError
 from occasion.keyed import taken
-from occasion.liking import liking, rating_range
+from occasion.liking import RatingScale, liking, rating_range
 from occasion.protocols import EventColumns
 from occasion.statistics import DAY, Statistics
 
@@ -133,6 +134,41 @@ def test_ratings_count_by_their_place_on_the_scale_seen():
     np.testing.assert_allclose(liking(c, (1.0, 5.0)), [-2, 0, 2])
 
 
+STARS = st.lists(st.tuples(st.integers(0, 60), st.sampled_from((1.0, 2.0, 3.0, 4.0, 5.0))), min_size=40, max_size=300)
+BEYOND = st.floats(-1e9, 1e9, width=32).filter(lambda value: not 0 <= value <= 5)
+
+
+@given(STARS, st.lists(BEYOND, min_size=1, max_size=20), st.integers(1, 9))
+def test_one_account_moves_nobodys_stars(stars, odd, parts):
+    """Once ten people have rated, no number of ratings by one account, of whatever height, changes what those of others tell."""
+    ordinary = [(user, 0, "rating", value, 0.0) for user, value in stars]
+    ordinary += [(user, 0, "rating", value, 0.0) for user in range(100, 112) for value in (1.0, 5.0)]
+    attack = [(999, 1, "rating", value, 0.0) for value in odd]
+    assert rating_range(columns(ordinary)) == (1.0, 5.0)
+    assert rating_range(columns(ordinary + attack)) == (1.0, 5.0)
+    piecewise = RatingScale()
+    for part in np.array_split(np.arange(len(ordinary + attack)), parts):
+        piecewise.add(columns([(ordinary + attack)[n] for n in part]))
+    assert piecewise.range == (1.0, 5.0)
+    assert RatingScale.of(json.loads(json.dumps(piecewise.document()))).range == (1.0, 5.0)
+    weights = liking(columns(attack), (1.0, 5.0))
+    assert (np.abs(weights) <= 2).all()
+
+
+def test_a_scale_of_few_people_or_of_one_value_is_what_was_given():
+    assert rating_range(columns([(0, 0, "rating", v, 0.0) for v in (0.0, 3.0, 10.0)])) == (0.0, 10.0)
+    content = [(u, 0, "rating", 5.0 - u % 2, 0.0) for u in range(50)]
+    assert rating_range(columns([*content, (51, 0, "rating", 1.0, 0.0)])) == (1.0, 5.0), "one star is a star, whoever gave it"
+    assert rating_range(columns([*content, (51, 0, "rating", 9.0, 0.0)])) == (4.0, 5.0)
+    wide = [(u, 0, "rating", 37.0 * (u % 20), 0.0) for u in range(400)]
+    assert rating_range(columns([*wide, (999, 0, "rating", -1e6, 0.0)])) == (0.0, 703.0)
+    s = Statistics()
+    s.build(columns([(u, u % 3, "rating", float(1 + u % 5), 0.0) for u in range(30)]), 3)
+    before = s.count.tolist()
+    s.build(columns([(u, u % 3, "rating", float(1 + u % 5), 0.0) for u in range(30)] + [(99, 2, "rating", 1e6, 0.0)]), 3)
+    assert s.count.tolist() == [*before[:2], before[2] + 2]
+
+
 def test_half_a_minute_of_dwell_is_worth_a_click():
     c = columns([(0, 0, "dwell", v, 0.0) for v in (0.0, 30.0, 1e6)])
     np.testing.assert_allclose(liking(c, None), [0, 1, 2])
@@ -193,7 +229,13 @@ def test_saved_and_loaded_are_the_same(tmp_path):
     for signals in ({"weekend": True}, {"city": "北京", "weekend": False}):
         np.testing.assert_array_equal(s.lift(signals, keys), t.lift(signals, keys))
     np.testing.assert_array_equal(s.together(1).scores, t.together(1).scores)
-    assert (t.cursor, t.events, t.repeats, t.ratings, t.half_life) == (s.cursor, s.events, s.repeats, s.ratings, s.half_life)
+    assert (t.cursor, t.events, t.repeats, t.scale.range, t.half_life) == (
+        s.cursor,
+        s.events,
+        s.repeats,
+        s.scale.range,
+        s.half_life,
+    )
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 not really", b"\x00" * 4000])

@@ -17,7 +17,7 @@ import numpy as np
 from occasion.data import Scalar
 from occasion.errors import ModelError
 from occasion.keyed import distinct, distinct_history, is_allowed
-from occasion.liking import liking, rating_range
+from occasion.liking import RatingScale, liking
 from occasion.pairs import LatePairs, PairCounts, runs, summed
 from occasion.protocols import CandidateScores, EventColumns, Moment
 from occasion.signaltable import MAX_VALUES, SignalCodes, SignalTable, table_of
@@ -142,7 +142,7 @@ class Statistics:
         self.late = 0
         """Events that were counted one by one since the last full count: they cost more memory and time than those in it."""
         self.repeats = 0
-        self.ratings: tuple[float, float] | None = None
+        self.scale = RatingScale()
         self.reference = 0.0
         """Time to which the decayed counts are discounted."""
         self.count: NDArray[np.float64] = np.zeros(0)
@@ -162,14 +162,15 @@ class Statistics:
 
     def liking(self, columns: EventColumns) -> Floats:
         """Return how much each event (n,) says the person likes the item, by the scale and the weights of this log."""
-        return liking(columns, self.ratings, self.weights)
+        return liking(columns, self.scale.range, self.weights)
 
     # -- building ---------------------------------------------------------------------------------------------------
     def build(self, columns: EventColumns, items: int, signals: SignalCodes | None = None) -> None:
         """Count the whole log, given as one batch; `items` is the number of item keys."""
         size = max(items, int(columns.item.max()) + 1 if len(columns.item) else 0)
         self.cursor = int(columns.seq[-1]) if len(columns.seq) else 0
-        self.ratings = rating_range(columns)
+        self.scale = RatingScale()
+        self.scale.add(columns)
         weight = _capped(self.liking(columns), columns, size)
         good = weight > 0
         times = columns.at[np.isfinite(columns.at)]
@@ -212,7 +213,7 @@ class Statistics:
         recent : mapping of user key to item keys
             What each of these people did before this batch, oldest first.
         """
-        self.ratings = rating_range(columns, self.ratings)
+        self.scale.add(columns)
         weight = self.liking(columns)
         trails = {user: list(keys) for user, keys in recent.items()}
         self.grow(int(columns.item.max(initial=-1)) + 1)
@@ -404,7 +405,7 @@ class Statistics:
             arrays |= {f"size{n}": np.array(sizes), f"key{n}": np.concatenate([*table.keys, np.zeros(0, np.int32)])}
             arrays[f"count{n}"] = np.concatenate([*table.counts, np.zeros(0, np.float32)])
         head: dict[str, Any] = {"half_life": self.half_life, "cursor": self.cursor, "events": self.events, "repeats": self.repeats}
-        head |= {"basis": self.basis, "ratings": self.ratings, "reference": self.reference, "signals": tables}
+        head |= {"basis": self.basis, "ratings": self.scale.document(), "reference": self.reference, "signals": tables}
         head["weights"] = self.weights
         partial = folder / PARTIAL
         np.savez(partial, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
@@ -439,7 +440,7 @@ class Statistics:
         out = cls(head["half_life"] / DAY, head.get("weights"))
         out.cursor, out.events, out.repeats, out.reference = head["cursor"], head["events"], head["repeats"], head["reference"]
         out.basis = head.get("basis", "")
-        out.ratings = tuple(head["ratings"]) if head["ratings"] else None
+        out.scale = RatingScale.of(head["ratings"])
         out.count, out.now = arrays["count"], arrays["now"]
         out.mass = float(out.count.sum())
         out.neighbours = Neighbours(arrays["starts"], arrays["keys"], arrays["scores"])

@@ -22,7 +22,7 @@ import numpy as np
 
 from occasion.data import Event, Slate
 from occasion.evaluation.consenting import without_refusers
-from occasion.liking import liking, rating_range
+from occasion.liking import RatingScale, liking
 from occasion.metrics import clustered_mean, sequential_margin
 from occasion.people import AuditEntry
 from occasion.protocols import EventColumns, Store
@@ -194,10 +194,10 @@ def _rewards(
     named = [e for e in _events(store, since) if e.slate in shown and (e.at or 0) <= (shown[e.slate].context.at or 0) + settle]
     columns = _columns(named)
     strongest: dict[tuple[str, str], float] = {}
-    scale = None  # of the whole log, as everywhere: a 4 is no dislike because only 4 and 5 were given to these answers
+    scale = RatingScale()  # of the whole log, as everywhere: a 4 is no dislike because only 4 and 5 were given to these answers
     for batch in store.events():
-        scale = rating_range(batch, scale)
-    for event, weight in zip(named, liking(columns, scale, weights).tolist(), strict=True):
+        scale.add(batch)
+    for event, weight in zip(named, liking(columns, scale.range, weights).tolist(), strict=True):
         place = (event.slate or "", event.item)
         if abs(weight) >= abs(strongest.get(place, 0.0)):
             strongest[place] = weight

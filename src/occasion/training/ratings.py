@@ -24,6 +24,7 @@ from occasion.learning.rated import RatedModel, pair_order
 from occasion.learning.requests import Queries
 from occasion.learning.signals import Signals
 from occasion.learning.text import TextVectors
+from occasion.liking import rating_range
 from occasion.metrics import ndcg
 from occasion.protocols import EventColumns, Store
 from occasion.ratings import Ratings
@@ -90,7 +91,10 @@ def _ratings(columns: EventColumns) -> EventColumns:
     if "rating" not in columns.types:
         return taken(columns, np.zeros(len(columns.seq), np.bool_))
     is_rating = columns.type == columns.types.index("rating")
-    return taken(columns, is_rating & np.isfinite(columns.value) & (columns.user >= 0))
+    found = taken(columns, is_rating & np.isfinite(columns.value) & (columns.user >= 0))
+    scale = rating_range(found)
+    # What one account gave far off the scale is the end of the scale, or all errors would be about that one.
+    return found if scale is None else replace(found, value=np.clip(found.value, scale[0], scale[1]).astype(np.float32))
 
 
 def _dataset(recommender: Recommender, log: LearningLog, columns: EventColumns) -> Dataset:
