@@ -192,6 +192,17 @@ def test_pins_and_views_of_unknown_items_are_told(recommender):
     assert not recommender.recommend(ask(recent=("tent",)), k=2, rules=Rules(pins={"beer": 1})).notes
 
 
+@pytest.mark.parametrize("wrong", ["Friday night", {"user": "u"}, 7])
+def test_a_moment_is_a_context_and_feedback_are_events(recommender, wrong):
+    for ask_for in (recommender.recommend, recommender.what_if, lambda it: recommender.score(it, ["tent"])):
+        with pytest.raises(DataError, match=r"is a Context, found .*Cure: Context\("):
+            ask_for(wrong)
+    with pytest.raises(DataError, match=r"Event is wanted, found .*Cure"):
+        recommender.feedback(wrong)
+    with pytest.raises(RuleError, match="Cure: Rules"):
+        recommender.recommend(rules=wrong)
+
+
 def test_what_if_changes_nothing_but_what_is_asked(recommender):
     base = ask("dinner")
     one, two = recommender.what_if(base, k=5)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from occasion.errors import DataError
 
@@ -31,9 +31,11 @@ __all__ = [
     "User",
     "checked_id",
     "checked_time",
+    "checked_values",
     "content_hash",
 ]
 
+T = TypeVar("T")
 Scalar = str | int | float | bool
 Attribute = Scalar | tuple[str, ...]
 
@@ -150,6 +152,23 @@ def _mapping(values: object, name: str, check: Any) -> Mapping[str, Any]:
 def _set(target: object, /, **fields: object) -> None:
     for name, content in fields.items():
         object.__setattr__(target, name, content)
+
+
+def checked_values(kind: type[T], given: Iterable[T]) -> Iterator[T]:
+    """Yield values of one kind, such as `Item`.
+
+    Raises
+    ------
+    DataError
+        Where they are no list, or at the first that is something else.
+    """
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
+        raise DataError(f"a list of {kind.__name__} is wanted, found {given!r:.200}. Cure: put it in a list.")
+    for value in given:
+        if not isinstance(value, kind):
+            found = f"{type(value).__name__} {value!r:.200}"
+            raise DataError(f"a value of the kind {kind.__name__} is wanted, found {found}. Cure: {kind.__name__}(...).")
+        yield value
 
 
 def content_hash(*parts: object) -> str:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.context import ContextExtractor
-from occasion.data import Context, Event, Scalar, Slate
+from occasion.data import Context, Event, Scalar, Slate, checked_values
 from occasion.encoders import load_encoder
-from occasion.errors import ConflictError, DataError, ModelError, NotFoundError, StoreError
+from occasion.errors import ConflictError, DataError, ModelError, NotFoundError, RuleError, StoreError
 from occasion.explanation import Explainer
 from occasion.keyed import distinct, values_of
 from occasion.live import LiveState, StageProgress
@@ -201,7 +201,8 @@ class Recommender:
             Where there is no such scenario.
         """
         slate_id = slate_id or uuid.uuid4().hex
-        context = context or Context()
+        context = Context() if context is None else context
+        _check_kinds(context, rules)
         context = context.revised(at=time.time()) if context.at is None else context
         assert context.at is not None
         stored = self._scenarios() if scenarios is None else scenarios
@@ -293,6 +294,7 @@ class Recommender:
         **options: Any,
     ) -> tuple[Slate, Slate]:
         """Return the answer to a moment, and to the same moment with some of it changed. Neither is stored."""
+        _check_kinds(context)
         before = replace(context, at=time.time() if context.at is None else context.at)
         after = replace(
             before,
@@ -306,6 +308,7 @@ class Recommender:
 
     def score(self, context: Context, items: Sequence[str]) -> dict[str, float]:
         """Return the score of each of the caller's items that the store knows, in this moment; comparable among them alone."""
+        _check_kinds(context)
         self.refresh()
         moment, _ = self.reader.read(context, Rules(exclude_seen=False), "score")
         keys = np.array(self.live.catalogue.keys(dict.fromkeys(items)), np.int32)
@@ -321,6 +324,7 @@ class Recommender:
         ConflictError
             Where the version in service has no ratings model.
         """
+        _check_kinds(context)
         self.refresh()
         if self.learned is None or self.learned.ratings is None:
             raise ConflictError(
@@ -344,7 +348,7 @@ class Recommender:
     # -- feedback -------------------------------------------------------------------------------------------------------
     def feedback(self, events: Event | Sequence[Event]) -> int:
         """Store what people did, durably; return how many events were new. The very next answer reflects them."""
-        batch = [events] if isinstance(events, Event) else list(events)
+        batch = list(checked_values(Event, [events] if isinstance(events, Event) else events))
         now = time.time()
         return self.store.append([e if e.at is not None else replace(e, at=now) for e in batch])
 
@@ -554,6 +558,19 @@ def _naming(source: Source) -> Callable[[Moment, int], Keys]:
     if isinstance(source, NamingSource):
         return source.named
     return lambda moment, k: source.candidates(moment, k).keys
+
+
+def _check_kinds(context: object, rules: object = None) -> None:
+    """Refuse words or a mapping where a Context or Rules are wanted."""
+    if not isinstance(context, Context):
+        raise DataError(
+            f"a moment is a Context, found {type(context).__name__} {context!r:.200}. Cure: Context(user=..., text=...)."
+        )
+    if rules is not None and not isinstance(rules, Rules):
+        raise RuleError(
+            f"rules are Rules, found {type(rules).__name__} {rules!r:.200}. "
+            "Cure: Rules(filter='price < 20'), or occasion.rules.parse_rules of their JSON form."
+        )
 
 
 def _check_k(k: int) -> None:

@@ -440,6 +440,13 @@ class StoreContract:
             store.put_items([Item(id="a", attributes={"x": 10**5000})])
         assert store.counts()["items"] == 0
 
+    @pytest.mark.parametrize("wrong", [{"id": "a"}, [{"id": "a"}], Item(id="a"), [None], "a", 7])
+    def test_what_is_no_value_is_refused_and_nothing_is_written(self, store, wrong):
+        for write in (store.put_items, store.put_users, store.append):
+            with pytest.raises(DataError, match=r"wanted, found .*Cure"):
+                write(wrong)
+        assert not any(store.counts().values())
+
     def test_a_closed_store_says_so(self, urls):
         store = open_store(urls())
         store.append([event(1)])

@@ -178,7 +178,7 @@ class ImportSummary:
 
     def sentence(self) -> str:
         """Return the sum in words."""
-        parts = [f"{self.rows:,} rows read in {self.seconds:.1f} s"]
+        parts = [f"{self.rows:,} row{'' if self.rows == 1 else 's'} read in {self.seconds:.1f} s"]
         if self.validate_only:
             parts.append(f"{self.valid:,} valid (nothing was written)")
         else:

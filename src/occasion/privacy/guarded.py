@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from occasion.data import Event, Scalar, Slate, User
+from occasion.data import Event, Scalar, Slate, User, checked_values
 from occasion.errors import SettingsError, StoreError
 from occasion.people import PURPOSES, Consent, Person, Removed
 from occasion.privacy.choices import Choices
@@ -100,14 +100,14 @@ class GuardedStore:
     # -- what goes in -----------------------------------------------------------------------------------------------------
     def put_users(self, users: Iterable[User]) -> int:
         """Insert or replace users, but for those who refuse everything; see `Store.put_users`."""
-        mine = [replace(user, id=cast(str, self.pseudonym(user.id))) for user in users]
+        mine = [replace(user, id=cast(str, self.pseudonym(user.id))) for user in checked_values(User, users)]
         if not self._all_keep_something():
             mine = [user for user in mine if not self._refuses_all(user.id, None)]
         return self.inner.put_users(mine)
 
     def append(self, events: Sequence[Event]) -> int:
         """Append events, but for those of people who refuse everything; see `Store.append`."""
-        admitted = [self._event(event) for event in events]
+        admitted = [self._event(event) for event in checked_values(Event, events)]
         if not self._all_keep_something():
             admitted = [e for e in admitted if not self._refuses_all(e.user, e.session)]
         return self.inner.append(admitted)

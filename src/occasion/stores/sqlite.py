@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from occasion.data import Event, Item, Slate, User
+from occasion.data import Event, Item, Slate, User, checked_values
 from occasion.errors import StoreError
 from occasion.people import AuditEntry, Consent, Person, Removed
 from occasion.protocols import EventBatch, EventColumns, StoredContext, StoredItem
@@ -66,7 +66,7 @@ class SqliteStore:
     # -- items ----------------------------------------------------------------------------------------------------------
     def put_items(self, items: Iterable[Item]) -> int:
         """Insert or replace items in one transaction; return how many are new or changed."""
-        bodies = {writable(item.id, "item id"): item_body(item) for item in items}
+        bodies = {writable(item.id, "item id"): item_body(item) for item in checked_values(Item, items)}
         with self._file.writing() as connection:
             return _put_bodies(connection, bodies)
 
@@ -105,7 +105,7 @@ class SqliteStore:
     # -- users ----------------------------------------------------------------------------------------------------------
     def put_users(self, users: Iterable[User]) -> int:
         """Insert or replace users in one transaction; return how many are new or changed."""
-        bodies = {writable(user.id, "user id"): user_body(user) for user in users}
+        bodies = {writable(user.id, "user id"): user_body(user) for user in checked_values(User, users)}
         with self._file.writing() as connection:
             counters = Counters.load(connection)
             found = select_in(connection, "SELECT user, key, body FROM person WHERE user IN (?)", bodies)
@@ -150,7 +150,7 @@ class SqliteStore:
     # -- events ---------------------------------------------------------------------------------------------------------
     def append(self, events: Sequence[Event]) -> int:
         """Append events durably in one transaction; return how many were new (by event id)."""
-        return self._log.append(events)
+        return self._log.append(list(checked_values(Event, events)))
 
     def append_columns(self, batch: EventBatch) -> int:
         """Do as `append` does, for many events at once as columns: the fast way in for files."""
