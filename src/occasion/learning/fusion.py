@@ -119,7 +119,8 @@ def _first(values: Floats, depth: int) -> NDArray[np.int64]:
 
 def ranks(values: Floats) -> Floats:
     """Return places along the last axis, 0 for the highest; equal values in order of the candidates."""
-    order = np.argsort(-values, axis=-1, kind="stable")
-    ranks = np.empty(values.shape, np.float32)
-    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(values.shape[-1], dtype=np.float32), values.shape), -1)
-    return ranks
+    rows = values.reshape(-1, values.shape[-1])
+    order = np.argsort(-rows, axis=-1, kind="stable")
+    ranks = np.empty(rows.shape, np.float32)
+    ranks[np.arange(len(rows))[:, None], order] = np.arange(rows.shape[-1], dtype=np.float32)
+    return ranks.reshape(values.shape)

@@ -62,6 +62,8 @@ class Histories:
     def shares(self, weight: Floats) -> Floats:
         """Return weights of events (h,) summed by pair (p,) and divided by their sum over each request."""
         sums = np.bincount(self._place, weight, len(self.item))
+        if len(self) == 1:
+            return np.asarray(sums / max(float(sums.sum()), 1e-9), np.float32)
         total = np.bincount(self.row, sums, len(self))
         return np.asarray(sums / np.maximum(total, 1e-9)[self.row], np.float32)
 
