@@ -464,7 +464,7 @@ class LiveState:
         return [found[key] for key in keys]
 
     def some_titles(self, most: int = 2000) -> list[str]:
-        """Return titles at hand, spread evenly over them."""
+        """Return titles at hand, drawn evenly."""
         return self._titles.some(most)
 
     def vectors(self, keys: NDArray[np.int32]) -> NDArray[np.float32]:

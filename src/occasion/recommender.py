@@ -140,6 +140,7 @@ class Recommender:
         self.explainer = Explainer(self.live)
         self.sources: dict[str, Source] | None = None
         self._named: dict[str, Callable[[Moment, int], Keys]] = {}
+        self._detailed: DetailedRanker | None = None
         self.version, self.trouble = BLEND, ""
         self.learned: LearnedModel | None = None
         self._ask_again = 0.0
@@ -382,7 +383,9 @@ class Recommender:
         if learned is not None:
             ranker = make_ranker("learned", learned=learned, blend=ranker)
         self.sources, self.ranker, self.learned = sources, ranker, learned
+        # What a part can do beyond the least is looked up once: at each answer it would cost as much as a look into the store.
         self._named = {name: _naming(source) for name, source in sources.items()}
+        self._detailed = ranker if isinstance(ranker, DetailedRanker) else None
         self.version = self._asked_for = BLEND if learned is None else learned.version
 
     def _change_over(self, version: str) -> None:
@@ -512,8 +515,8 @@ class Recommender:
                 f"{k} items were asked for, {len(chosen)} could be given: {allowed} of {self.live.catalogue.size} are allowed here."
             )
         mine = {g: p[chosen] for g, p in parts.items()}
-        if isinstance(self.ranker, DetailedRanker):
-            mine = self.ranker.detail(moment, keys[chosen], mine)
+        if self._detailed is not None:
+            mine = self._detailed.detail(moment, keys[chosen], mine)
         if self.trouble:
             notes.append(self.trouble)
         entries = self.explainer.entries(moment, keys[chosen], mine, propensity)

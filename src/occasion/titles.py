@@ -90,11 +90,16 @@ class Titles:
         self._late |= titles
 
     def some(self, most: int) -> list[str]:
-        """Return about so many titles, spread evenly; safe beside one thread that writes."""
+        """Return so many titles at most, drawn evenly, the same ones each time; safe beside one thread that writes.
+
+        Drawn, not taken in equal steps: catalogues often repeat themselves in their order.
+        """
         (keys, titles), late = self._kept, dict(self._late)
-        step = max(1, -(-(len(keys) + len(late)) // most))
-        kept = [titles[at] for at in range(0, len(keys), step) if int(keys[at]) not in late]
-        return kept + [title for title in list(late.values())[::step] if title is not None]
+        kept = [at for at, key in enumerate(keys.tolist()) if key not in late] if late else range(len(keys))
+        new = [title for title in late.values() if title is not None]
+        count = len(kept) + len(new)
+        drawn = np.random.default_rng(0).choice(count, min(most, count), replace=False).tolist()
+        return [titles[kept[n]] if n < len(kept) else new[n - len(kept)] for n in drawn]
 
     # -- as arrays ------------------------------------------------------------------------------------------------------
     def arrays(self) -> dict[str, NDArray[np.generic]]:

@@ -96,9 +96,9 @@ class WindowedModel:
         return self._closed(features)
 
     def expect(self, texts: Sequence[str]) -> None:
-        """Work out the pieces that are most frequent in texts, so many that half of the room is left for others."""
+        """Work out the pieces that are most frequent in texts, so many that a quarter of the room is left for others."""
         counts = Counter(piece for text in texts for piece in self._words.encode(text))
-        wanted = [piece for piece, _ in counts.most_common(PIECES // 2)]
+        wanted = [piece for piece, _ in counts.most_common(PIECES * 3 // 4)]
         for start in range(0, len(wanted), LONGEST):
             # In portions: a sentence that comes meanwhile waits for one of them at most.
             with self._lock:

@@ -19,6 +19,8 @@ from occasion.scenarios.scenario import Scenario
 __all__ = ["Asked", "combined", "resolve"]
 
 K = 10
+PLAIN = Rules()
+"""No rules."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +89,7 @@ def resolve(
         # Nothing to ask, on the way of every answer.
         return Asked(
             k=_first(k, K),
-            rules=rules or Rules(),
+            rules=rules or PLAIN,
             diversity=diversity,
             explore=explore,
             signals={},
