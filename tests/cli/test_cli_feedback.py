@@ -142,7 +142,8 @@ def test_info(ready: Path) -> None:
     found = json.loads(occasion("info", "--json", home=ready).out)
     assert found["counts"]["items"] == 10
     assert found["home"] == str(ready.resolve())
-    assert "items" in occasion("info", home=ready).out
+    assert found["in_service"] == "blend"
+    assert "in service" in occasion("info", home=ready).out
 
 
 def test_info_tells_how_to_begin(tmp_path: Path) -> None:

@@ -79,16 +79,19 @@ def info() -> None:
     from importlib.metadata import version
 
     from occasion.cli.parameters import without_password
+    from occasion.versions import Versions
 
     invocation = current()
     settings = invocation.settings()
     with invocation.store() as store:
         counts, encoder = store.counts(), store.get_state("encoder")
+        serving = Versions(store, settings.home).in_service()
     facts = {
         "version": version("occasion"),
         "home": str(settings.home.resolve()),
         "store": without_password(settings.resolved_store_url),
         "counts": counts,
+        "in_service": serving,
         "encoder": {"configured": settings.encoder, "of_the_vectors": encoder},
         "bytes": {"home": _size(settings.home), "derived": _size(settings.home / "derived")},
     }
@@ -116,7 +119,7 @@ def _flat(facts: dict[str, Any]) -> list[tuple[str, str]]:
         elif name == "encoder":
             out += [("encoder", value["configured"]), ("encoder of the vectors", value["of_the_vectors"] or "none yet")]
         else:
-            out.append((name, str(value)))
+            out.append((name.replace("_", " "), str(value)))
     return out
 
 
