@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occasion.importing.cells import Fault, as_attribute, as_id, as_list, as_number, as_price, as_scalar, as_text, as_time, as_truth
+from occasion.importing.cells import (
+    Fault,
+    as_attribute,
+    as_id,
+    as_list,
+    as_number,
+    as_price,
+    as_scalar,
+    as_text,
+    as_time,
+    as_truth,
+    place_of_day,
+)
 
 SECONDS = 1_488_283_384.0  # 2017-02-28 12:03:04 UTC
 
@@ -29,6 +41,8 @@ SECONDS = 1_488_283_384.0  # 2017-02-28 12:03:04 UTC
         "2017-02-28T14:03:04+02:00",
         "20170228T120304Z",
         "02/28/2017 12:03:04",
+        "02/28/2017 12:03:04 PM",
+        "2017年2月28日 12:03:04",
         "28.02.2017 12:03:04",
         "2017/02/28 12:03:04",
         "Tue, 28 Feb 2017 12:03:04 +0000",
@@ -49,6 +63,22 @@ def test_many_ways_to_write_one_day(cell):
 def test_a_day_without_marks_is_a_day_only_where_days_are_expected():
     assert as_time("20170228", dates=True) == as_time("2017-02-28")
     assert as_time("20170228") == 20170228.0
+
+
+def test_dates_with_slashes_are_read_either_way():
+    assert as_time("1/2/2017 9:05") == as_time("2017-01-02T09:05")
+    assert as_time("1/2/2017 9:05", day_first=True) == as_time("2017-02-01T09:05")
+    assert as_time("31/12/2017", day_first=True) == as_time("2017-12-31")
+    assert as_time("2017年2月3日 8时05分") == as_time("2017-02-03T08:05")
+
+
+@given(st.dates(date(1970, 1, 1), date(2400, 1, 1)), st.booleans())
+def test_what_tells_the_place_of_the_day_is_right(day, day_first):
+    cell = f"{day.day}/{day.month}/{day.year}" if day_first else f"{day.month}/{day.day}/{day.year}"
+    told = place_of_day(["1/1/2020", cell])
+    assert told in ({"first", "open"} if day_first else {"second", "open"})
+    if told != "open":
+        assert as_time(cell, day_first=told == "first") == as_time(day)
 
 
 def test_a_time_without_zone_is_in_the_given_one():

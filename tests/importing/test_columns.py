@@ -83,6 +83,49 @@ def test_what_people_ask_for_in_words_can_be_read_too(column, cells, also):
     assert (use.role, use.why == "and part of the text") == (f"attributes.{column}", also)
 
 
+def test_chinese_files_are_understood():
+    goods = plan("商品编号 商品名称 类别 价格 品牌 上架时间 标签", "商品.csv")
+    assert goods.kind == "items"
+    assert {use.column: use.role for use in goods.columns} == {
+        "商品编号": "id",
+        "商品名称": "text.title",
+        "类别": "categories",
+        "价格": "price",
+        "品牌": "attributes.品牌",
+        "上架时间": "available_from",
+        "标签": "attributes.标签",
+    }
+    orders = plan("用户ID 商品编号 数量 下单时间 天气 备注", "订单.csv")
+    assert (orders.kind, orders.event_type) == ("events", "purchase")
+    assert {use.column: use.role for use in orders.columns} == {
+        "用户ID": "user",
+        "商品编号": "item",
+        "数量": "value",
+        "下单时间": "at",
+        "天气": "signals.天气",
+        "备注": "ignored",
+    }
+    assert plan("会员编号 年龄 性别", "会员.csv").kind == "users"
+    assert plan("编号 类型", "电影列表.csv").kind == "items"
+
+
+@pytest.mark.parametrize(
+    ("cells", "form", "noted"),
+    [
+        (["31/12/2025 14:05", "01/02/2026"], "day first", False),
+        (["12/31/2025", "1/2/2026"], "as is", False),
+        (["1/2/2026", "3/4/2026"], "as is", True),
+        (["2026-02-01"], "as is", False),
+        ([1.7e9], "as is", False),
+    ],
+)
+def test_the_day_of_a_date_is_found_by_the_whole_column(cells, form, noted):
+    understood = plan({"user": ["a"], "item": ["b"], "date": cells})
+    (date,) = (use for use in understood.columns if use.column == "date")
+    assert (date.role, date.form) == ("at", form)
+    assert any("month/day" in note for note in understood.notes) == noted
+
+
 def test_outcomes_are_never_context():
     found = roles(
         "user_id item_id rating timestamp ctx_weather ctx_outcome_x outcome_minutes emo_post_valence label clicked weather device"

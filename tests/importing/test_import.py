@@ -5,6 +5,7 @@ import io
 import json
 import os
 from contextlib import closing
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
@@ -511,3 +512,19 @@ def test_progress_is_told_in_bytes(store, write):
     assert sizes == {os.path.getsize(path)}
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1][0] == told[-1][1]
+
+
+def test_chinese_columns_and_acts_and_dates_that_begin_with_the_day(store, write):
+    orders = write(
+        "订单.csv",
+        "用户编号,商品编号,行为,时间,天气\n张三,1001,购买,2026年11月3日 10:20,下雨\n李四,1003,浏览,2026-11-04 08:05,晴\n",
+    )
+    dated = write("fr.csv", "user,item,date\nann,x,31/12/2025 14:05\nann,y,01/02/2026\n")
+    assert not import_files(store, [orders, dated]).rejected
+    found = {(e.user, e.item): (e.type, datetime.fromtimestamp(e.at, UTC).isoformat()[:16]) for e in store.read_events()}
+    assert found == {
+        ("张三", "1001"): ("purchase", "2026-11-03T10:20"),
+        ("李四", "1003"): ("view", "2026-11-04T08:05"),
+        ("ann", "x"): ("click", "2025-12-31T14:05"),
+        ("ann", "y"): ("click", "2026-02-01T00:00"),
+    }

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, tzinfo
-from typing import Any
+from typing import Any, Literal
 
 from occasion.data import MAX_ID_LENGTH, MAX_TEXT_LENGTH, Attribute, Scalar
 
@@ -25,24 +25,22 @@ __all__ = [
     "as_text",
     "as_time",
     "as_truth",
+    "place_of_day",
 ]
 
-_FORMATS = (
-    "%m/%d/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M",
-    "%m/%d/%Y",
-    "%d.%m.%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d",
-    "%m %d, %Y",
-    "%b %d, %Y",
-    "%d %b %Y",
+_SLASHED = ("%m/%d/%Y", "%d/%m/%Y")
+_DATES = ("%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%m %d, %Y", "%b %d, %Y", "%d %b %Y", "%Y年%m月%d日")
+_HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_WHOLE = (
     "%a %b %d %H:%M:%S %z %Y",
     "%a, %d %b %Y %H:%M:%S %z",
-    "%Y年%m月%d日",
+    "%Y年%m月%d日%H:%M",
+    "%Y年%m月%d日 %H时%M分",
+    "%Y年%m月%d日%H时%M分",
 )
+_FORMATS = tuple((*(day + hour for day in (slashed, *_DATES) for hour in _HOURS), *_WHOLE) for slashed in _SLASHED)
+"""Ways to write a time, where dates with slashes begin with the month, and where with the day."""
+_SLASHES = re.compile(r"\s*(\d{1,2})/(\d{1,2})/\d{4}\b.*", re.DOTALL)
 # As in data.py: years 1900 to 2500. Anything later is taken for a smaller unit of time.
 _EARLIEST, _LATEST = -2_208_988_800.0, 16_725_225_600.0
 _UNITS = ((1e11, 1e14, 1e3), (1e14, 1e17, 1e6), (1e17, 1e20, 1e9))
@@ -124,11 +122,22 @@ def as_truth(cell: Any) -> bool:
     raise Fault("neither yes nor no")
 
 
-def as_time(cell: Any, zone: tzinfo = UTC, *, dates: bool = False) -> float:
+def place_of_day(cells: Iterable[Any]) -> Literal["first", "second", "open", "none"]:
+    """Return where the day stands in dates such as 31/12/2026: "open" where cells leave it open, "none" where they have no such."""
+    pairs = [(int(found[1]), int(found[2])) for cell in cells if isinstance(cell, str) and (found := _SLASHES.fullmatch(cell))]
+    if not pairs:
+        return "none"
+    if max(second for _, second in pairs) > 12:
+        return "second"
+    return "first" if max(first for first, _ in pairs) > 12 else "open"
+
+
+def as_time(cell: Any, zone: tzinfo = UTC, *, dates: bool = False, day_first: bool = False) -> float:
     """Return a cell as unix seconds.
 
     Numbers are seconds, or milli-, micro- or nanoseconds where they are too great for seconds; texts are ISO 8601 or one
-    of the common ways to write a date. A text without a zone is in `zone`. With `dates`, 20240131 is a date.
+    of the common ways to write a date. A text without a zone is in `zone`. With `dates`, 20240131 is a date; with `day_first`,
+    2/1/2026 is in January.
     """
     if isinstance(cell, (datetime, date)):
         return _in_range(_seconds(cell, zone))
@@ -141,7 +150,7 @@ def as_time(cell: Any, zone: tzinfo = UTC, *, dates: bool = False) -> float:
         return _in_range(_seconds(datetime.fromisoformat(text), zone))
     except (ValueError, OverflowError):
         pass
-    for form in _FORMATS:
+    for form in _FORMATS[day_first]:
         try:
             return _in_range(_seconds(datetime.strptime(text, form), zone))
         except Fault:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from occasion.errors import DataError
-from occasion.importing.cells import Fault, as_number, as_price, as_time, as_truth
-from occasion.importing.report import ColumnUse, FilePlan
+from occasion.importing.cells import Fault, as_number, as_price, as_time, as_truth, place_of_day
+from occasion.importing.report import DAY_FIRST, ColumnUse, FilePlan
 from occasion.importing.synonyms import (
     ALSO_TEXT,
     ASKED_FOR,
+    BARE_IDS,
     CATEGORIES,
     EVENT_ROLES,
     ID_LIKE,
@@ -34,10 +36,9 @@ __all__ = ["ALSO", "KINDS", "check_mapping", "plan_file"]
 KINDS = ("consents", "items", "users", "events", "slates")
 """What rows may be, in the order in which they are imported: choices first, as they say what may be kept."""
 
+TIMES = frozenset({"at", "available_from", "available_until"})
 _TESTS: Mapping[str, Callable[[Any], object]] = {
-    "at": as_time,
-    "available_from": as_time,
-    "available_until": as_time,
+    **dict.fromkeys(TIMES, as_time),
     "price": as_price,
     "value": as_number,
     "rating": as_number,
@@ -49,6 +50,7 @@ _GROUPS = {"items": ("text", "attributes", "media"), "users": ("attributes",), "
 """Columns called ``media.image`` and the like are what they are called."""
 ALSO = "and part of the text"
 """Why a maker's name, or a colour, is an attribute and text."""
+_WHY = {DAY_FIRST: "the day before the month"}
 CODE = 3
 """Mean characters up to which words are codes: languages and countries by their ISO names, sizes."""
 LONG = 40
@@ -56,7 +58,12 @@ LONG = 40
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    return re.sub(r"[\W_]", "", name.lower())
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a file's name: runs of letters of any script."""
+    return re.split(r"[\W\d_]+", name)
 
 
 def check_mapping(mapping: Mapping[str, str], columns: Sequence[str]) -> None:
@@ -81,7 +88,7 @@ def _guess_kind(file: str, names: Mapping[str, str], roles_given: Mapping[str, s
     user = bool(plain & set(EVENT_ROLES["user"]) or plain & set(EVENT_ROLES["session"]) or given & {"user", "session"})
     item = bool(plain & set(EVENT_ROLES["item"]) or "item" in given)
     stem = re.sub(r"\.(gz|csv|tsv|jsonl?|ndjson|parquet|inter|item|user)$", "", file.rsplit("/", 1)[-1].lower())
-    words = re.split(r"[^a-z]+", stem)
+    words = _words(stem)
     by_name = [kind for kind, hint in NAME_HINTS.items() if any(hint.fullmatch(w) for w in words)]
     if file.endswith((".inter", ".item", ".user")):
         return {"inter": "events", "item": "items", "user": "users"}[file.rsplit(".", 1)[-1]]
@@ -91,7 +98,7 @@ def _guess_kind(file: str, names: Mapping[str, str], roles_given: Mapping[str, s
         return "consents"
     if user and item:
         return "events"
-    if "id" in plain | given or user or item:
+    if (plain | given) & BARE_IDS or user or item:
         texts = bool(plain & {n for role, ns in ITEM_ROLES.items() if role != "id" for n in ns} or plain & set(CATEGORIES[1]))
         if user and not item and not texts:
             return "users"
@@ -128,11 +135,13 @@ class _Planner:
     def use(self, column: str, role: str, why: str = "") -> None:
         """Give a column a role."""
         form = self.form(column, role)
-        self.uses[column] = ColumnUse(column=column, role=role, form=form, why=why)
+        self.uses[column] = ColumnUse(column=column, role=role, form=form, why=why or _WHY.get(form, ""))
         self.taken.add(role)
 
     def form(self, column: str, role: str) -> str:
         """Return how the cells of a column are read."""
+        if role in TIMES:
+            return DAY_FIRST if place_of_day(self.sample.get(column, ())) == "first" else "as is"
         if role.split(".")[0] not in ("attributes", "signals", "categories") or role in ("attributes", "signals"):
             return "as is"
         if column in self.declared:
@@ -251,9 +260,12 @@ def _may_be(planner: _Planner, role: str, column: str) -> bool:
     values = planner.sample.get(column, [])
     if role == "clicked":
         return planner.truth(column)
-    if role in _TESTS and not _mostly(_TESTS[role], values):
+    day = place_of_day(values) if role in TIMES else "none"
+    if role in _TESTS and not _mostly(partial(as_time, day_first=day == "first") if role in TIMES else _TESTS[role], values):
         planner.notes.append(f"{column} is called like the {role}, but what it holds is not")
         return False
+    if day == "open":
+        planner.notes.append(f"{column}: dates such as 1/2/2026 are read as month/day; its first rows leave it open")
     if role == "signals" or (role in _NESTED and planner.kind != "events"):
         return sum(isinstance(v, dict) or str(v).lstrip().startswith("{") for v in values) * 2 >= len(values)
     if role == "id" and planner.kind == "events" and column in planner.ambiguous:
@@ -367,7 +379,7 @@ def _check(planner: _Planner, names: Mapping[str, str]) -> None:
 def _default_type(planner: _Planner, names: Mapping[str, str]) -> str:
     """Return the type of events whose row names none."""
     plain = {_plain(n) for n in names.values()}
-    words = re.split(r"[^a-z]+", planner.file.rsplit("/", 1)[-1].lower())
+    words = _words(planner.file.rsplit("/", 1)[-1].lower())
     if "rating" in planner.taken:
         kind = "rating"
     elif "clicked" in planner.taken:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from occasion.data import Context
 from occasion.errors import DataError
 from occasion.importing.cells import Fault, as_id, as_long_text, as_mapping, as_number, as_scalar, as_text, as_time, as_truth
-from occasion.importing.report import ColumnUse, FilePlan, RowFaults
+from occasion.importing.report import DAY_FIRST, ColumnUse, FilePlan, RowFaults
 from occasion.importing.synonyms import EVENT_TYPE_NAMES
 from occasion.protocols import Coded, EventBatch
 from occasion.stores.bodies import context_signals
@@ -55,7 +55,8 @@ class EventRows:
             self._require(item.codes >= 0, self._roles["item"][0].column, "no item")
         self._require((user.codes >= 0) | (session.codes >= 0), self._who(), "no user and no session")
         value = self._numbers("value" if "value" in self._roles else "rating", as_number)
-        at = self._numbers("at", lambda cell: as_time(cell, zone, dates=self._date_column()))
+        day_first = any(use.form == DAY_FIRST for use in self._roles.get("at", ()))
+        at = self._numbers("at", lambda cell: as_time(cell, zone, dates=self._date_column(), day_first=day_first))
         kind, context = self._types(), self._contexts()
         slate, given = self._ids("slate"), self._ids("id")
         kept = np.ones(frame.height, bool)

@@ -22,7 +22,7 @@ from occasion.importing.cells import (
     as_truth,
 )
 from occasion.importing.columns import ALSO
-from occasion.importing.report import ColumnUse, FilePlan
+from occasion.importing.report import DAY_FIRST, ColumnUse, FilePlan
 from occasion.people import Consent
 from occasion.stores.bodies import slate_from_fields
 
@@ -140,7 +140,7 @@ def _put(fields: dict[str, Any], use: ColumnUse, cell: Any, separator: str, zone
     elif group == "price":
         fields["price"] = as_price(cell)
     elif group.startswith("available") or group == "at":
-        fields[group] = as_time(cell, zone)
+        fields[group] = as_time(cell, zone, day_first=use.form == DAY_FIRST)
     elif group == "context":
         fields[group] = as_mapping(cell, lambda part: part)
     elif group == "entries":

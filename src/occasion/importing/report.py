@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ColumnUse", "FilePlan", "ImportSummary", "Reject", "RowFaults"]
+__all__ = ["DAY_FIRST", "ColumnUse", "FilePlan", "ImportSummary", "Reject", "RowFaults"]
 
 RowFaults = list[tuple[int, str, str, str]]
 """(row, column, value, reason) of rows that cannot be used."""
 
+DAY_FIRST = "day first"
+"""The form of a column of dates such as 31/12/2026."""
 _WORDS = {
     "at": "time",
     "clicked": "answer whether it was clicked",
@@ -65,7 +67,7 @@ class ColumnUse:
     role : str
         ``user``, ``item``, ``text.title``, ``attributes.brand``, ``signals.weather``, ..., or ``ignored``.
     form : str
-        How its cells are read: ``as is``, ``text``, ``number``, ``list``, ``json``.
+        How its cells are read: ``as is``, ``text``, ``number``, ``list``, ``json``, ``day first``.
     why : str
         Why it is ignored or read that way, where that is not plain from its name.
     """
