@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from occasion.errors import ModelError, NotFoundError
+from occasion.errors import ModelError, NotFoundError, StoreError
 from occasion.protocols import Store
 
 __all__ = ["BLEND", "Manifest", "Versions"]
@@ -153,13 +153,19 @@ class Versions:
 
     # -- making ---------------------------------------------------------------------------------------------------------
     def put(self, write: Callable[[Path], None], **facts: Any) -> Manifest:
-        """Make a version: `write` fills its model folder; nothing is seen of it until it is whole and on the disk."""
+        """Make a version: `write` fills its model folder; nothing is seen of it until it is whole and on the disk.
+
+        Raises
+        ------
+        StoreError
+            Where it cannot be written: a full disk, say.
+        """
         now = time.time()
         version = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)) + "-" + secrets.token_hex(2)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._sweep()
         partial = self.folder / f".{version}.partial"
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._sweep()
             write(partial / "model")
             files = {str(p.relative_to(partial)): _digest(p) for p in sorted(partial.rglob("*")) if p.is_file()}
             manifest = Manifest(id=version, made_at=now, files=files, **facts)
@@ -168,6 +174,12 @@ class Versions:
                 _sync(path)
             partial.rename(self.folder / version)
             _sync(self.folder)
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise StoreError(
+                f"the version cannot be written to {self.folder}: {error.strerror or error}. "
+                "Cure: free some space or mend its permissions, and fit again. What is in service is untouched."
+            ) from error
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise

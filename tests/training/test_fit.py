@@ -1,6 +1,7 @@
 """From a log to a version in service: better where there is something to learn, harmless where there is not."""
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from occasion import Context, Event, Item, Recommender
 from occasion.encoders import load_encoder
-from occasion.errors import DataError, ModelError, NotFoundError
+from occasion.errors import DataError, ModelError, NotFoundError, StoreError
 from occasion.learning.ranker import Ranker
 from occasion.rules import Rules, parse_filter
 from occasion.settings import load_settings
@@ -141,6 +142,29 @@ def test_promote_and_roll_back_without_a_restart(fitted, encoder):
             versions.promote("../derived")
         with pytest.raises(ModelError, match="in service"):
             versions.remove(manifest.id)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prlimit")
+def test_a_disk_that_is_full_is_told_and_leaves_nothing(tmp_path):
+    """A limit on the size of files stands for the disk; numpy tells of it without a number of the system's."""
+    with open_store(load_settings(home=tmp_path).resolved_store_url) as store:
+        versions = Versions(store, tmp_path)
+
+        def write(folder):
+            folder.mkdir(parents=True)
+            np.save(folder / "large.npy", np.zeros(100_000))
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        try:
+            with pytest.raises(StoreError, match=r"cannot be written.*Cure.*untouched"):
+                versions.put(write)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            signal.signal(signal.SIGXFSZ, before)
+        assert list((tmp_path / "versions").iterdir()) == []
+        assert versions.put(write).id
 
 
 def test_a_version_that_was_retired_is_passed_over_on_the_way_back(tmp_path):
