@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occasion.cli.parameters import WEEKDAYS, named_values, scalar, unix_time, without_password
+from occasion.cli.parameters import WEEKDAYS, megabytes, named_values, scalar, unix_time, without_password
 from occasion.errors import DataError
 
 BASE = datetime(2026, 11, 24, 12, 0, tzinfo=ZoneInfo("Europe/Berlin")).timestamp()
@@ -79,3 +79,14 @@ def test_times_of_what_is_past_lie_behind(day: str, hour: int, minute: int) -> N
     assert (local.hour, local.minute) == (hour, minute)
     assert not day or local.weekday() == WEEKDAYS.index(day)
     assert 0 <= BASE - found <= (7 if day else 1) * 86_400
+
+
+@given(st.floats(1, 1e6, allow_nan=False), st.sampled_from((("", 1.0), ("m", 1.0), ("M", 1.0), ("g", 1024.0), ("G", 1024.0))))
+def test_sizes_have_units(number: float, unit: tuple[str, float]) -> None:
+    assert megabytes(f"{number}{unit[0]}", "--memory") == number * unit[1]
+
+
+@pytest.mark.parametrize("text", ["", "g", "4t", "four"])
+def test_sizes_that_are_none_are_named(text: str) -> None:
+    with pytest.raises(DataError, match=r"--memory.*Cure"):
+        megabytes(text, "--memory")

@@ -18,6 +18,7 @@ from occasion.rules import Rules, parse_filter
 from occasion.settings import load_settings
 from occasion.stores import open_store as open_plain
 from occasion.training import fit
+from occasion.training.bounds import held_to
 from occasion.versions import BLEND, Versions
 
 
@@ -144,6 +145,30 @@ def test_promote_and_roll_back_without_a_restart(fitted, encoder):
             versions.remove(manifest.id)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_DATA")
+def test_a_fit_takes_no_more_memory_than_it_may(tmp_path):
+    """In a process of its own: what this one has already taken would count."""
+    settings = load_settings(home=tmp_path)
+    fill(settings, users=60)
+    command = [sys.executable, "-m", "occasion", "fit", "--home", str(tmp_path), "--without", "sequence", "--memory", "256m"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 5, done.stderr
+    assert "more than 256 megabytes" in done.stderr
+    assert "Cure" in done.stderr
+    assert list((tmp_path / "versions").glob("*")) == []
+
+
+def test_the_bound_of_memory_holds_within_the_block_alone():
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with pytest.raises(ModelError, match=r"more than 256 megabytes.*Cure"), held_to(256):
+        np.ones(1 << 28)
+    with pytest.raises(KeyError), held_to(4096):
+        raise KeyError("bad luck")
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    with pytest.raises(DataError, match="Cure"):
+        fit(memory=1)
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prlimit")
 def test_a_disk_that_is_full_is_told_and_leaves_nothing(tmp_path):
     """A limit on the size of files stands for the disk; numpy tells of it without a number of the system's."""
@@ -264,6 +289,19 @@ def test_all_at_one_moment_and_one_item_with_half_of_all(tmp_path, encoder):
         store.append([Event(user=f"u{n % 40}", item="i0" if n % 2 else f"i{n % 12}", at=None) for n in range(200)])
     manifest = fit(settings=settings, encoder=encoder, budget=900, queries=50)
     assert manifest.gate["reasons"]
+
+
+def test_a_version_of_which_nothing_is_known_does_not_pass(tmp_path, encoder):
+    """Everybody takes something that nobody took before: neither the version nor the blend can know what."""
+    settings = load_settings(home=tmp_path)
+    order = np.random.default_rng(0).permutation(3000)
+    with open_store(settings.resolved_store_url) as store:
+        store.put_items(Item(id=f"i{n}", text={"title": KINDS[n % 4]}) for n in range(3000))
+        store.append([Event(user=f"u{n % 20}", item=f"i{order[n]}", at=START + 3600.0 * n) for n in range(100)])
+    manifest = fit(settings=settings, encoder=encoder, budget=900, queries=50, without=QUICK)
+    assert manifest.metrics["all"]["ndcg"] == manifest.metrics["all"]["ndcg_before"] == [0, 0, 0]
+    assert not manifest.gate["passed"]
+    assert "nothing to judge by" in manifest.gate["reasons"][0]
 
 
 @pytest.mark.parametrize(

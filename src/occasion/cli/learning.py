@@ -8,7 +8,7 @@ import click
 
 from occasion.cli.documented import Documented
 from occasion.cli.invocation import common_options, current
-from occasion.cli.parameters import seconds
+from occasion.cli.parameters import megabytes, seconds
 
 __all__ = ["fit", "promote", "retire", "rollback", "versions"]
 
@@ -17,11 +17,12 @@ __all__ = ["fit", "promote", "retire", "rollback", "versions"]
 @click.option("--budget", default="5m", show_default=True, metavar="TIME", help="Time for learning, about: 90, 90s, 5m, 1h.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of learning.")
+@click.option("--memory", metavar="SIZE", help="Memory that it may take: 4g, 1500m. Default: what there is.")
 @click.option("--queries", type=int, default=400, show_default=True, help="Moments the gate asks at most.")
 @click.option("--without", multiple=True, metavar="PART", help="Leave a part out, for example sequence; repeatable.")
 @click.option("--no-promote", is_flag=True, help="Only make the version; do not put it into service.")
 @common_options
-def fit(budget: str, seed: int, threads: int, queries: int, without: tuple[str, ...], no_promote: bool) -> None:
+def fit(budget: str, seed: int, threads: int, memory: str | None, queries: int, without: tuple[str, ...], no_promote: bool) -> None:
     """Learn a model version from the store's log, and put it into service if it is not worse than what serves now.
 
     The gate asks for moments after a cut in time, answered from what lay before it. It is safe to stop: what is in
@@ -30,7 +31,7 @@ def fit(budget: str, seed: int, threads: int, queries: int, without: tuple[str, 
     Examples
     --------
       occasion fit
-      occasion fit --budget 10m --seed 1
+      occasion fit --budget 10m --seed 1 --memory 4g
       occasion fit --without context --no-promote --json
     """
     from dataclasses import asdict
@@ -43,6 +44,7 @@ def fit(budget: str, seed: int, threads: int, queries: int, without: tuple[str, 
         budget=seconds(budget, "--budget"),
         seed=seed,
         threads=threads,
+        memory=None if memory is None else megabytes(memory, "--memory"),
         queries=queries,
         without=without,
         promote=not no_promote,

@@ -12,7 +12,7 @@ import click
 
 from occasion.cli.documented import Documented
 from occasion.cli.invocation import Invocation, common_options, current
-from occasion.cli.parameters import seconds
+from occasion.cli.parameters import megabytes, seconds
 
 if TYPE_CHECKING:
     from occasion.training import Decision
@@ -30,10 +30,11 @@ __all__ = ["learn"]
 @click.option("--settle", default="30m", show_default=True, metavar="TIME", help="Time that people have to react to an answer.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of learning.")
+@click.option("--memory", metavar="SIZE", help="Memory that a fit may take: 4g, 1500m. Default: what there is.")
 @click.option("--queries", type=int, default=400, show_default=True, help="Moments the gate asks at most.")
 @click.option("--without", multiple=True, metavar="PART", help="Leave a part out, for example sequence; repeatable.")
 @common_options
-def learn(once: bool, every: str | None, budget: str | None, poll: str, settle: str, **given: Any) -> None:
+def learn(once: bool, every: str | None, budget: str | None, poll: str, settle: str, memory: str | None, **given: Any) -> None:
     """Watch the log; when enough is new, learn a version, and put it into service if it is not worse than what serves.
 
     It also looks at what people do with the answers of the version in service. Where that is surely less than with those of
@@ -59,6 +60,7 @@ def learn(once: bool, every: str | None, budget: str | None, poll: str, settle: 
         budget=None if budget is None else seconds(budget, "--budget"),
         poll=seconds(poll, "--poll"),
         settle=seconds(settle, "--settle"),
+        memory=None if memory is None else megabytes(memory, "--memory"),
         **given,
     )
     stop = threading.Event()

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from occasion.data import Scalar
 from occasion.errors import DataError
 
-__all__ = ["WEEKDAYS", "named_values", "scalar", "seconds", "unix_time", "without_password"]
+__all__ = ["WEEKDAYS", "megabytes", "named_values", "scalar", "seconds", "unix_time", "without_password"]
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SECRET = re.compile(r"([?&#][^=&#]*(?:key|token|secret|pass|pwd|auth|sig|appid|credential)[^=&#]*=)[^&#]*", re.IGNORECASE)
@@ -42,6 +42,22 @@ def seconds(text: str, option: str) -> float:
         return float(number) * units[unit]
     except ValueError:
         raise DataError(f"{option} is {text!r}. Cure: seconds, or a number with s, m or h, for example 5m.") from None
+
+
+def megabytes(text: str, option: str) -> float:
+    """Return a size in megabytes: a number, or one with m or g behind it.
+
+    Raises
+    ------
+    DataError
+        For anything else, naming the option.
+    """
+    units = {"m": 1.0, "g": 1024.0}
+    number, unit = (text[:-1], text[-1].lower()) if text[-1:].lower() in units else (text, "m")
+    try:
+        return float(number) * units[unit]
+    except ValueError:
+        raise DataError(f"{option} is {text!r}. Cure: megabytes, or a number with m or g, for example 4g.") from None
 
 
 def named_values(pairs: Sequence[str], option: str, example: str = "weather=rain") -> dict[str, Scalar]:

@@ -32,6 +32,7 @@ from occasion.ratings import Ratings
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
 from occasion.training.asked import falls_behind, keep_asked
+from occasion.training.bounds import check_memory, held_to
 from occasion.training.gate import Verdict, judge
 from occasion.training.log import LearningLog, item_vectors, read_log
 from occasion.training.ratings import learn_ratings, rating_errors, rating_weight
@@ -56,6 +57,7 @@ def fit(
     budget: float = 300.0,
     seed: int = 0,
     threads: int = 1,
+    memory: float | None = None,
     queries: int = 400,
     without: tuple[str, ...] = (),
     promote: bool = True,
@@ -71,6 +73,8 @@ def fit(
         Seconds for learning, about; asking the gate comes on top. At least 5.
     seed : int
     threads : int
+    memory : float, optional
+        Megabytes that this process may take while it learns, at least 256; see `occasion.training.bounds.held_to`. None: no bound.
     queries : int
         Moments that the gate asks at most, >= 50.
     without : tuple of str
@@ -91,12 +95,16 @@ def fit(
         For options out of range, and logs from which nothing can be learnt or foretold.
     BusyError
         Where a version is being learnt in this home already.
+    ModelError
+        Where it needs more than `memory`.
     """
     check_options(budget, queries, without)
+    check_memory(memory)
     begun, note = time.monotonic(), progress or (lambda _: None)
     settings = settings or load_settings()
     with ExitStack() as held:
         held.enter_context(exclusive(settings.home, "fit", "a version is being learnt"))
+        held.enter_context(held_to(memory))
         whole = held.enter_context(closing(open_guarded(settings))) if store is None else store
         recommender = held.enter_context(Recommender(settings, store=whole, encoder=encoder, learned=False))
         recommender.refresh()

@@ -2,7 +2,7 @@
 
 Both answer the same moments after a cut in time, from what lay before it, as a user would see them. Worse means: the paired
 difference of NDCG@10 is below 0 with p < .05 over all, or with p < .05 / m in one of m groups (strata, and values of signals
-with enough moments), by a bootstrap over users.
+with enough moments), by a bootstrap over users. Where neither finds anything, nothing is known and nothing changes.
 """
 
 from __future__ import annotations
@@ -97,6 +97,8 @@ def judge(
         }
         if difference < 0 and p < (SURE if name == "all" else SURE / max(len(groups) - 1, 1)):
             reasons.append(f"worse in {name}: NDCG@{K} {others[rows].mean():.4f} before, {values[rows].mean():.4f} now, p {p:.3f}")
+    if not values.any() and not others.any():
+        reasons.append(f"neither found an answer to any of the {len(values)} moments asked about: there is nothing to judge by")
     each = dict(zip(moments.seq.tolist(), values.tolist(), strict=True))
     if reasons:
         return Verdict(passed=False, reasons=tuple(reasons), metrics=metrics, asked=each)

@@ -21,6 +21,7 @@ from occasion.people import AuditEntry
 from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Encoder, Store
 from occasion.settings import Settings, load_settings
+from occasion.training.bounds import check_memory
 from occasion.training.fit import check_options, fit
 from occasion.training.live_feedback import SETTLE, roll_back_if_worse
 from occasion.versions import Versions
@@ -53,7 +54,7 @@ class LoopOptions:
         Seconds between looks at the log, > 0.
     settle : float
         See `occasion.training.live_feedback.SETTLE`.
-    seed, threads, queries, without
+    seed, threads, memory, queries, without
         As for `occasion.training.fit`.
     """
 
@@ -65,6 +66,7 @@ class LoopOptions:
     settle: float = SETTLE
     seed: int = 0
     threads: int = 1
+    memory: float | None = None
     queries: int = 400
     without: tuple[str, ...] = ()
 
@@ -74,6 +76,7 @@ class LoopOptions:
             if not least <= value < float("inf"):
                 raise DataError(f"{name} is {value!r}. Cure: {least} or more.")
         check_options(self.budget, self.queries, self.without)
+        check_memory(self.memory)
 
     @classmethod
     def of(cls, settings: Settings, **given: Any) -> LoopOptions:
@@ -189,6 +192,7 @@ class LearningLoop:
             budget=options.budget,
             seed=options.seed,
             threads=options.threads,
+            memory=options.memory,
             queries=options.queries,
             without=options.without,
             progress=self.progress,

@@ -1,0 +1,67 @@
+"""Bounds: what a fit may take of a machine's memory, so that a service beside it is not the one that has to go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from occasion.errors import DataError, ModelError
+
+__all__ = ["LEAST", "check_memory", "held_to"]
+
+MEGABYTE = 1 << 20
+LEAST = 256.0
+"""Megabytes without which nothing can be learnt."""
+_SAID = ("bad_alloc", "allocate memory", "out of memory", "not enough memory", "failed to allocate")
+"""What libraries say when they get no memory, in small letters."""
+
+
+def check_memory(memory: float | None) -> None:
+    """Raise DataError for a bound, in megabytes, that cannot be."""
+    if memory is not None and not LEAST <= memory < float("inf"):
+        raise DataError(f"the memory is {memory!r} megabytes. Cure: {LEAST:g} or more.")
+
+
+@contextmanager
+def held_to(memory: float | None) -> Iterator[None]:
+    """Let this process take no more memory than so many megabytes while the block runs; None: as much as there is.
+
+    It counts what the process has for itself and not what it maps from files (Linux: ``RLIMIT_DATA``; where the system has no such
+    limit, nothing holds).
+
+    Raises
+    ------
+    ModelError
+        Where the block needs more.
+    """
+    if memory is None:
+        yield
+        return
+    before = _limited(int(memory * MEGABYTE))
+    try:
+        yield
+    except Exception as error:
+        if not _is_about_memory(error):
+            raise
+        raise ModelError(
+            f"learning needs more than {memory:,.0f} megabytes of memory. "
+            "Cure: a larger bound, or leave out what takes most: --without sequence, --without ease, --without ratings."
+        ) from error
+    finally:
+        if before is not None:
+            _limited(before)
+
+
+def _is_about_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or any(said in str(error).lower() for said in _SAID)
+
+
+def _limited(size: int) -> int | None:
+    """Set the limit in bytes; return the one before, None where the system has none."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    before, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (size if most == resource.RLIM_INFINITY else min(size, most), most))
+    return before
