@@ -60,6 +60,17 @@ def test_like_colours_are_neighbours(home, exact_limit):
         assert {i[:-1] for i in nearest(home, pictures, f"{colour}1")} == {colour}
 
 
+@pytest.mark.parametrize("exact_limit", [5000, 0])
+def test_who_scores_them_anyway_gets_the_same_keys(home, exact_limit):
+    home = (home[0].model_copy(update={"exact_limit": exact_limit}), home[1])
+    pictures = opened(home)
+    own = pictures.vectors(np.array([key(home, "red1")], np.int32))[0]
+    allowed = np.arange(20) % 2 == key(home, "red1") % 2
+    found = pictures.near(own, 3, allowed)
+    assert sorted(found.tolist()) == sorted(pictures.search(own, 3, allowed).keys.tolist())
+    assert len(found) == 3
+
+
 def test_a_file_is_encoded_once_whatever_it_is_called(home):
     settings, store = home
     shutil.copy(settings.media_folder / "red0.png", settings.media_folder / "copy.png")

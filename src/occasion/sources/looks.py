@@ -56,6 +56,11 @@ class LooksSource:
             return CandidateScores(np.zeros(0, np.int32), np.zeros(0, np.float32))
         return self.pictures.search(query, (k + 1) // 2, moment.allowed)
 
+    def named(self, moment: Moment, k: int) -> NDArray[np.int32]:
+        """Return about the same, their cosines not worked out."""
+        query = self._query(moment)
+        return np.zeros(0, np.int32) if query is None else self.pictures.near(query, (k + 1) // 2, moment.allowed)
+
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> Floats:
         """Return cosines (n,)."""
         query = self._query(moment)
