@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occasion.errors import ModelError
+from occasion.horizon import Horizon
 from occasion.keyed import taken
 from occasion.liking import RatingScale, liking, rating_range
 from occasion.protocols import EventColumns
@@ -138,6 +139,7 @@ STARS = st.lists(st.tuples(st.integers(0, 60), st.sampled_from((1.0, 2.0, 3.0, 4
 BEYOND = st.floats(-1e9, 1e9, width=32).filter(lambda value: not 0 <= value <= 5)
 
 
+@settings(max_examples=40, deadline=None)
 @given(STARS, st.lists(BEYOND, min_size=1, max_size=20), st.integers(1, 9))
 def test_one_account_moves_nobodys_stars(stars, odd, parts):
     """Once ten people have rated, no number of ratings by one account, of whatever height, changes what those of others tell."""
@@ -167,6 +169,35 @@ def test_a_scale_of_few_people_or_of_one_value_is_what_was_given():
     before = s.count.tolist()
     s.build(columns([(u, u % 3, "rating", float(1 + u % 5), 0.0) for u in range(30)] + [(99, 2, "rating", 1e6, 0.0)]), 3)
     assert s.count.tolist() == [*before[:2], before[2] + 2]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(DAY, 500 * 365 * DAY), st.integers(1, 30), st.integers(0, 2))
+def test_one_account_of_the_future_leaves_what_is_popular_now(ahead, times, way):
+    """One event dated 2096 made all others of no account, for good; of ten people on, nobody alone can move the clock."""
+    ordinary = [(u, u % 4, "click", np.nan, 1.7e9 + 3600.0 * u) for u in range(40)]
+    odd = [(999, 5, "click", np.nan, 1.7e9 + 3600.0 * 40 + ahead + n) for n in range(times)]
+    expected = built(ordinary, size=6)
+    if way == 0:
+        s = built(ordinary + odd, size=6)
+    else:
+        s = built(ordinary if way == 1 else ordinary[:20], size=6)
+        s.observe(columns(odd if way == 1 else odd + ordinary[20:]), {}, {})
+    share = s.now[:4] / s.now[:4].sum()
+    np.testing.assert_allclose(share, expected.now[:4] / expected.now[:4].sum(), rtol=0.02)
+    assert s.now[5] <= 1.4 * min(times, 20) * s.now[:4].max()
+    assert Horizon.of(json.loads(json.dumps(s.horizon.document()))).document() == s.horizon.document()
+
+
+def test_the_clock_goes_on_once_more_than_a_few_have_gone_on():
+    horizon = Horizon()
+    horizon.add(np.arange(40, dtype=np.int32), np.arange(40.0))
+    assert horizon.held(np.array([1e9, 3.0, np.nan]), 5.0)[:2].tolist() == [39 - 5 + 5.0, 3.0]
+    horizon.add(np.arange(100, 110, dtype=np.int32), np.full(10, 1000.0))
+    assert horizon.held(np.array([1e9]), 5.0).tolist() == [1005.0]
+    few = Horizon()
+    few.add(np.array([1, 2], np.int32), np.array([1.0, 1e9]))
+    assert few.held(np.array([1e9]), 0.0).tolist() == [1e9], "among a handful of people nobody is odd"
 
 
 def test_half_a_minute_of_dwell_is_worth_a_click():

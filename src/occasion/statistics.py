@@ -16,6 +16,7 @@ import numpy as np
 
 from occasion.data import Scalar
 from occasion.errors import ModelError
+from occasion.horizon import Horizon
 from occasion.keyed import distinct, distinct_history, is_allowed
 from occasion.liking import RatingScale, liking
 from occasion.pairs import LatePairs, PairCounts, runs, summed
@@ -32,6 +33,8 @@ __all__ = ["Beside", "Neighbours", "Statistics"]
 
 FILE, PARTIAL = "statistics.npz", "statistics.partial.npz"
 DAY = 86_400.0
+AHEAD = 0.25
+"""Half-lives that an event may lie ahead of what many people's events say, for what is popular now."""
 WINDOW = 10
 """How many following events of the same person count as going together with an event."""
 GAINS = tuple(lag**-0.5 for lag in range(1, WINDOW + 1))
@@ -143,6 +146,7 @@ class Statistics:
         """Events that were counted one by one since the last full count: they cost more memory and time than those in it."""
         self.repeats = 0
         self.scale = RatingScale()
+        self.horizon = Horizon()
         self.reference = 0.0
         """Time to which the decayed counts are discounted."""
         self.count: NDArray[np.float64] = np.zeros(0)
@@ -173,9 +177,11 @@ class Statistics:
         self.scale.add(columns)
         weight = _capped(self.liking(columns), columns, size)
         good = weight > 0
-        times = columns.at[np.isfinite(columns.at)]
+        self.horizon = Horizon()
+        at = self._held(columns)
+        times = at[np.isfinite(at)]
         self.reference = float(times.max()) if len(times) else 0.0
-        age = np.where(np.isfinite(columns.at), self.reference - columns.at, 0.0)
+        age = np.where(np.isfinite(at), self.reference - at, 0.0)
         self.count = np.bincount(columns.item[good], weight[good], size).astype(np.float64)
         decayed = weight[good] * np.exp2(-age[good] / self.half_life)
         self.now = np.bincount(columns.item[good], decayed, size).astype(np.float64)
@@ -191,6 +197,11 @@ class Statistics:
         self._given.clear()
         self._outstanding.clear()
         self._top = None
+
+    def _held(self, columns: EventColumns) -> NDArray[np.float64]:
+        """Return the times of events (n,), none far ahead of what many people's events say."""
+        self.horizon.add(columns.user, columns.at)
+        return self.horizon.held(columns.at, AHEAD * self.half_life)
 
     def _sequences(self, columns: EventColumns, good: NDArray[np.bool_], size: int) -> None:
         user, item = columns.user[good], columns.item[good]
@@ -218,7 +229,7 @@ class Statistics:
         trails = {user: list(keys) for user, keys in recent.items()}
         self.grow(int(columns.item.max(initial=-1)) + 1)
         counted = []
-        rows = zip(columns.user.tolist(), columns.item.tolist(), weight.tolist(), columns.at.tolist(), strict=True)
+        rows = zip(columns.user.tolist(), columns.item.tolist(), weight.tolist(), self._held(columns).tolist(), strict=True)
         for n, (user, key, value, at) in enumerate(rows):
             if value > 0 and self._counts(user, key):
                 counted.append(n)
@@ -405,7 +416,13 @@ class Statistics:
             arrays |= {f"size{n}": np.array(sizes), f"key{n}": np.concatenate([*table.keys, np.zeros(0, np.int32)])}
             arrays[f"count{n}"] = np.concatenate([*table.counts, np.zeros(0, np.float32)])
         head: dict[str, Any] = {"half_life": self.half_life, "cursor": self.cursor, "events": self.events, "repeats": self.repeats}
-        head |= {"basis": self.basis, "ratings": self.scale.document(), "reference": self.reference, "signals": tables}
+        head |= {
+            "basis": self.basis,
+            "ratings": self.scale.document(),
+            "horizon": self.horizon.document(),
+            "reference": self.reference,
+            "signals": tables,
+        }
         head["weights"] = self.weights
         partial = folder / PARTIAL
         np.savez(partial, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
@@ -440,7 +457,7 @@ class Statistics:
         out = cls(head["half_life"] / DAY, head.get("weights"))
         out.cursor, out.events, out.repeats, out.reference = head["cursor"], head["events"], head["repeats"], head["reference"]
         out.basis = head.get("basis", "")
-        out.scale = RatingScale.of(head["ratings"])
+        out.scale, out.horizon = RatingScale.of(head["ratings"]), Horizon.of(head["horizon"])
         out.count, out.now = arrays["count"], arrays["now"]
         out.mass = float(out.count.sum())
         out.neighbours = Neighbours(arrays["starts"], arrays["keys"], arrays["scores"])
