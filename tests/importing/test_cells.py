@@ -112,12 +112,30 @@ def test_what_is_no_number(cell):
         as_number(cell)
 
 
-@pytest.mark.parametrize(("cell", "price"), [("$12.50", 12.5), ("1,299.00", 1299.0), ("¥ 8", 8.0), (3, 3.0), ("0", 0.0)])
+@pytest.mark.parametrize(
+    ("cell", "price"),
+    [
+        ("$12.50", 12.5),
+        ("1,299.00", 1299.0),
+        ("1,299", 1299.0),
+        ("¥ 8", 8.0),
+        ("3,50 €", 3.5),
+        ("1.299,00", 1299.0),
+        ("59.9元", 59.9),
+        ("EUR 7", 7.0),
+        ("R$12,00", 12.0),
+        ("83,13\xa0руб.", 83.13),
+        ("Free", 0.0),
+        ("免费", 0.0),
+        (3, 3.0),
+        ("0", 0.0),
+    ],
+)
 def test_prices(cell, price):
     assert as_price(cell) == price
 
 
-@pytest.mark.parametrize("cell", ["-1", "free", "1,2", -0.5])
+@pytest.mark.parametrize("cell", ["-1", "on request", "1,2", "", "€", -0.5])
 def test_what_is_no_price(cell):
     with pytest.raises(Fault):
         as_price(cell)

@@ -158,7 +158,7 @@ def test_the_text_is_read_title_first_and_description_last():
 
 
 def test_what_a_column_holds_overrules_its_name():
-    assert roles({"item_id": ["1"], "title": ["x"], "price": ["Free", "Free"]})["price"] == "attributes.price"
+    assert roles({"item_id": ["1"], "title": ["x"], "price": ["cheap", "dear"]})["price"] == "attributes.price"
     assert roles({"user": ["1"], "item": ["2"], "time": ["Weekend", "Weekday"]})["time"] == "ignored"
     assert roles({"user": ["1"], "item": ["2"], "label": ["good", "bad"]})["label"] == "ignored"
     assert roles({"user": ["1"], "item": ["2"], "label": ["0", "1"]})["label"] == "clicked"

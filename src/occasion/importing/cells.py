@@ -46,6 +46,9 @@ _EARLIEST, _LATEST = -2_208_988_800.0, 16_725_225_600.0
 _UNITS = ((1e11, 1e14, 1e3), (1e14, 1e17, 1e6), (1e17, 1e20, 1e9))
 _DAY = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_CURRENCY = re.compile(r"^\s*[^\d\s.,+-]{0,4}\s*|\s*[^\d\s,+-]{0,4}\s*$")
+_DECIMAL_COMMA = re.compile(r"(\d+|\d{1,3}(\.\d{3})+),\d{2}")
+_FREE = frozenset({"free", "gratis", "kostenlos", "gratuit", "免费"})
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 _TRUE, _FALSE = frozenset({"1", "1.0", "true", "t", "yes", "y"}), frozenset({"0", "0.0", "false", "f", "no", "n"})
 
@@ -104,10 +107,19 @@ def as_number(cell: Any) -> float:
 
 
 def as_price(cell: Any) -> float:
-    """Return a cell as a number >= 0; a currency sign before it and commas between thousands are passed over."""
+    """Return a cell as a number >= 0; "free" is 0.
+
+    A currency of at most four signs before or behind it (R$, EUR, руб.) and marks between thousands are passed over; 3,50 and
+    1.299,00 have a decimal comma.
+    """
     if isinstance(cell, str):
-        cell = cell.strip().lstrip("$€£¥￥ ")
-        cell = cell.replace(",", "") if _THOUSANDS.fullmatch(cell) else cell
+        if cell.strip().lower() in _FREE:
+            return 0.0
+        cell = _CURRENCY.sub("", cell)
+        if _THOUSANDS.fullmatch(cell):
+            cell = cell.replace(",", "")
+        elif _DECIMAL_COMMA.fullmatch(cell):
+            cell = cell.replace(".", "").replace(",", ".")
     price = as_number(cell)
     if price < 0:
         raise Fault("a price is negative")
