@@ -185,6 +185,12 @@ def test_what_was_looked_at_is_told_once_each_and_by_titles_alone(recommender):
     assert all(sentence.count(title.rstrip(".")) == 1 for title in titles), sentence
 
 
+def test_notes_are_in_the_language_of_the_moment(recommender):
+    told = recommender.recommend(ask(recent=("nothing",), locale="zh"), k=99, rules=Rules(pins={"nowhere": 1})).notes
+    assert len(told) == 3
+    assert all(any("一" <= sign <= "鿿" for sign in text) for text in told)
+
+
 def test_pins_and_views_of_unknown_items_are_told(recommender):
     told = recommender.recommend(ask(recent=("nothing",)), k=2, rules=Rules(pins={"nowhere": 1, "tent": 2, "soup": 9}))
     assert told.items[1] == "tent"

@@ -16,6 +16,7 @@ from occasion.data import Context
 from occasion.errors import EncoderError
 from occasion.keyed import distinct_history, joined, taken
 from occasion.live import LiveState
+from occasion.notes import note
 from occasion.privacy.redaction import redacted, redacted_signals
 from occasion.protocols import EventColumns, Moment
 from occasion.rules import Rules
@@ -41,8 +42,6 @@ LATEST, LOOKED_AT = 3, 30
 NOW = 5.0
 """A request for a time within so many seconds of the clock is about now, and knows of events that are dated later: by clients
 whose clocks are fast, or before this machine's clock was set back."""
-UNENCODED = "The language model does not answer just now: words count as they are written, not by what they mean."
-UNREAD = "This person does not allow answers to read their past: it comes from the moment and from what is popular."
 
 
 class MomentReader:
@@ -63,7 +62,7 @@ class MomentReader:
         own = self.live.statistics.liking(history)
         recent = self._latest(history)
         extracted = self.extractor.extract(context, recent)
-        context_vector, notes = self._context_vector(extracted.sentence)
+        context_vector, notes = self._context_vector(extracted.sentence, context.locale)
         seed = int.from_bytes(hashlib.blake2b(slate_id.encode("utf-8", "replace"), digest_size=8).digest(), "big")
         moment = Moment(
             context=context,
@@ -83,8 +82,8 @@ class MomentReader:
         moment.taste_vector = self._taste_vector(moment)
         moment.allowed, more = self._allowed(moment, rules)
         if strange := [item for item in context.recent if self.live.catalogue.key(item) is None]:
-            notes.append(f"Just looked at, but unknown, and passed over: {quoted(strange)}.")
-        return moment, [*more, *notes] if known else [*more, *notes, UNREAD]
+            notes.append(note("unknown", context.locale, ids=quoted(strange)))
+        return moment, [*more, *notes] if known else [*more, *notes, note("unread", context.locale)]
 
     def _until(self, at: float) -> float:
         """Return the time before which events count: what was acknowledged counts now, whatever the clock that dated it says."""
@@ -116,7 +115,7 @@ class MomentReader:
         return self.live.titles(last[LATEST - 1 :: -1])
 
     @stage("encode")
-    def _context_vector(self, sentence: str) -> tuple[Floats | None, list[str]]:
+    def _context_vector(self, sentence: str, locale: str) -> tuple[Floats | None, list[str]]:
         """Return the sentence's vector and notes; None where it says nothing, or the encoder does not answer."""
         if not sentence.strip() or not self.live.catalogue.size:
             return None, []
@@ -125,7 +124,7 @@ class MomentReader:
         except EncoderError:
             if self.live.until is not None:
                 raise
-            return None, [UNENCODED]
+            return None, [note("unencoded", locale)]
         return (vector if np.any(vector) else None), []
 
     def _taste_vector(self, moment: Moment) -> Floats | None:
@@ -143,7 +142,7 @@ class MomentReader:
         catalogue = self.live.catalogue
         known = catalogue.known
         if not catalogue.size:
-            return known.copy(), ["The catalogue is empty: import items first."]
+            return known.copy(), [note("empty", moment.context.locale)]
         allowed = known & catalogue.columns.availability(moment.at, len(known))
         for wanted in (rules.filter, rules.firm):
             if wanted is not None:

@@ -23,6 +23,7 @@ from occasion.explanation import Explainer
 from occasion.keyed import distinct, values_of
 from occasion.live import LiveState, StageProgress
 from occasion.moments import MomentReader
+from occasion.notes import note
 from occasion.policies import make_policy
 from occasion.policies.ruled import choose_under_rules
 from occasion.privacy.guarded import guarded, open_guarded
@@ -64,7 +65,6 @@ logger = logging.getLogger(__name__)
 MAX_K = 10_000
 OF = {"learned": "learned", "looks": "pictures"}
 """Sources that are only there where this part is."""
-UNSTORED = "This answer could not be stored: events that name it will not find it."
 AGAIN_SECONDS = 30.0
 """After a model version could not be read, until it is tried again."""
 SQUARE = 200
@@ -233,7 +233,7 @@ class Recommender:
             self.store.put_slate(slate)
         except StoreError as error:
             logger.warning("an answer could not be stored: %s", error)
-            return replace(slate, notes=(*slate.notes, UNSTORED))
+            return replace(slate, notes=(*slate.notes, note("unstored", slate.context.locale)))
         return slate
 
     def _scenarios(self) -> Mapping[str, Scenario]:
@@ -255,8 +255,8 @@ class Recommender:
         both = (*slate.entries, *rest.entries)
         # Caps count what stands there already.
         kept = arrange([e.item for e in both], k, replace(rules, pins={}), self.live.catalogue.first, self._passing(rules)).tolist()
-        note = f"{here} items pass the filter; the other {len(kept) - here} places went to items that do not."
-        return replace(slate, entries=tuple(both[n] for n in kept), notes=(note,))
+        told = note("filled", context.locale, passing=here, others=len(kept) - here)
+        return replace(slate, entries=tuple(both[n] for n in kept), notes=(told,))
 
     def similar(self, item_id: str, k: int = 10, *, rules: Rules | None = None, locale: str | None = None) -> Slate:
         """Return items like one item, by text, by pictures where they are looked at, and by what people choose with it.
@@ -509,11 +509,10 @@ class Recommender:
             similarity=self._similarity(moment, keys),
             spread=None if policy.certain else self.spread(moment, keys),
         )
+        locale = moment.context.locale
         if len(chosen) < k and self.live.catalogue.size:
             allowed = int(moment.allowed.sum()) if moment.allowed is not None else 0
-            notes.append(
-                f"{k} items were asked for, {len(chosen)} could be given: {allowed} of {self.live.catalogue.size} are allowed here."
-            )
+            notes.append(note("short", locale, k=k, given=len(chosen), allowed=allowed, items=self.live.catalogue.size))
         mine = {g: p[chosen] for g, p in parts.items()}
         if self._detailed is not None:
             mine = self._detailed.detail(moment, keys[chosen], mine)
@@ -522,7 +521,7 @@ class Recommender:
         entries = self.explainer.entries(moment, keys[chosen], mine, propensity)
         given = {entry.item for entry in entries}
         if unplaced := [item for item, place in rules.pins.items() if place <= k and item not in given]:
-            notes.append(f"Pinned, but unknown or not allowed here: {quoted(unplaced)}.")
+            notes.append(note("unplaced", locale, ids=quoted(unplaced)))
         return Slate(
             id=slate_id,
             context=moment.context,

@@ -15,7 +15,7 @@ from occasion.errors import SettingsError
 from occasion.evaluation.consenting import without_refusers
 from occasion.importing import import_files
 from occasion.live import LiveState
-from occasion.moments import UNREAD
+from occasion.notes import note
 from occasion.people import PURPOSES, Consent
 from occasion.privacy.choices import Choices
 from occasion.privacy.guarded import guarded, open_guarded
@@ -58,8 +58,8 @@ def test_without_personalise_the_past_is_not_read(shop):
     after = shop.recommend(asked, k=6, slate_id="s")
     nobody = shop.recommend(Context(at=NOW + 100), k=6, slate_id="s")
     assert [(e.item, e.score, e.because) for e in after.entries] == [(e.item, e.score, e.because) for e in nobody.entries]
-    assert UNREAD in after.notes
-    assert UNREAD not in before.notes + nobody.notes
+    assert note("unread", "en") in after.notes
+    assert note("unread", "en") not in before.notes + nobody.notes
     choose(shop.store, True, "personalise")
     again = shop.recommend(asked, k=6, slate_id="s")
     assert again.items == before.items
@@ -89,9 +89,9 @@ def test_where_the_default_is_no_only_who_said_yes_is_read(tmp_path, shop, encod
     with Recommender(load_settings(home=tmp_path, default_consent="train"), encoder=encoder) as made:
         for user, read in (("ann", True), ("u1", False), ("new", False)):
             slate = made.recommend(Context(user=user, at=NOW + 100, recent=("i0",)), k=6)
-            assert (UNREAD not in slate.notes) is read, user
+            assert (note("unread", "en") not in slate.notes) is read, user
         made.feedback(Event(user="new", item="i0", at=NOW))
-        assert UNREAD in made.recommend(Context(user="new", at=NOW + 100), k=6).notes
+        assert note("unread", "en") in made.recommend(Context(user="new", at=NOW + 100), k=6).notes
         assert made.similar("i0", 3).items, "an item that somebody looks at is nobody's past"
 
 
@@ -267,7 +267,7 @@ def test_pseudonyms_take_the_place_of_ids_and_all_else_works(tmp_path, encoder):
         assert made.store.user_key(kept.context.user) == made.store.user_key("ann-the-first")
         assert len(made.store.person("ann-the-first").events) == 2
         choose(made.store, False, "personalise", user="ann-the-first")
-        assert UNREAD in made.recommend(Context(user="ann-the-first", at=NOW + 9), k=2).notes
+        assert note("unread", "en") in made.recommend(Context(user="ann-the-first", at=NOW + 9), k=2).notes
     stored = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
     assert b"ann-the-first" not in stored
     assert b"visit-of-ann" not in stored

@@ -17,9 +17,9 @@ import pytest
 from fastapi.testclient import TestClient
 from service_shop import fill, running
 
-from occasion import live, moments
+from occasion import live
 from occasion.context import weather
-from occasion.recommender import UNSTORED
+from occasion.notes import note
 from occasion.service import app as application
 from occasion.service import create_app, patience
 from occasion.settings import Settings
@@ -121,7 +121,7 @@ def test_an_encoder_that_fails_costs_answers_their_meaning_and_no_more(tmp_path,
         def left_alone():
             before = remote.asked
             answer = asked(http, f"salsa number {next(numbers)}")
-            assert moments.UNENCODED in answer["notes"]
+            assert note("unencoded", "en") in answer["notes"]
             assert answer["items"][0]["item"] == "dip", "its words still count"
             return remote.asked == before
 
@@ -213,14 +213,14 @@ def test_a_full_disk_refuses_what_must_be_stored_answers_the_rest_and_recovers(t
             assert refused.status_code == 503, refused.text
             assert refused.json()["error"]["code"] == "store_unavailable"
             answer = asked(http, f"watching the game {n}", user="ann")
-            assert UNSTORED in answer["notes"]
+            assert note("unstored", "en") in answer["notes"]
             assert "chips" not in [e["item"] for e in answer["items"]], "what was acknowledged before still counts"
         for pid in pids:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         told = until(lambda: http.post("/v1/events", json={**event, "id": "after"}).json().get("new") == 1)
         assert told
         answer = asked(http, "watching the game", user="ann")
-        assert UNSTORED not in answer["notes"]
+        assert note("unstored", "en") not in answer["notes"]
         ids = [e["id"] for e in http.get("/v1/people/export", params={"user": "ann"}).json()["events"]]
         assert set(ids) == {"before", "after"}
 
