@@ -16,7 +16,7 @@ from store_contract import StoreContract, event
 
 from occasion.data import Context, Event, Item, Slate
 from occasion.errors import StoreError
-from occasion.stores import open_store
+from occasion.stores import open_store, sqlite_file
 from occasion.stores.sqlite_file import APPLICATION_ID, SqliteFile, migrations
 
 SCHEMA = Path(__file__).with_name("sqlite_schema.sql")
@@ -92,6 +92,21 @@ def test_wal_and_full_synchronous(tmp_path):
     with file.writing(flushed=False) as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
     file.close()
+
+
+def test_after_many_answers_the_log_is_moved_into_the_file_aside(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite_file, "UNFLUSHED", 5)
+    path = tmp_path / "o.db"
+    with contextlib.closing(open_store(f"sqlite:///{path}")) as store:
+        for n in range(4):
+            store.put_slate(Slate(id=f"s{n}", context=Context(), entries=(), sentence="x" * 100_000))
+        before = path.stat().st_size
+        assert store._file._moving is None
+        store.put_slate(Slate(id="s4", context=Context(), entries=()))
+        store._file._moving.join()
+        assert path.stat().st_size > before + 400_000
+        store.put_slate(Slate(id="s5", context=Context(), entries=()))
+        assert [slate.id for slate in store.slates()] == [f"s{n}" for n in range(6)]
 
 
 def test_slates_and_events_keep_one_order_in_the_log(tmp_path):

@@ -21,6 +21,10 @@ APPLICATION_ID = 0x0CCA5104
 """Marks a SQLite file as a store of Occasion."""
 BUSY_SECONDS = 30.0
 """How long a write waits for another process's write."""
+UNFLUSHED = 1500
+"""Writes that were not flushed, after which the log is moved into the file, in a thread of its own."""
+ROOM_UNFLUSHED = 32_000
+"""Pages of the log from which on such a write moves them itself: only where that thread does not get to it."""
 MIN_SQLITE = (3, 37)
 """The first release with STRICT tables."""
 
@@ -102,6 +106,8 @@ class SqliteFile:
         self.write_lock = threading.RLock()
         self._closed = False
         self._writers: dict[bool, sqlite3.Connection] = {}
+        self._unflushed = 0
+        self._moving: threading.Thread | None = None
         with self.errors("open"):
             self._prepare()
 
@@ -228,6 +234,27 @@ class SqliteFile:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            if not flushed:
+                self._count_unflushed()
+
+    def _count_unflushed(self) -> None:
+        """Count a write that was not flushed; after many, move the log into the file aside: an answer would wait 40 ms for it."""
+        self._unflushed += 1
+        if self._unflushed >= UNFLUSHED and (self._moving is None or not self._moving.is_alive()):
+            self._unflushed = 0
+            moving = threading.Thread(target=self._move_log, name="occasion-checkpoint", daemon=True)
+            # While the interpreter ends no thread can be started any more.
+            with contextlib.suppress(RuntimeError):
+                moving.start()
+                self._moving = moving
+
+    def _move_log(self) -> None:
+        """Move what no reader needs in the log any more into the file; where that fails now, a later turn does it."""
+        with (
+            contextlib.suppress(sqlite3.Error, StoreError, OSError),
+            contextlib.closing(self._connect_open()) as connection,
+        ):
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _writer(self, flushed: bool) -> sqlite3.Connection:
         if self._closed or flushed not in self._writers:
@@ -235,12 +262,15 @@ class SqliteFile:
             connection.execute(f"PRAGMA cache_size = -{65_536 if flushed else 4096}")
             if not flushed:
                 connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute(f"PRAGMA wal_autocheckpoint = {ROOM_UNFLUSHED}")
         return self._writers[flushed]
 
     def close(self) -> None:
         """Close all connections; idempotent. Waits for a write that is under way."""
         with self.write_lock, self._guard:
             self._closed = True
+            if self._moving is not None:
+                self._moving.join()
             for writer in self._writers.values():
                 writer.close()
             self._writers = {}
