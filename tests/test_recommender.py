@@ -191,6 +191,17 @@ def test_notes_are_in_the_language_of_the_moment(recommender):
     assert all(any("一" <= sign <= "鿿" for sign in text) for text in told)
 
 
+def test_places_filled_beside_a_filter_keep_what_else_is_to_be_said(recommender):
+    rules = Rules(filter="brand = FOOD", strict=False, pins={"tent": 1})
+    told = recommender.recommend(ask(recent=("nothing",)), k=8, rules=rules).notes
+    assert [word for note in told for word in ("pass the filter", "'nothing'", "'tent'") if word in note] == [
+        "pass the filter",
+        "'nothing'",
+    ]
+    told = recommender.recommend(ask(), k=8, rules=replace(rules, pins={"nowhere": 1})).notes
+    assert any("'nowhere'" in note for note in told)
+
+
 def test_pins_and_views_of_unknown_items_are_told(recommender):
     told = recommender.recommend(ask(recent=("nothing",)), k=2, rules=Rules(pins={"nowhere": 1, "tent": 2, "soup": 9}))
     assert told.items[1] == "tent"

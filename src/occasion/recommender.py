@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.context import ContextExtractor
-from occasion.data import Context, Event, Scalar, Slate, checked_values
+from occasion.data import Context, Event, Scalar, Slate, SlateEntry, checked_values
 from occasion.encoders import load_encoder
 from occasion.errors import ConflictError, DataError, ModelError, NotFoundError, RuleError, StoreError
 from occasion.explanation import Explainer
@@ -255,8 +255,11 @@ class Recommender:
         both = (*slate.entries, *rest.entries)
         # Caps count what stands there already.
         kept = arrange([e.item for e in both], k, replace(rules, pins={}), self.live.catalogue.first, self._passing(rules)).tolist()
+        entries = tuple(both[n] for n in kept)
         told = note("filled", context.locale, passing=here, others=len(kept) - here)
-        return replace(slate, entries=tuple(both[n] for n in kept), notes=(told,))
+        # What both answers say (of the person, of the language model) is true of the whole one, too.
+        shared = [text for text in slate.notes if text in rest.notes]
+        return replace(slate, entries=entries, notes=(told, *shared, *_unplaced(rules, k, entries, context.locale)))
 
     def similar(self, item_id: str, k: int = 10, *, rules: Rules | None = None, locale: str | None = None) -> Slate:
         """Return items like one item, by text, by pictures where they are looked at, and by what people choose with it.
@@ -519,9 +522,7 @@ class Recommender:
         if self.trouble:
             notes.append(self.trouble)
         entries = self.explainer.entries(moment, keys[chosen], mine, propensity)
-        given = {entry.item for entry in entries}
-        if unplaced := [item for item, place in rules.pins.items() if place <= k and item not in given]:
-            notes.append(note("unplaced", locale, ids=quoted(unplaced)))
+        notes += _unplaced(rules, k, entries, locale)
         return Slate(
             id=slate_id,
             context=moment.context,
@@ -553,6 +554,13 @@ class Recommender:
             return np.asarray(vectors @ held[one], np.float32) if row is None else row
 
         return similarity
+
+
+def _unplaced(rules: Rules, k: int, entries: Sequence[SlateEntry], locale: str) -> list[str]:
+    """Return a note on the pins that stand nowhere, where there are any."""
+    given = {entry.item for entry in entries}
+    missing = [item for item, place in rules.pins.items() if place <= k and item not in given]
+    return [note("unplaced", locale, ids=quoted(missing))] if missing else []
 
 
 def _naming(source: Source) -> Callable[[Moment, int], Keys]:
