@@ -9,16 +9,21 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from occasion import Context, Event, Item, Recommender
 from occasion.encoders import load_encoder
 from occasion.errors import DataError, ModelError, NotFoundError, StoreError
+from occasion.evaluation.split import Moments
 from occasion.learning.ranker import Ranker
 from occasion.rules import Rules, parse_filter
 from occasion.settings import load_settings
 from occasion.stores import open_store as open_plain
 from occasion.training import fit
 from occasion.training.bounds import held_to
+from occasion.training.fit import EACH, _some
 from occasion.versions import BLEND, Versions
 
 
@@ -302,6 +307,35 @@ def test_a_version_of_which_nothing_is_known_does_not_pass(tmp_path, encoder):
     assert manifest.metrics["all"]["ndcg"] == manifest.metrics["all"]["ndcg_before"] == [0, 0, 0]
     assert not manifest.gate["passed"]
     assert "nothing to judge by" in manifest.gate["reasons"][0]
+
+
+def test_one_account_that_floods_a_service_does_not_judge_for_all(tmp_path, encoder):
+    settings = load_settings(home=tmp_path)
+    now = fill(settings, users=60)
+    with open_store(settings.resolved_store_url) as store:
+        store.append([Event(user="flood", item="i59", type="purchase", at=now + 7200.0 * n) for n in range(2000)])
+    manifest = fit(settings=settings, encoder=encoder, budget=900, queries=50, without=QUICK)
+    assert not manifest.gate["passed"]
+    assert "only 1 of 61 people" in manifest.gate["reasons"][0]
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=400), st.integers(50, 120))
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_the_gate_hears_everybody_and_nobody_too_often(users, most):
+    n = len(users)
+    moments = Moments(
+        seq=np.arange(n, dtype=np.int64), user=np.array(users, np.int32), context=np.full(n, -1, np.int32),
+        at=np.arange(n, dtype=float), answers=tuple(np.zeros(1, np.int32) for _ in range(n)),
+    )  # fmt: skip
+    asked = _some(moments, most)
+    assert len(asked) <= most
+    assert (np.diff(asked.seq) > 0).all()
+    if len(set(users)) >= EACH:
+        assert np.unique(asked.user, return_counts=True)[1].max() <= max(1, min(most, n) // EACH)
+        if len(set(users)) * max(1, min(most, n) // EACH) <= most:
+            assert set(asked.user.tolist()) == set(users)
+    else:
+        assert len(asked) == min(most, n)
 
 
 @pytest.mark.parametrize(

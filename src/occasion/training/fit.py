@@ -46,6 +46,10 @@ HALVED = 40
 """Moments from which on half of them may choose how much ratings count."""
 NEWER = 100
 """Events that the version in service has not learnt from, from which on the gate asks about these alone."""
+CROWD, ASKED = 20, 3
+"""In a log of so many people, those that the gate has to hear at least: one account that floods a service is not all of them."""
+EACH = 20
+"""Of the moments asked about, one person's are one in so many at most, where there are that many people."""
 LIBRARIES = ("occasion", "numpy", "scipy", "lightgbm", "polars", "torch")
 
 
@@ -210,6 +214,10 @@ def _judged(
     if len(moments) < 2:
         why = "too few moments after the cut to judge by; the untrained blend stays until there are more"
         return Verdict(passed=False, reasons=(why,)), BLEND, {}
+    asked, known = len(np.unique(moments.user)), len(np.unique(log.frame["user_id"].to_numpy()))
+    if asked < ASKED and known >= CROWD:
+        why = f"only {asked} of {known} people did anything after the cut, too few to judge for all; `occasion doctor` names floods"
+        return Verdict(passed=False, reasons=(why,)), BLEND, {}
     weights: dict[str, Any] = {}
     if candidate.ratings is not None and len(moments) >= HALVED:
         odd = np.arange(len(moments)) % 2 == 1
@@ -243,11 +251,20 @@ def _rival(recommender: Recommender, split: Split) -> tuple[LearnedModel | None,
 
 
 def _some(moments: Moments, most: int) -> Moments:
-    """Return some moments, evenly spread; when the log has grown a little, nearly all are the same, so that versions compare."""
-    if len(moments) <= most:
-        return moments
+    """Return some moments, evenly spread; when the log has grown a little, nearly all are the same, so that versions compare.
+
+    Nobody's are more than a part of them: with thousands of events one account would else have the gate to itself.
+    """
     scattered = moments.seq.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return moments.take(np.sort(np.argsort(scattered, kind="stable")[:most]))
+    order = np.argsort(scattered, kind="stable")
+    people = moments.user[order]
+    if len(np.unique(people)) >= EACH:
+        by_person = np.argsort(people, kind="stable")
+        first = np.searchsorted(people[by_person], people[by_person])
+        nth = np.empty(len(order), np.int64)
+        nth[by_person] = np.arange(len(order)) - first
+        order = order[nth < max(1, min(most, len(order)) // EACH)]
+    return moments.take(np.sort(order[:most]))
 
 
 def _about(log: LearningLog, store: Store) -> dict[str, Any]:
