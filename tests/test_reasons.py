@@ -23,6 +23,11 @@ def test_long_titles_are_cut_after_a_word():
     assert told == "People who chose “Commentary: the department of defence admits that it let…” chose this too."
 
 
+def test_who_chose_a_thing_once_does_not_come_back_to_it():
+    assert reason({"history": 1.0}, own=1) == "You chose it before."
+    assert reason({"history": 1.0}, own=2) == "You come back to it."
+
+
 @pytest.mark.parametrize("moment", ["", "   ", "\n"])
 def test_a_moment_without_words_is_not_quoted(moment):
     assert reason({"moment": 1.0}, moment=moment) == "Suits a moment like this one."

@@ -185,6 +185,14 @@ def test_what_was_looked_at_is_told_once_each_and_by_titles_alone(recommender):
     assert all(sentence.count(title.rstrip(".")) == 1 for title in titles), sentence
 
 
+def test_what_was_only_shown_is_not_called_chosen(recommender):
+    recommender.feedback([Event(user="u", item="tent", type=kind, at=NOW - 9) for kind in ("impression", "purchase")])
+    recommender.feedback([Event(user="u", item="boots", type="impression", at=NOW - 8)])
+    told = {e.item: e.reason for e in recommender.recommend(ask(user="u"), k=11, rules=Rules(exclude_seen=False)).entries}
+    assert told["tent"].startswith("You chose it before.")
+    assert not told["boots"].startswith(("You chose", "You come back"))
+
+
 def test_notes_are_in_the_language_of_the_moment(recommender):
     told = recommender.recommend(ask(recent=("nothing",), locale="zh"), k=99, rules=Rules(pins={"nowhere": 1})).notes
     assert len(told) == 3

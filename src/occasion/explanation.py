@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -40,14 +41,14 @@ class Explainer:
         speakers = self._because(moment, keys)
         named = list(dict.fromkeys(key for row in speakers for key in row))
         titles = dict(zip(named, self.live.titles(named), strict=True))
-        own = set(moment.history.item.tolist()) if moment.history is not None else set()
-        parts = parts if own else _without_past(parts)
+        own = _chosen(moment)
+        parts = parts if moment.history is not None and len(moment.history.item) else _without_past(parts)
         out = []
         shares = list(zip(*(p.tolist() for p in parts.values()), strict=True)) if parts else [()] * len(keys)
         for n, (key, chance) in enumerate(zip(keys.tolist(), propensity.tolist(), strict=True)):
             mine = {group: share for group, share in zip(parts, shares[n], strict=True) if share != 0}
             because = [titles[s] for s in speakers[n]]
-            text = reason(mine, locale=moment.context.locale, moment=moment.context.text, because=because, own=key in own)
+            text = reason(mine, locale=moment.context.locale, moment=moment.context.text, because=because, own=own[key])
             out.append(
                 SlateEntry(
                     item=self.live.catalogue.id(key),
@@ -98,6 +99,14 @@ class Explainer:
         event = np.zeros(len(items), np.int64)
         event[at] = np.arange(len(at))
         return np.asarray(moment.extra["past"][event[places]], np.float32)
+
+
+def _chosen(moment: Moment) -> Counter[int]:
+    """Return how often the person chose each item of their history; what was only shown does not count."""
+    if moment.history is None or not len(moment.history.item):
+        return Counter()
+    liked = np.asarray(moment.extra["liking"]) > 0
+    return Counter(moment.history.item[liked].tolist())
 
 
 def _without_past(parts: Mapping[str, Floats]) -> Mapping[str, Floats]:

@@ -18,6 +18,7 @@ _SENTENCES: dict[str, dict[str, object]] = {
         "history": "Close to what you chose: {items}.",
         "history-bare": "Fits what you chose before.",
         "again": "You come back to it.",
+        "once": "You chose it before.",
         "looks": "Looks like what you chose: {items}.",
         "looks-bare": "Looks like what you chose before.",
         "others": "People who chose {items} chose this too.",
@@ -42,6 +43,7 @@ _SENTENCES: dict[str, dict[str, object]] = {
         "history": "与您选择过的相近：{items}。",
         "history-bare": "符合您以往的选择。",
         "again": "您常常回来用它。",
+        "once": "您以前选择过它。",
         "looks": "看起来像您选择过的：{items}。",
         "looks-bare": "看起来像您以前选择过的。",
         "others": "选择了{items}的人也选择了它。",
@@ -57,9 +59,7 @@ _SENTENCES: dict[str, dict[str, object]] = {
 }
 
 
-def reason(
-    parts: Mapping[str, float], *, locale: str = "en", moment: str = "", because: Sequence[str] = (), own: bool = False
-) -> str:
+def reason(parts: Mapping[str, float], *, locale: str = "en", moment: str = "", because: Sequence[str] = (), own: int = 0) -> str:
     """Return one or two sentences that name the strongest part first, then every other part worth a quarter of it.
 
     Parameters
@@ -71,8 +71,8 @@ def reason(
         The situation in the person's words; a long one is cut.
     because : sequence of str
         Titles of history items that speak for the item; the first two are said, in quotation marks, long ones cut.
-    own : bool
-        The person used the item before.
+    own : int
+        How often the person chose the item before.
     """
     texts = _SENTENCES[locale]
     order = sorted((g for g in parts if parts[g] > 0), key=lambda g: -parts[g])
@@ -82,7 +82,7 @@ def reason(
     items = str(texts["comma"]).join(f"“{shortened(title, TITLE)}”" for title in because[:2])
     moment = shortened(moment, MOMENT)
     if first == "history" and own:
-        text = str(texts["again"])
+        text = str(texts["again" if own > 1 else "once"])
     elif first in ("history", "looks", "others"):
         text = str(texts[first]).format(items=items) if items else str(texts[f"{first}-bare"])
     elif first == "moment":
