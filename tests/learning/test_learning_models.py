@@ -7,10 +7,12 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from learning_worlds import catalogue, habits, last_out, walkers
 
 from occasion.errors import ModelError
-from occasion.learning import pipeline, storage
+from occasion.learning import pipeline, ranker, storage
 from occasion.learning.dataset import Dataset, build_requests
 from occasion.learning.ranker import Ranker, ndcg
 from occasion.learning.rated import RatedModel, pair_order
@@ -199,6 +201,38 @@ def test_the_sequence_model_learns_and_knows_new_items_by_text():
     assert scores[ours, 40].mean() > scores[~ours, 40].mean()
 
 
+@needs_torch
+@pytest.mark.filterwarnings("ignore")
+def test_what_serves_is_trained_as_long_as_what_the_ranker_learnt_from(monkeypatch):
+    """In small logs three folds and the refitting train a sequence model each: the ranker trusts it by what the folds' were worth."""
+    trained = []
+    real = SequenceModel.fit.__func__
+
+    def noted(cls, events, *args, **more):
+        model, epochs = real(cls, events, *args, **(more | {"dim": 16, "layers": 1}))
+        trained.append((more.get("epochs"), more.get("held") is not None, epochs))
+        return model, epochs
+
+    monkeypatch.setattr(SequenceModel, "fit", classmethod(noted))
+    train, _ = last_out(walkers(120, 8))
+    data = Dataset.from_frames(catalogue(), train, exclude_seen=True)
+    pipeline.fit(data, without=("ease", "neighbours", "text"), budget=120)
+    assert len(trained) == 4
+    (asked, held, best), *others = trained
+    assert asked is None and held and best >= 1
+    assert [(epochs, held) for epochs, held, _ in others] == [(best, False)] * 3
+
+
+@given(seed=st.integers(0, 99), rows=st.integers(1, 5), width=st.integers(1, 12), count=st.integers(1, 12))
+def test_all_answers_are_among_the_candidates_that_are_drawn(seed, rows, width, count):
+    labels = np.random.default_rng(seed).random((rows, width)) < 0.2
+    kept = ranker._sampled(labels, count, seed)
+    assert kept.shape == (rows, min(count, width))
+    assert (np.diff(kept, axis=1) > 0).all()
+    found = np.take_along_axis(labels, kept, 1).sum(1)
+    assert (found == np.minimum(labels.sum(1), count)).all()
+
+
 def test_ndcg_counts_answers_that_are_no_candidates():
     labels = np.array([[True, False, False]])
     assert ndcg(np.array([[3.0, 2, 1]]), labels, np.array([2])) == pytest.approx(1 / (1 + 1 / np.log2(3)))
@@ -268,7 +302,7 @@ def test_the_ranker_sees_what_items_without_events_are_worth():
     data = Dataset.from_frames(catalogue(), events.filter(~pl.col("item_id").is_in(cold)), exclude_seen=True)
     text = pipeline.TextVectors.fit(data.items.texts)
     learner = pipeline._Learner(
-        data=data, text=text, seed=0, threads=1, without=set(QUICK), left=lambda: 60.0, note=lambda _: None
+        data=data, text=text, seed=0, threads=1, without=set(QUICK), left=lambda: 60.0, note=lambda _: None, share=5.0
     )  # fmt: skip
     rng = np.random.default_rng(0)
     trial = learner.trial(pipeline.split(data, rng)[0], 200, rng)

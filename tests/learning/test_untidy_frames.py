@@ -146,7 +146,14 @@ def test_no_rating_at_all():
 def test_what_nobody_wants_is_not_taken_for_new(mostly_unused, hides):
     data = Dataset.from_frames(catalogue(130 if mostly_unused else 90), walkers(150, 8))
     learner = pipeline._Learner(
-        data=data, text=TextVectors.fit(data.items.texts), seed=0, threads=1, without=set(), left=lambda: 1.0, note=lambda _: None
+        data=data,
+        text=TextVectors.fit(data.items.texts),
+        seed=0,
+        threads=1,
+        without=set(),
+        left=lambda: 1.0,
+        note=lambda _: None,
+        share=1.0,
     )
     rng = np.random.default_rng(0)
     assert learner.hidden(pipeline.split(data, rng)[0], rng).any() == hides

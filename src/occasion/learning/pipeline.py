@@ -44,6 +44,10 @@ MOST_HIDDEN = 0.3
 UNUSED, NEVER = 0.5, 0.05
 """Share of the items without events, above which they stay unused where fewer than NEVER of the next events are an item's first."""
 SEQUENCE: dict[str, Any] = {"layers": 2, "dim": 96}
+HELD, FEW = 1500, 50
+"""Held-out requests that tell how many epochs of the sequence model are best: so many at most, and more than FEW."""
+SHARE = 0.5
+"""Of the seconds left after the texts: for the sequence models of all folds and of the refitting, to each as much."""
 
 
 def fit(
@@ -58,12 +62,15 @@ def fit(
     data, kept, text = _pool(data, without, cache, threads, vectors)
     note(f"text {time.monotonic() - begun:.0f} s")
     folds = split(data, rng)
-    learn = _Learner(data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note)
+    learn = _Learner(
+        data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note,
+        share=left() * SHARE / (len(folds) + 1),
+    )  # fmt: skip
     most = int(min(QUERIES, max(WORK / max(len(data.items), 1), 500)))
-    trials = [learn.trial(f, most // len(folds), rng) for f in folds]
-    ranker = _rank(trials, seed, threads, left() * 0.5)
+    trial = learn.trial(folds[0], most // len(folds), rng)
+    trials = [trial] + [learn.trial(f, most // len(folds), rng, trial.epochs) for f in folds[1:]]
+    ranker = _rank(trials, seed, threads, max(left() - 1.3 * trial.seconds, 0.2 * left()))
     note(f"ranker {ranker.report}, {time.monotonic() - begun:.0f} s")
-    trial = trials[0]
     refit = data.times == "none" or learn.worth_refitting(trial, ranker)
     bases = learn.refit(trial) if refit else trial.bases
     note(f"{'refitted on everything' if refit else 'left as they are'}, {time.monotonic() - begun:.0f} s")
@@ -89,9 +96,11 @@ def refit(
     left = _countdown(budget)
     n_items, data = len(data.items), data.liked()
     data, kept, text = _pool(data, without, cache, threads, vectors)
-    learn = _Learner(data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note)
+    learn = _Learner(
+        data=data, text=text, seed=seed, threads=threads, without=set(without), left=left, note=note, share=left() * 0.8
+    )  # fmt: skip
     epochs = max(int(model.report.get("epochs", 1)), 1)
-    sequence, _ = (None, 0) if model.bases.sequence is None else learn.sequence(data.events, max(left() * 0.8, 5), epochs=epochs)
+    sequence, _ = (None, 0) if model.bases.sequence is None else learn.sequence(data.events, learn.share, epochs=epochs)
     bases = learn.bases(data.events, sequence, model.bases.novel)
     if bases.parts != model.bases.parts:
         raise ModelError(f"the newer sources are {bases.parts}, the ranker knows {model.bases.parts}. Cure: fit anew")
@@ -140,7 +149,7 @@ def _rank(trials: list[Trial], seed: int, threads: int, seconds: float) -> Ranke
 
 @dataclass(kw_only=True)
 class Trial:
-    """Sources learnt on a fold's base, and what they found for its held-out requests."""
+    """Sources learnt on a fold's base in some `seconds`, and what they found for its held-out requests."""
 
     fold: Fold
     bases: Bases
@@ -150,6 +159,7 @@ class Trial:
     answers: NDArray[np.int64]
     users: NDArray[np.int32]
     epochs: int
+    seconds: float
 
 
 @dataclass(kw_only=True)
@@ -163,6 +173,7 @@ class _Learner:
     without: set[str]
     left: Callable[[], float]
     note: Callable[[str], None]
+    share: float
 
     def sequence(self, events: Events, seconds: float, **more: Any) -> tuple[SequenceModel | None, int]:
         """Train the sequence model, where it can be and is wanted."""
@@ -179,8 +190,11 @@ class _Learner:
         bases.novel = novel
         return bases
 
-    def trial(self, fold: Fold, most: int, rng: np.random.Generator) -> Trial:
-        """Learn from a fold's base and look up candidates for its labels."""
+    def trial(self, fold: Fold, most: int, rng: np.random.Generator, epochs: int | None = None) -> Trial:
+        """Learn from a fold's base and look up candidates for its labels; `epochs` None finds out how many are best.
+
+        All folds and what serves are to know as much: the ranker trusts a source by what it was worth while it learnt.
+        """
         hidden = self.hidden(fold, rng)
         if hidden.any():
             fold = Fold(base=fold.base & ~hidden[self.data.events.item], labels=fold.labels)
@@ -188,12 +202,15 @@ class _Learner:
         requests, answers, users = held_out(self.data, fold, most, rng)
         if hidden.any():
             requests = requests.rename(np.where(hidden, -1, np.arange(len(hidden))).astype(np.int32))
-        single = np.flatnonzero([len(a) == 1 for a in answers])[:1500]
-        held = (requests.select(single), np.array([answers[i][0] for i in single])) if len(single) > 50 else None
-        sequence, epochs = self.sequence(base, self.left() * 0.3, held=held)
+        some = np.sort(rng.permutation(len(answers))[:HELD])
+        held = (requests.select(some), np.array([rng.choice(answers[i]) for i in some])) if len(some) > FEW else None
+        begun = time.monotonic()
+        wanted: dict[str, Any] = {"held": held} if epochs is None else {"epochs": max(epochs, 1)}
+        sequence, epochs = self.sequence(base, self.share, **wanted)
         known = np.bincount(base.item, minlength=len(self.data.items)) > 0
         every = np.concatenate(answers) if answers else np.zeros(0, np.int32)
         bases = self.bases(base, sequence, min(1.0, 2 * float(np.mean(~known[every])) if len(every) else 0.0))
+        seconds = time.monotonic() - begun
         if hidden.any():
             # Where nothing is hidden, what has no events stays a candidate.
             bases.absent = np.bincount(self.data.events.item, minlength=len(hidden)) == 0
@@ -205,7 +222,7 @@ class _Learner:
             f"{epochs} epochs, new items {bases.novel / 2:.3f}, {max(self.left(), 0):.0f} s left"
         )
         return Trial(
-            fold=fold, bases=bases, requests=requests, found=found, labels=labels, users=users, epochs=epochs,
+            fold=fold, bases=bases, requests=requests, found=found, labels=labels, users=users, epochs=epochs, seconds=seconds,
             answers=np.array([len(a) for a in answers], np.int64),
         )  # fmt: skip
 
@@ -255,5 +272,5 @@ class _Learner:
 
     def refit(self, trial: Trial) -> Bases:
         """Learn the sources from everything, the sequence model for as many epochs as were best."""
-        sequence, _ = self.sequence(self.data.events, max(self.left() * 0.7, 5), epochs=max(trial.epochs, 1))
+        sequence, _ = self.sequence(self.data.events, max(self.left() * 0.8, self.share), epochs=max(trial.epochs, 1))
         return self.bases(self.data.events, sequence, trial.bases.novel)

@@ -28,6 +28,8 @@ OBJECTIVES = ("lambdarank", "binary")
 """Taken in turn by the runs: the one looks at the order of a request, the other at every candidate; together they vary less."""
 NOTHING = -1e9
 """Score of a candidate of which the deciding feature says nothing."""
+SAMPLED = 60
+"""Candidates of a request that trees learn from: all answers, and others drawn anew for each run."""
 ROWS = 700_000
 """Candidates up to which there are five runs; beyond, there are two."""
 FEW = 40
@@ -184,22 +186,32 @@ def _train(
 ) -> Any:  # fmt: skip
     import lightgbm
 
-    width = features.shape[1]
-
-    def data(rows: NDArray[np.bool_], reference: Any = None) -> Any:
-        x = features[rows].reshape(-1, features.shape[-1])
-        y = labels[rows].reshape(-1).astype(np.float32)
-        return lightgbm.Dataset(x, y, group=np.full(int(rows.sum()), width), reference=reference, free_raw_data=True)
+    def data(rows: NDArray[np.bool_], width: int, reference: Any = None) -> Any:
+        kept = _sampled(labels[rows], width, seed)
+        x = features[np.flatnonzero(rows)[:, None], kept].reshape(-1, features.shape[-1])
+        y = np.take_along_axis(labels[rows], kept, 1).reshape(-1).astype(np.float32)
+        return lightgbm.Dataset(x, y, group=np.full(*kept.shape), reference=reference, free_raw_data=True)
 
     settings = SETTINGS | {
         "objective": objective,
         "seed": seed,
         "num_threads": threads,
-        "min_data_in_leaf": int(np.clip(train.sum() * width / 4000, 10, 200)),
+        "min_data_in_leaf": int(np.clip(train.sum() * SAMPLED / 4000, 10, 200)),
     }
-    base = data(train)
+    base = data(train, SAMPLED)
     if held.sum() < 10:
         return lightgbm.train(settings, base, num_boost_round=80)
     return lightgbm.train(
-        settings, base, rounds, valid_sets=[data(held, base)], callbacks=[lightgbm.early_stopping(40, verbose=False)]
+        settings,
+        base,
+        rounds,
+        valid_sets=[data(held, labels.shape[1], base)],
+        callbacks=[lightgbm.early_stopping(40, verbose=False)],
     )
+
+
+def _sampled(labels: NDArray[np.bool_], count: int, seed: int) -> NDArray[np.int64]:
+    """Return the places (B, count) of each request's answers and of others drawn at random, in the order of the candidates."""
+    drawn = np.random.default_rng(seed).random(labels.shape)
+    first = np.argsort(np.where(labels, drawn - 1, drawn), axis=1)[:, :count]
+    return np.sort(first, axis=1)

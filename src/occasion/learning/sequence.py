@@ -131,7 +131,7 @@ class SequenceModel:
     def fit(
         cls, events: Events, n_items: int, text: Floats | None, *,
         held: tuple[Requests, NDArray[np.int32]] | None = None, epochs: int = 40, seed: int = 0, length: int = 20, dim: int = 64,
-        layers: int = 1, dropout: float = 0.3, rate: float = 2e-3, tokens: int = 512, seconds: float = math.inf, threads: int = 1,
+        layers: int = 1, dropout: float = 0.3, rate: float = 4e-3, tokens: int = 512, seconds: float = math.inf, threads: int = 1,
         progress: Callable[[int, int], None] | None = None,
     ) -> tuple[SequenceModel, int]:  # fmt: skip
         """Train; return the model and the number of epochs it took.
