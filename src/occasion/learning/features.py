@@ -40,6 +40,9 @@ __all__ = ["PARTS", "Bases", "Candidates"]
 PARTS = ("ease", "neighbours", "transitions", "sequence", "text", "popularity", "context", "repeats", "attributes", "borrowed")
 """Parts that can be left out by name."""
 
+OFTEN = 20
+"""Events of one person with one item that count for others at most; for themselves all do."""
+
 CELLS = 6_000_000
 """Requests times items scored at once."""
 
@@ -107,18 +110,19 @@ class Bases:
         n, users = len(data.items), len(data.users)
         timed = data.times != "none"
         use = {p for p in PARTS if p not in without}
+        fair = events.take(_capped(events, n))
         bases = cls(
             n_items=n, times=data.times, exclude_seen=data.exclude_seen, parts=[], numbers=data.items.numbers,
-            number_names=data.items.number_names, popularity=Popularity.fit(events, n, data.times, _span(data)),
+            number_names=data.items.number_names, popularity=Popularity.fit(fair, n, data.times, _span(data)),
             n_numbers=len(data.signals.numeric), newest=float(data.events.time.max(initial=0)) if data.times == "unix" else 0.0,
         )  # fmt: skip
         builders: dict[str, tuple[bool, Callable[[], Any]]] = {
             "ease": (True, lambda: Ease.fit(events, users, n)),
             "neighbours": (True, lambda: Neighbours.fit(events, users, n)),
-            "transitions": (timed, lambda: Transitions.fit(events, n)),
+            "transitions": (timed, lambda: Transitions.fit(fair, n)),
             "sequence": (sequence is not None, lambda: sequence),
             "text": (text is not None, lambda: text),
-            "lift": (bool(data.signals.names) and "context" in use, lambda: Lift.fit(events, n, data.signals.sizes)),
+            "lift": (bool(data.signals.names) and "context" in use, lambda: Lift.fit(fair, n, data.signals.sizes)),
         }
         for name, (wanted, build) in builders.items():
             if wanted and name in use | {"lift"}:
@@ -311,6 +315,16 @@ class Bases:
         if self.absent is None or requests.allowed is None:
             return self.absent if requests.allowed is None else ~requests.allowed
         return self.absent | ~requests.allowed
+
+
+def _capped(events: Events, n_items: int) -> NDArray[np.bool_]:
+    """Return which events (n,) count for others: of one person with one item the newest `OFTEN`, so nobody lifts it alone."""
+    pair = events.user.astype(np.int64) * n_items + events.item
+    order = np.argsort(pair[::-1], kind="stable")
+    place = np.arange(len(pair)) - np.searchsorted(pair[::-1][order], pair[::-1][order])
+    counts = np.empty(len(pair), np.bool_)
+    counts[len(pair) - 1 - order] = place < OFTEN
+    return counts
 
 
 def _span(data: Dataset) -> float:
