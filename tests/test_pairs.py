@@ -93,3 +93,13 @@ def test_counts_of_many_pairs_are_never_too_small_and_hardly_ever_too_great():
     assert last == PairCounts.MOST
     counts.clear()
     assert counts.add(1, 1) == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=60), st.integers(1, 5))
+def test_only_the_newest_of_what_one_user_repeats_are_left(log, most):
+    users, items = (np.array([pair[side] for pair in log], np.int32) for side in (0, 1))
+    left = set(range(len(log))) - set(pairs.beyond(users, items, most).tolist())
+    for pair in set(log):
+        mine = [place in left for place, one in enumerate(log) if one == pair]
+        older = max(len(mine) - most, 0)
+        assert mine == [False] * older + [True] * (len(mine) - older)

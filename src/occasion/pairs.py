@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     Keys = NDArray[np.int32]
     Codes = NDArray[np.int64]
 
-__all__ = ["LatePairs", "PairCounts", "runs", "summed"]
+__all__ = ["MOST_OF_ONE", "LatePairs", "PairCounts", "beyond", "runs", "summed"]
+
+MOST_OF_ONE = 20
+"""So many events of one account count for one item; what it does beyond moves its own answers alone, not those of others."""
 
 NEWEST = 20_000
 """Pairs in dictionaries, both directions counted; of more, all go into the arrays, which takes some milliseconds."""
@@ -174,3 +177,11 @@ def summed(keys: Keys, values: Floats) -> tuple[Keys, Floats]:
     keys = keys[order]
     first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
     return keys[first], np.add.reduceat(values[order].astype(np.float64), first).astype(np.float32)
+
+
+def beyond(users: Keys, items: Keys, most: int = MOST_OF_ONE) -> NDArray[np.int64]:
+    """Return the places of those events (n,), oldest first, that have `most` or more newer ones of the same user and item."""
+    pair = users.astype(np.int64) * (int(items.max(initial=0)) + 1) + items
+    order = np.argsort(pair, kind="stable")
+    ordered = pair[order]
+    return order[:-most][ordered[most:] == ordered[:-most]] if len(pair) > most else order[:0]

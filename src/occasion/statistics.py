@@ -19,7 +19,7 @@ from occasion.errors import ModelError
 from occasion.horizon import Horizon
 from occasion.keyed import distinct, distinct_history, is_allowed
 from occasion.liking import RatingScale, liking
-from occasion.pairs import LatePairs, PairCounts, runs, summed
+from occasion.pairs import MOST_OF_ONE, LatePairs, PairCounts, beyond, runs, summed
 from occasion.protocols import CandidateScores, EventColumns, Moment
 from occasion.signaltable import MAX_VALUES, SignalCodes, SignalTable, table_of
 
@@ -43,8 +43,6 @@ NEIGHBOURS = 60
 """Neighbours kept of each item."""
 LATE_NEIGHBOURS = 120
 """Neighbours by events since the last full count kept of each item, the strongest; twice as many are let come before."""
-MOST_OF_ONE = 20
-"""So many events of one account count for one item; what it does beyond moves its own answers alone, not those of others."""
 SHRINK = 3.0
 """Pseudo-count that pulls the similarity of rarely seen pairs to zero."""
 TOP = 2000
@@ -175,7 +173,7 @@ class Statistics:
         self.cursor = int(columns.seq[-1]) if len(columns.seq) else 0
         self.scale = RatingScale()
         self.scale.add(columns)
-        weight = _capped(self.liking(columns), columns, size)
+        weight = _capped(self.liking(columns), columns)
         good = weight > 0
         self.horizon = Horizon()
         at = self._held(columns)
@@ -480,15 +478,11 @@ def _best(values: NDArray[Any], k: int) -> Keys:
     return some[np.argsort(-values[some], kind="stable")][:k].astype(np.int32)
 
 
-def _capped(weight: Floats, columns: EventColumns, size: int) -> Floats:
+def _capped(weight: Floats, columns: EventColumns) -> Floats:
     """Return weights (n,) with 0 for those of an account's events for one item that lie before its newest `MOST_OF_ONE`."""
     known = np.flatnonzero((weight > 0) & (columns.user >= 0))
-    pair = columns.user[known].astype(np.int64) * max(size, 1) + columns.item[known]
-    order = np.argsort(pair, kind="stable")
-    pair = pair[order]
-    newer = np.flatnonzero(pair[MOST_OF_ONE:] == pair[:-MOST_OF_ONE]) if len(pair) > MOST_OF_ONE else np.zeros(0, np.int64)
     out = weight.copy()
-    out[known[order[newer]]] = 0
+    out[known[beyond(columns.user[known], columns.item[known])]] = 0
     return out
 
 

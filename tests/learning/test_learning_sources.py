@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from learning_worlds import catalogue, habits, walkers
 
-from occasion.learning import features
 from occasion.learning.contextual import Lift, agreement, kernel_weights, signal_weights
 from occasion.learning.dataset import Dataset, Requests, build_requests
 from occasion.learning.features import Bases
@@ -34,23 +31,6 @@ def data() -> Dataset:
     return Dataset.from_frames(catalogue(), walkers())
 
 
-@given(pairs=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=60), often=st.integers(1, 5))
-def test_only_the_newest_of_what_one_person_repeats_count_for_others(pairs, often):
-    pairs.sort(key=lambda pair: pair[0])
-    frame = pl.DataFrame(
-        {"user_id": [f"u{u}" for u, _ in pairs], "item_id": [f"i{i}" for _, i in pairs], "time": range(len(pairs))}, strict=False,
-        schema={"user_id": pl.String, "item_id": pl.String, "time": pl.Int64},
-    )  # fmt: skip
-    events = Dataset.from_frames(catalogue(3), frame).events
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(features, "OFTEN", often)
-        counts = features._capped(events, 3)
-    for pair in set(pairs):
-        mine = [bool(kept) for kept, one in zip(counts, pairs, strict=True) if one == pair]
-        fewer = max(len(mine) - often, 0)
-        assert mine == [False] * fewer + [True] * (len(mine) - fewer)
-
-
 def test_no_account_alone_makes_an_item_popular(data):
     """A thousand events of one person with one item weigh less than those of all others with theirs."""
     shill = pl.DataFrame({"user_id": ["shill"] * 1000, "item_id": ["i59"] * 1000, "time": range(1000)})
@@ -58,7 +38,7 @@ def test_no_account_alone_makes_an_item_popular(data):
     bases = Bases.fit(pushed, pushed.events, text=None, sequence=None, without=set())
     plain = Bases.fit(data, data.events, text=None, sequence=None, without=set())
     before, after = (b.popularity.column("share")[59] for b in (plain, bases))
-    assert after < 1.5 * before
+    assert after < 1.2 * before
 
 
 def test_weights_fall_with_every_step():

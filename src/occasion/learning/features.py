@@ -23,6 +23,7 @@ from occasion.learning.itemitem import Ease, Neighbours, Transitions
 from occasion.learning.popularity import Popularity
 from occasion.learning.rows import products, sums
 from occasion.learning.scored import UNSAID, All, Alone, Leaders, Nearest
+from occasion.pairs import beyond
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +40,6 @@ __all__ = ["PARTS", "Bases", "Candidates"]
 
 PARTS = ("ease", "neighbours", "transitions", "sequence", "text", "popularity", "context", "repeats", "attributes", "borrowed")
 """Parts that can be left out by name."""
-
-OFTEN = 20
-"""Events of one person with one item that count for others at most; for themselves all do."""
 
 CELLS = 6_000_000
 """Requests times items scored at once."""
@@ -110,7 +108,8 @@ class Bases:
         n, users = len(data.items), len(data.users)
         timed = data.times != "none"
         use = {p for p in PARTS if p not in without}
-        fair = events.take(_capped(events, n))
+        # How often somebody repeats counts in full for themselves.
+        fair = events.take(np.delete(np.arange(len(events)), beyond(events.user, events.item)))
         bases = cls(
             n_items=n, times=data.times, exclude_seen=data.exclude_seen, parts=[], numbers=data.items.numbers,
             number_names=data.items.number_names, popularity=Popularity.fit(fair, n, data.times, _span(data)),
@@ -315,16 +314,6 @@ class Bases:
         if self.absent is None or requests.allowed is None:
             return self.absent if requests.allowed is None else ~requests.allowed
         return self.absent | ~requests.allowed
-
-
-def _capped(events: Events, n_items: int) -> NDArray[np.bool_]:
-    """Return which events (n,) count for others: of one person with one item the newest `OFTEN`, so nobody lifts it alone."""
-    pair = events.user.astype(np.int64) * n_items + events.item
-    order = np.argsort(pair[::-1], kind="stable")
-    place = np.arange(len(pair)) - np.searchsorted(pair[::-1][order], pair[::-1][order])
-    counts = np.empty(len(pair), np.bool_)
-    counts[len(pair) - 1 - order] = place < OFTEN
-    return counts
 
 
 def _span(data: Dataset) -> float:

@@ -69,6 +69,7 @@ def fit(
     most = int(min(QUERIES, max(WORK / max(len(data.items), 1), 500)))
     trial = learn.trial(folds[0], most // len(folds), rng)
     trials = [trial] + [learn.trial(f, most // len(folds), rng, trial.epochs) for f in folds[1:]]
+    # What serves is learnt from a little more than the first fold's base, and has to be learnt after the ranker.
     ranker = _rank(trials, seed, threads, max(left() - 1.3 * trial.seconds, 0.2 * left()))
     note(f"ranker {ranker.report}, {time.monotonic() - begun:.0f} s")
     refit = data.times == "none" or learn.worth_refitting(trial, ranker)

@@ -196,7 +196,8 @@ def train(
             optimiser.step()
             with torch.no_grad():
                 kept = min(KEPT, (1 + steps) / (10 + steps))
-                torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), 1 - kept)
+                for slow, fast in zip(average.parameters(), net.parameters(), strict=True):
+                    slow.lerp_(fast, 1 - kept)
         longest = max(longest, time.monotonic() - t0)
         if progress:
             progress(epoch + 1, epochs)
