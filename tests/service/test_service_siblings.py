@@ -95,6 +95,28 @@ def test_a_busy_worker_has_an_idle_one_answer(tmp_path: Path, folder: Path, enco
     asyncio.run(run())
 
 
+def test_a_request_goes_where_the_fewest_are_though_none_is_idle(tmp_path: Path, folder: Path, encoder: Encoder) -> None:
+    async def run() -> None:
+        home = tmp_path / "home"
+        fill(home)
+        async with worker(home, folder, 0, encoder) as (one, client), worker(home, folder, 1, encoder) as (two, _):
+            assert (await client.post("/v1/recommend", json=ASKED)).status_code == 200
+            async with busy(one, 2), busy(two, 2):
+                assert one.siblings.freer() is None
+            async with busy(one, 2):
+                async with busy(two, 1):
+                    assert (one.siblings.freer(), two.siblings.freer()) == (1, None)
+                    waiting = asyncio.create_task(client.post("/v1/recommend", json=ASKED))
+                    while two.answers.busy < 2:
+                        await asyncio.sleep(0.01)
+                    # It waits there, behind one in place of two.
+                    assert not waiting.done()
+                assert (await asyncio.wait_for(waiting, 120)).status_code == 200
+            assert (one.siblings.handed, two.siblings.handed) == (1, 0)
+
+    asyncio.run(run())
+
+
 def test_events_in_bulk_give_way_to_answers_that_wait_anywhere(
     tmp_path: Path, folder: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,13 +193,13 @@ def test_a_sibling_that_died_is_passed_over(tmp_path: Path, folder: Path, encode
                 file.seek(7)
                 file.write(b"\0")
             async with busy(one):
-                assert one.siblings.idle() == 7
+                assert one.siblings.freer() == 7
                 waiting = asyncio.create_task(client.post("/v1/recommend", json=ASKED))
                 await asyncio.sleep(0.2)
             assert (await waiting).status_code == 200
             Siblings.mourn(folder, 7)
             async with busy(one):
-                assert one.siblings.idle() is None
+                assert one.siblings.freer() is None
         assert (folder / TABLE).read_bytes() == bytes([AWAY]) * MOST
 
     asyncio.run(run())

@@ -22,7 +22,7 @@ from occasion.service.keys import DEFAULT_TENANT
 from occasion.service.logs import logger
 from occasion.service.routes import ROUTERS
 from occasion.service.routes.answers import router as SHARED  # noqa: N812
-from occasion.service.routes.direct import SharedRoute
+from occasion.service.routes.direct import SharedRoute, ShortWay
 from occasion.service.siblings import Handed
 from occasion.settings import Settings, load_settings
 
@@ -97,8 +97,10 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.service = service
-    for module in ROUTERS:
-        app.include_router(import_module(module).router, prefix="/v1")
+    routers = [import_module(module).router for module in ROUTERS]
+    for router in routers:
+        app.include_router(router, prefix="/v1")
+    app.router.middleware_stack = ShortWay(app.router.middleware_stack, (r for one in routers for r in one.routes), "/v1")
     failures.install(app, service.measures)
     app.add_middleware(Gate, service=service)
     _cross_origin(app, settings)

@@ -8,11 +8,19 @@ import os
 import sys
 import time
 import traceback
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["JsonLines", "logger", "setup"]
 
 logger = logging.getLogger("occasion.service")
+_ENCODE = json.JSONEncoder(ensure_ascii=False, default=str).encode
+"""Made once: `json.dumps` makes a new one for each line that is not plain."""
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 class JsonLines(logging.Formatter):
@@ -21,7 +29,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         line: dict[str, Any] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "time": f"{_second(int(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             "pid": os.getpid(),
@@ -32,7 +40,7 @@ class JsonLines(logging.Formatter):
             frames = traceback.extract_tb(record.exc_info[2])
             line["error"] = type(record.exc_info[1]).__name__
             line["where"] = [f"{frame.filename.rpartition('/site-packages/')[2]}:{frame.lineno}" for frame in frames[-12:]]
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _ENCODE(line)
 
 
 def setup(level: str = "info") -> None:

@@ -1,7 +1,8 @@
-"""Siblings: a worker that is busy hands an answer to one that is not, so that no request waits while a worker is idle.
+"""Siblings: a worker hands an answer to one that has fewer to give, so that no request waits longer than it has to.
 
 A client keeps its connections, and each of them belongs to one worker. So requests queue before one worker while another has
 nothing to do: with two workers that are busy three quarters of the time, one request in a hundred waits for half a dozen others.
+Nor is it enough that an idle one helps: behind two requests one waits longer than behind one.
 Each worker shows how many requests it has in a table that all map into memory, and takes requests of the others over a socket
 in a folder that only this user may enter. What is handed over is a checked request with its tenant; what comes back is the
 answer. Whatever goes wrong on the way, the worker that took the request answers itself.
@@ -15,14 +16,14 @@ import json
 import mmap
 import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 __all__ = ["Handed", "Siblings"]
 
 TABLE = "busy"
-IDLE, AWAY = b"\0", 255
-"""In the table: this worker has nothing to do; it takes nothing."""
+AWAY = 255
+"""In the table: this worker takes nothing."""
 MOST = 200
 """Workers that the table has room for."""
 _SIZES = struct.Struct(">II")
@@ -44,6 +45,7 @@ class Handed:
     begun: float
 
 
+_TOLD = tuple(field.name for field in fields(Handed))
 Perform = Callable[[Handed, bytes], Awaitable[bytes | None]]
 
 
@@ -88,14 +90,17 @@ class Siblings:
         if self._server is not None:
             self._table[self.slot] = self._busy
 
-    def idle(self) -> int | None:
-        """Return the slot of a sibling that has nothing to do while this worker has; None where there is none."""
+    def freer(self) -> int | None:
+        """Return the slot of a sibling that has the fewest requests, fewer than this worker; None where there is none."""
         if self._busy == 0:
             return None
-        # Not always the first: all the busy ones would come to it at once.
-        found = self._table.find(IDLE, self.slot + 1)
-        found = found if found >= 0 else self._table.find(IDLE)
-        return found if found >= 0 else None
+        shown = self._table[:]
+        least = min(shown)
+        if least >= self._busy:
+            return None
+        # Not always the first of several: all others would come to it at once.
+        found = shown.find(least, self.slot + 1)
+        return found if found >= 0 else shown.find(least)
 
     def longest(self) -> int:
         """Return how many requests the busiest worker has."""
@@ -129,7 +134,7 @@ class Siblings:
     # -- handing over ---------------------------------------------------------------------------------------------------
     async def ask(self, slot: int, handed: Handed, body: bytes) -> bytes | None:
         """Return a sibling's answer; None where it gives none."""
-        head = json.dumps(asdict(handed)).encode()
+        head = json.dumps({name: getattr(handed, name) for name in _TOLD}).encode()
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
             async with asyncio.timeout(SECONDS):
                 reader, writer = await self._connected(slot)
