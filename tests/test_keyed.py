@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occasion.keyed import is_allowed, joined, leading, looked_up, taken, top_positive, values_of
+from occasion.keyed import Board, is_allowed, joined, leading, looked_up, positive, taken, top_positive, values_of
 
 key_lists = st.lists(st.integers(0, 30), max_size=12).map(lambda v: np.array(v, np.int32))
 masks = st.lists(st.booleans(), max_size=20).map(lambda v: np.array(v, bool))
@@ -29,6 +29,18 @@ def test_look_ups_and_best_scores(table, keys, mask, k):
     found = top_positive(own, scores, k, mask)
     fits = [x for x in own.tolist() if table[x] > 0 and x < len(mask) and mask[x]]
     assert found.keys.tolist() == sorted(fits, key=lambda x: (-table[x], x))[:k]
+    assert sorted(positive(own, scores, k, mask).tolist()) == sorted(found.keys.tolist())
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 40), st.integers(-9, 9)), max_size=12), min_size=1, max_size=4))
+def test_a_board_sums_by_place_and_is_clean_again(rounds):
+    board = Board()
+    for pairs in rounds:
+        places = np.array([place for place, _ in pairs], np.int32)
+        sums, last = board.sums(places, np.array([value for _, value in pairs], np.float32))
+        assert sums.tolist() == [sum(v for p, v in pairs if p == place) for place, _ in pairs]
+        assert places[last].tolist() == [p for n, (p, _) in enumerate(pairs) if p not in [q for q, _ in pairs[n + 1 :]]]
+    assert not board.looked_up(np.zeros(0, np.int64), np.zeros(0, np.float32), np.arange(60)).any()
 
 
 def test_no_batches_join_to_an_empty_one_that_joins_again():

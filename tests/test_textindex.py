@@ -36,6 +36,16 @@ def test_search_and_score_agree_and_lie_between_zero_and_one(texts, query):
     assert np.all((found.scores > 0) & (found.scores <= 1 + 1e-5))
 
 
+def test_a_query_asked_before_knows_words_that_came_since():
+    index = made(["red phone", "green tea"])
+    for _ in range(3):
+        assert len(index.query("yellow lamp")) == 0
+    index.add(2, "yellow lamp")
+    found = index.query("yellow lamp")
+    assert len(found) == 2
+    assert index.search(found, 3).keys.tolist() == [2]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(words, min_size=1, max_size=8), st.lists(st.tuples(st.integers(0, 9), words), max_size=8), words)
 @example([""], [(0, "green"), (0, "red")], "green")

@@ -27,6 +27,7 @@ __all__ = [
     "looked_up",
     "named",
     "parted",
+    "positive",
     "taken",
     "top_positive",
     "values_of",
@@ -57,10 +58,16 @@ class Board(threading.local):
 
     def sums(self, places: NDArray[Any], values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return for each place (n,) the sum of the values (n,) that have it, and which rows (n,) are the last of their place."""
-        board = self._cleared(places)
         # Converted once, not at each of the five looks.
         places = places.astype(np.intp, copy=False)
-        np.add.at(board, places, values)
+        board = self._values
+        try:
+            np.add.at(board, places, values)
+        except IndexError:
+            # Seldom: to ask for the greatest place each time would cost a third of the sum. What was written is left behind.
+            self._values = np.zeros(1, np.float32)
+            board = self._cleared(places)
+            np.add.at(board, places, values)
         out: NDArray[np.float32] = board[places]
         numbers = np.arange(len(places), dtype=np.float32)
         board[places] = numbers
@@ -101,9 +108,11 @@ def is_allowed(keys: Keys, allowed: NDArray[np.bool_] | None) -> NDArray[np.bool
     """Return which keys (n,) a mask over keys allows; None allows all, keys beyond the mask's end are not allowed."""
     if allowed is None:
         return np.ones(len(keys), np.bool_)
-    if not len(keys) or int(keys.max()) < len(allowed):
+    try:
+        # numpy looks whether all are inside as it goes: to ask for the greatest beforehand costs as much again.
         return allowed[keys]
-    inside = keys < len(allowed)
+    except IndexError:
+        inside = keys < len(allowed)
     out = np.zeros(len(keys), np.bool_)
     out[inside] = allowed[keys[inside]]
     return out
@@ -113,9 +122,10 @@ def values_of(values: NDArray[Any], keys: Keys) -> NDArray[Any]:
     """Return ``values[keys]`` (n,), 0 for keys beyond the end of `values`."""
     if not len(values):
         return np.zeros(len(keys))
-    inside = keys < len(values)
-    if inside.all():
+    try:
         return np.asarray(values[keys])
+    except IndexError:
+        inside = keys < len(values)
     return np.where(inside, values[np.where(inside, keys, 0)], 0)
 
 
@@ -142,6 +152,13 @@ def top_positive(keys: Keys, scores: Floats, k: int, allowed: NDArray[np.bool_] 
     keys, scores = keys[fits], scores[fits]
     best = np.argsort(-scores, kind="stable")[:k]
     return CandidateScores(keys[best], scores[best])
+
+
+def positive(keys: Keys, scores: Floats, k: int, allowed: NDArray[np.bool_] | None) -> Keys:
+    """Return the keys that `top_positive` returns, in no order: hardly ever are there more than wanted, and then none is sorted."""
+    fits = is_allowed(keys, allowed) & (scores > 0)
+    found = keys[fits]
+    return found if len(found) <= k else top_positive(keys, scores, k, allowed).keys
 
 
 def looked_up(sorted_keys: Keys, scores: Floats, keys: Keys) -> Floats:

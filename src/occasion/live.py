@@ -133,9 +133,12 @@ class LiveState:
         """Texts of items, by key, whose vectors could not be had yet."""
 
     # -- bringing in what is new --------------------------------------------------------------------------------------
-    def refresh(self) -> bool:
-        """Take over items and events that came since the last call; return whether there were any."""
-        cursor = self.store.cursor()
+    def refresh(self, cursor: tuple[int, int, int] | None = None) -> bool:
+        """Take over items and events that came since the last call; return whether there were any.
+
+        `cursor` is the store's, where the caller has just looked at it.
+        """
+        cursor = self.store.cursor() if cursor is None else cursor
         if self.pictures is not None and self.pictures.waiting and self._cursor[0] >= 0:
             with self._lock:
                 self._take_pictures(self.pictures)
@@ -163,6 +166,11 @@ class LiveState:
                 self._recount(cursor)
             self._cursor = (cursor[0], self.statistics.cursor, cursor[2]) if self._events_left else cursor
         return True
+
+    @property
+    def withdrawals(self) -> int:
+        """How many of the store's withdrawals this has taken notice of; -1 before the first `refresh`."""
+        return self._cursor[2]
 
     def forget_words(self) -> None:
         """Drop what is remembered of the words of requests; safe beside other threads."""

@@ -147,14 +147,15 @@ class MomentReader:
         for wanted in (rules.filter, rules.firm):
             if wanted is not None:
                 allowed &= catalogue.columns.mask(wanted, len(allowed))
-        allowed[catalogue.keys(rules.exclude)] = False
+        if rules.exclude:
+            allowed[catalogue.keys(rules.exclude)] = False
         history = moment.history
         assert history is not None
         items, at = distinct_history(moment)
         own = np.bincount(at, moment.extra["liking"], len(items)) if len(items) else np.zeros(0)
         allowed[items[own < 0]] = False
         allowed[_refused(history.item, moment.extra["liking"])] = False
-        if rules.exclude_seen:
+        if rules.exclude_seen and moment.context.recent:
             allowed[catalogue.keys(moment.context.recent)] = False
         if self._exclude_seen(rules):
             allowed[items[own >= SEEN_WEIGHT]] = False

@@ -261,6 +261,9 @@ class Store(Protocol):
         Withdrawals counts the changes after which counts and remembered keys are no longer right: consents, erasures, retention.
         """
 
+    def glance(self, names: Sequence[str]) -> tuple[tuple[int, int, int], tuple[str | None, ...]]:
+        """Return `cursor` and the small texts of some names (`get_state`), all as of one moment, in the time of one of them."""
+
     def counts(self) -> dict[str, int]:
         """Return the numbers of items, users, events, contexts and slates."""
 

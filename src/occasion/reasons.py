@@ -80,7 +80,7 @@ def reason(parts: Mapping[str, float], *, locale: str = "en", moment: str = "", 
         return str(texts["exploration"])
     first = order[0]
     items = str(texts["comma"]).join(f"“{shortened(title, TITLE)}”" for title in because[:2])
-    moment = shortened(moment, MOMENT)
+    moment = shortened(moment, MOMENT) if first == "moment" else ""
     if first == "history" and own:
         text = str(texts["again" if own > 1 else "once"])
     elif first in ("history", "looks", "others"):

@@ -44,11 +44,12 @@ from occasion.rankers import make_ranker
 from occasion.reasons import alike
 from occasion.rules import Rules, arrange
 from occasion.scenarios import Scenario, Scenarios, combined, resolve
+from occasion.scenarios.registry import STATE as SCENARIOS
 from occasion.settings import Settings, load_settings
 from occasion.sources import SOURCES, make_source
 from occasion.timing import stage
 from occasion.titles import quoted
-from occasion.versions import BLEND, Versions
+from occasion.versions import BLEND, IN_SERVICE, Versions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Keys = NDArray[np.int32]
+    Standing = tuple[tuple[int, int, int], tuple[str | None, ...]]
 
 __all__ = ["Recommender"]
 
@@ -67,6 +69,8 @@ OF = {"learned": "learned", "looks": "pictures"}
 """Sources that are only there where this part is."""
 AGAIN_SECONDS = 30.0
 """After a model version could not be read, until it is tried again."""
+STANDING = (SCENARIOS, IN_SERVICE)
+"""Small texts of the store that each answer goes by."""
 SQUARE = 200
 """Up to this many candidates, all their cosines at once are cheaper than one row after another."""
 
@@ -206,7 +210,8 @@ class Recommender:
         _check_kinds(context, rules)
         context = context.revised(at=time.time()) if context.at is None else context
         assert context.at is not None
-        stored = self._scenarios() if scenarios is None else scenarios
+        standing = self.store.glance(STANDING)
+        stored = self._scenarios(standing) if scenarios is None else scenarios
         levels = {"diversity": diversity, "explore": explore}
         asked = resolve(stored, scenario, context.at, k=k, rules=rules, policy=policy, policy_options=policy_options, **levels)
         k, rules = asked.k, asked.rules
@@ -216,7 +221,7 @@ class Recommender:
         level = self.settings.diversity if asked.diversity is None else asked.diversity
         choice = _policy(asked.policy, asked.policy_options, asked.explore or 0.0, level)
         names = _known_sources(sources)
-        self.refresh()
+        self.refresh(standing)
         slate = self._answer(context, k, rules, choice, slate_id, names)
         if rules.filter is not None and not rules.strict and len(slate.entries) < k:
             slate = self._filled(slate, context, k, rules, choice, names)
@@ -236,9 +241,9 @@ class Recommender:
             return replace(slate, notes=(*slate.notes, note("unstored", slate.context.locale)))
         return slate
 
-    def _scenarios(self) -> Mapping[str, Scenario]:
+    def _scenarios(self, standing: Standing) -> Mapping[str, Scenario]:
         """Return the scenarios in the store; none for evaluation, which measures the models."""
-        return self.scenarios.all() if self._until is None else {}
+        return self.scenarios.told(standing[1][0]) if self._until is None else {}
 
     def _answer(
         self, context: Context, k: int, rules: Rules, policy: Policy, slate_id: str, names: Sequence[str] = tuple(SOURCES)
@@ -272,13 +277,14 @@ class Recommender:
             Where no item has this id.
         """
         _check_k(k)
-        self.refresh()
+        standing = self.store.glance(STANDING)
+        self.refresh(standing)
         key = self.live.catalogue.key(item_id)
         if key is None or not self.live.catalogue.known[key]:
             raise NotFoundError(f"there is no item {item_id!r}. Cure: check the id, or import the item first.")
         context = Context(at=time.time(), recent=(item_id,), locale=locale or self.settings.locale)
         assert context.at is not None
-        firm = resolve(self._scenarios(), "", context.at).rules
+        firm = resolve(self._scenarios(standing), "", context.at).rules
         rules = combined(rules or Rules(exclude_seen=False), replace(firm, pins={}, boosts=(), caps=(), quotas=()))
         moment, notes = self.reader.read(context, replace(rules, exclude=(*rules.exclude, item_id)), f"similar:{item_id}")
         keys, parts = self._ranked(moment, rules, ("taste", "lookalike", "looks", "together"), k)
@@ -358,10 +364,14 @@ class Recommender:
 
     # -- upkeep ---------------------------------------------------------------------------------------------------------
     @stage("refresh")
-    def refresh(self) -> None:
-        """Bring in items and events that came since the last answer; cheap where there are none."""
-        self.live.refresh()
-        wanted = self.versions.in_service() if self._follows else self.version
+    def refresh(self, standing: Standing | None = None) -> None:
+        """Bring in items and events that came since the last answer; cheap where there are none.
+
+        `standing` is what `Store.glance` has just said of `STANDING`.
+        """
+        cursor, (_, version) = self.store.glance(STANDING) if standing is None else standing
+        self.live.refresh(cursor)
+        wanted = (version or BLEND) if self._follows else self.version
         if self.sources is None:
             self.use(None)
         if wanted != self._asked_for or (self.trouble and time.monotonic() >= self._ask_again):
@@ -542,16 +552,18 @@ class Recommender:
         known = moment.extra.get("vectors")
         held = known[1] if known is not None and known[0] is keys else self.live.vectors(keys)
         # By the identity of the positions, which are kept with it: what is gone may lend its identity to another.
-        pools: dict[int, tuple[NDArray[np.int64], Floats, dict[int, Floats]]] = {}
+        pools: dict[int, tuple[NDArray[np.int64], Floats, dict[int, int], Floats]] = {}
 
         def similarity(one: int, others: NDArray[np.int64]) -> Floats:
-            if id(others) not in pools:
-                vectors = held[others]
-                rows = dict(zip(others.tolist(), vectors @ vectors.T, strict=True)) if len(others) <= SQUARE else {}
-                pools[id(others)] = (others, vectors, rows)
-            _, vectors, rows = pools[id(others)]
-            row = rows.get(one)
-            return np.asarray(vectors @ held[one], np.float32) if row is None else row
+            pool = pools.get(id(others))
+            if pool is None:
+                vectors, place = held[others], {}
+                square = vectors
+                if len(others) <= SQUARE:
+                    place, square = {other: at for at, other in enumerate(others.tolist())}, vectors @ vectors.T
+                pool = pools[id(others)] = (others, vectors, place, square)
+            at = pool[2].get(one)
+            return np.asarray(pool[1] @ held[one] if at is None else pool[3][at], np.float32)
 
         return similarity
 

@@ -360,14 +360,14 @@ class Statistics:
             return out
         keys = keys[at]
         share = (self.count[keys] / max(1.0, self.mass)).astype(np.float32)
+        found = [table.of(value, keys) for _, table, value in active]
+        counts, mass = np.stack([counts for counts, _ in found]), np.array([mass for _, mass in found], np.float32)  # (s, n), (s,)
+        prior = np.float32(LIFT_PRIOR)
+        ratios = (counts + prior) / (mass[:, None] * share + prior)
         total = np.zeros(len(keys))
         # One logarithm for several signals; the product of ten ratios of event counts does not overflow.
         for start in range(0, len(active), 10):
-            ratio = np.ones(len(keys))
-            for _, table, value in active[start : start + 10]:
-                counts, mass = table.of(value, keys)
-                ratio *= (counts + np.float32(LIFT_PRIOR)) / (np.float32(mass) * share + np.float32(LIFT_PRIOR))
-            total += np.log(ratio)
+            total += np.log(np.prod(ratios[start : start + 10], axis=0, dtype=np.float64))
         out[at] = total / math.sqrt(len(active))
         return out
 

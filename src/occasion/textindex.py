@@ -139,6 +139,7 @@ class TextIndex:
         self._gone: set[int] = set()
         self._board = Board()
         self._met: Remembered[tuple[NDArray[np.int32], NDArray[np.float32]]] = Remembered()
+        self._asked: Remembered[Query] = Remembered()
         self._last = _Last()
 
     def __len__(self) -> int:
@@ -151,6 +152,8 @@ class TextIndex:
         if self._rows is None:
             self._append(key, counts)
             return
+        # It may bring words that nothing had until now.
+        self._asked.clear()
         numbers = dict(zip(self._numbered(counts), counts.values(), strict=True))
         if key not in self._gone and self._holds(key, numbers):
             return
@@ -276,6 +279,7 @@ class TextIndex:
         self._rows = Rows(starts, terms, tf, _weights(starts, terms, tf, self._idf))
         self._postings = _postings(self._rows, df)
         self._met.clear()
+        self._asked.clear()
 
     # -- as arrays ------------------------------------------------------------------------------------------------------
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -306,6 +310,7 @@ class TextIndex:
             starts = self._postings.starts
             self._postings = self._postings._replace(starts=np.append(starts[:-1][stay], starts[-1:]))
             self._met.clear()
+            self._asked.clear()
         self._terms, self._looked_up, self._kept_terms = {}, {}, terms
 
     @classmethod
@@ -331,12 +336,14 @@ class TextIndex:
     def forget(self) -> None:
         """Drop what is remembered of searches: people's words are in them."""
         self._met.clear()
+        self._asked.clear()
         self._looked_up = {}
 
     def query(self, text: str) -> Query:
         """Return a text as term weights; no terms where none is known."""
-        if not self._ready():
-            return NOTHING
+        return self._asked.get(text, lambda: self._weighed(text)) if self._ready() else NOTHING
+
+    def _weighed(self, text: str) -> Query:
         counts = Counter(tokens(text))
         weights = self._weigh({number: counts[term] for term, number in self._known(counts).items()})
         return Query.of(*_arrays(weights))

@@ -68,7 +68,9 @@ class Titles:
         if not len(keys) or not wanted:
             return {}
         places = np.minimum(np.searchsorted(keys, np.array(wanted, np.int32)), len(keys) - 1)
-        return {key: titles[at] for key, at, there in zip(wanted, places, keys[places].tolist(), strict=True) if key == there}
+        return {
+            key: titles[at] for key, at, there in zip(wanted, places.tolist(), keys[places].tolist(), strict=True) if key == there
+        }
 
     def put(self, key: int, title: str) -> None:
         """Take over the title of a new or changed item: where one is at hand already, or there is room."""

@@ -21,7 +21,7 @@ from typing import Any
 from occasion.errors import ModelError, NotFoundError, StoreError
 from occasion.protocols import Store
 
-__all__ = ["BLEND", "Manifest", "Versions"]
+__all__ = ["BLEND", "IN_SERVICE", "Manifest", "Versions"]
 
 BLEND = "blend"
 """Name of what serves where nothing learnt is in service."""

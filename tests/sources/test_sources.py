@@ -8,7 +8,7 @@ import pytest
 from occasion.data import Context
 from occasion.indexes import make_index
 from occasion.liking import liking
-from occasion.protocols import EventColumns, Moment
+from occasion.protocols import EventColumns, Moment, NamingSource
 from occasion.sources import SOURCES, again, make_source
 from occasion.statistics import Statistics
 from occasion.textindex import TextIndex
@@ -147,3 +147,13 @@ def test_the_situation_decides_what_the_moment_source_likes(parts):
     lift = source.score(moment(parts), keys)
     assert np.all(lift[1::2] > 0)
     assert np.all(lift[::2] < 0)
+
+
+@pytest.mark.parametrize("name", ["again", "explore", "popular", "together"])
+@pytest.mark.parametrize("k", [1, 3, 50])
+def test_names_are_those_of_the_candidates(parts, name, k):
+    source = make_source(name, parts)
+    assert isinstance(source, NamingSource)
+    allowed = np.arange(N) != 4
+    found = source.candidates(moment(parts, allowed, history=(0, 1, 1, 2, 4)), k).keys
+    assert sorted(source.named(moment(parts, allowed, history=(0, 1, 1, 2, 4)), k).tolist()) == sorted(found.tolist())

@@ -323,6 +323,15 @@ class StoreContract:
         assert store.cursor()[1] > seq
         assert [c.seq.tolist() for c in store.events(after=seq)] == [[store.cursor()[1]]]
 
+    def test_a_glance_is_the_cursor_with_texts_in_the_order_asked_for(self, store):
+        store.append([event(1)])
+        store.put_states({"one": "1", "two": "2"})
+        assert store.glance(()) == (store.cursor(), ())
+        assert store.glance(("two", "none", "one")) == (store.cursor(), ("2", None, "1"))
+        store.put_state("two", None)
+        store.append([event(2)])
+        assert store.glance(("two", "one")) == (store.cursor(), (None, "1"))
+
     # -- reading events -------------------------------------------------------------------------------------------------
     def test_columns_say_what_the_events_said(self, store):
         given_events = [

@@ -232,18 +232,16 @@ class ContextExtractor:
         thing twice (hour and part of day) share one weight; 0 where nothing is known of both. Fractions are passed over.
         """
         n = len(history.item)
-        agree, both = np.zeros(n, np.float32), np.zeros(n, np.float32)
-        if not n or not signals:
-            return agree
-        for name, codes in self._event_codes(history, contexts, signals).items():
-            value = signals.get(name)
-            if value is None or isinstance(value, float):
-                continue
-            weight, code = np.float32(_FAMILIES.get(name, 1.0)), self._codes.vocabulary(name).find(value)
-            if code != UNKNOWN:
-                agree += weight * (codes == code)
-            both += weight * (codes >= 0)
-        return np.asarray(agree / np.where(both > 0, both, 1), np.float32)
+        past = self._event_codes(history, contexts, signals) if n and signals else {}
+        told = {name: value for name in past if (value := signals.get(name)) is not None and not isinstance(value, float)}
+        if not told:
+            return np.zeros(n, np.float32)
+        weights = np.array([_FAMILIES.get(name, 1.0) for name in told], np.float32)
+        now = np.array([self._codes.vocabulary(name).find(value) for name, value in told.items()], np.int32)
+        codes = np.stack([past[name] for name in told])  # (s, n)
+        known = codes >= 0
+        both = weights @ known
+        return np.asarray(weights @ ((codes == now[:, None]) & known) / np.where(both > 0, both, 1), np.float32)
 
 
 def _most(given: Mapping[str, Scalar]) -> Mapping[str, Scalar]:

@@ -311,9 +311,11 @@ class HnswIndex:
         n = len(self._vectors)
         count = n if allowed is None else min(n, int(np.count_nonzero(allowed)))
         fetch = int(more * max(k, 0) * n / max(count, 1)) + least
-        codes = self._projected(vector[None])[0]
-        while fetch * COST_FETCHED < count * COST_SCORED and codes.any():
-            keys = self._twins.expand(self._nodes(codes, fetch), k + len(self._gone), allowed)
+        while fetch * COST_FETCHED < count * COST_SCORED:
+            nodes = self._nodes(vector, fetch)
+            if not len(nodes):
+                break
+            keys = self._twins.expand(nodes, k + len(self._gone), allowed)
             if self._gone:
                 keys = keys[self._vectors.rows(keys) >= 0]
             if len(keys) >= k:
@@ -325,13 +327,16 @@ class HnswIndex:
         """Drop what is remembered of searches: vectors of people's words are in it."""
         self._met.clear()
 
-    def _nodes(self, codes: NDArray[np.int8], fetch: int) -> Keys:
-        """Return the nodes (fetch,) of the graph nearest to a query, best first."""
+    def _nodes(self, vector: Floats, fetch: int) -> Keys:
+        """Return the nodes (fetch,) of the graph nearest to a query, best first; none for one that the graph has as zeros."""
 
         def searched() -> Keys:
+            codes = self._projected(vector[None])[0]
+            if not codes.any():
+                return np.zeros(0, np.int32)
             return np.asarray(self._graph.search(codes, fetch, threads=1).keys, np.int32)
 
-        return self._met.get((codes.tobytes(), fetch), searched)
+        return self._met.get((vector.tobytes(), fetch), searched)
 
     def _allowed_rows(self, allowed: NDArray[np.bool_] | None) -> Rows | None:
         if allowed is None:
@@ -349,8 +354,9 @@ class HnswIndex:
         """Return the k lowest allowed keys of zero vectors, which the graph does not hold."""
         if self._blank is None:
             self._blank = np.array(sorted(self._zeros.difference(self._gone)), np.int32)
-        keys = self._blank if allowed is None else self._blank[is_allowed(self._blank, allowed)]
-        return keys[:k]
+        if allowed is None or not len(self._blank):
+            return self._blank[:k]
+        return self._blank[is_allowed(self._blank, allowed)][:k]
 
     def score(self, vector: Floats, keys: Keys) -> Floats:
         """Return inner products (n,) of one vector (dim,) with those of keys, the same as `search` gives; 0 for unknown ones."""

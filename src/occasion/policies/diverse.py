@@ -83,14 +83,14 @@ class DiversePolicy:
         value = scores[pool].astype(np.float64)
         own = (1 - self.diversity) * (value - value.min()) / max(float(np.ptp(value)), 1e-9)
         # Before anything is chosen similarity counts nothing: the pool is in order, its first has the best score.
-        chosen = [0]
+        chosen, places = [0], pool.tolist()
         own[0] = -np.inf
-        nearest = similarity(int(pool[0]), pool)
+        nearest = similarity(places[0], pool).copy()
         for _ in range(1, min(k, len(pool))):
             value = own - self.diversity * nearest
             value[nearest >= TWIN] -= 4.0
             best = int(value.argmax())
             own[best] = -np.inf
             chosen.append(best)
-            nearest = np.maximum(nearest, similarity(int(pool[best]), pool))
-        return pool[np.array(chosen, np.int64)]
+            np.maximum(nearest, similarity(places[best], pool), out=nearest)
+        return pool[chosen]

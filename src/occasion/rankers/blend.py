@@ -72,6 +72,7 @@ class BlendRanker:
         self.statistics = statistics
         self.groups = dict(groups)
         self.factors = dict(weights or {})
+        self._made: dict[tuple[str, ...], Floats] = {}
 
     def weights(self, moment: Moment, keys: NDArray[np.int32]) -> dict[str, Floats | float]:
         """Return each source's weight for each candidate (n,), or for all alike, before they are scaled to sum to one at most."""
@@ -120,7 +121,13 @@ class BlendRanker:
         total = max(float(weights.sum(axis=0).max()), 1e-9)
         weights *= (1 / (scale * total)).astype(np.float32)[:, None]
         weights *= values
-        rows: dict[str, list[int]] = {group: [] for group in self.groups.values()}
-        for place, source in enumerate(scores):
-            rows[self.groups[source]].append(place)
-        return {group: weights[mine].sum(axis=0) for group, mine in rows.items()}
+        belongs = self._belonging(tuple(scores))
+        return dict(zip(dict.fromkeys(self.groups.values()), belongs @ weights, strict=True))
+
+    def _belonging(self, sources: tuple[str, ...]) -> Floats:
+        """Return a matrix (groups, n) of 1 where a source belongs to a group, else 0; made once for the same sources."""
+        made = self._made.get(sources)
+        if made is None:
+            groups = list(dict.fromkeys(self.groups.values()))
+            made = self._made[sources] = np.array([[self.groups[s] == g for s in sources] for g in groups], np.float32)
+        return made

@@ -18,7 +18,7 @@ from occasion.people import AuditEntry
 from occasion.protocols import Store
 from occasion.scenarios.scenario import Scenario, parse_scenario
 
-__all__ = ["STEERING", "Change", "Scenarios"]
+__all__ = ["STATE", "STEERING", "Change", "Scenarios"]
 
 STATE = "scenarios"
 STEERING = "steering"
@@ -70,7 +70,11 @@ class Scenarios:
     # -- reading ----------------------------------------------------------------------------------------------------------
     def all(self) -> Mapping[str, Scenario]:
         """Return all by name; parsed anew only where they changed."""
-        text = self._store.get_state(STATE) or ""
+        return self.told(self._store.get_state(STATE))
+
+    def told(self, text: str | None) -> Mapping[str, Scenario]:
+        """Return all by name from the text of `STATE`, None where there is none, which the caller has just read."""
+        text = text or ""
         if text != self._read[0]:
             documents: dict[str, Any] = json.loads(text) if text else {}
             made = {name: parse_scenario(document) for name, document in sorted(documents.items())}

@@ -7,6 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from occasion.errors import EncoderError
@@ -143,9 +144,12 @@ class Service:
                 raise
             return self._encoder
 
-    def forget_withdrawn(self, tenant: Tenant) -> None:
-        """Drop what is kept in memory of people once somebody was erased or withdrew: sentences, answers, events by item."""
-        withdrawals = tenant.store.cursor()[2]
+    def forget_withdrawn(self, tenant: Tenant, withdrawals: int | None = None) -> None:
+        """Drop what is kept in memory of people once somebody was erased or withdrew: sentences, answers, events by item.
+
+        `withdrawals` is the store's number of them, where the caller has just looked.
+        """
+        withdrawals = tenant.store.cursor()[2] if withdrawals is None else withdrawals
         if withdrawals != tenant.withdrawals:
             tenant.withdrawals = withdrawals
             if self._encoder is not None and isinstance(self._encoder, SentenceCache):
@@ -194,6 +198,7 @@ def is_near(headers: Mapping[bytes, str]) -> bool:
     return is_loopback(host) and not any(name in headers for name in _PROXIES)
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Return whether an address is only reachable from this machine."""
     import ipaddress

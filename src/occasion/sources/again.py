@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from occasion.keyed import distinct_history, looked_up, top_positive
+from occasion.keyed import distinct_history, looked_up, positive, top_positive
 from occasion.protocols import CandidateScores, Moment
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ class AgainSource:
     group: Literal["history"] = "history"
 
     def _own(self, moment: Moment) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the person's own items, ascending, and the score of each; computed once a moment."""
+        if self.name not in moment.extra:
+            moment.extra[self.name] = self._computed(moment)
+        keys, scores = moment.extra[self.name]
+        return keys, scores
+
+    def _computed(self, moment: Moment) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         if moment.history is None or not len(moment.history.item):
             return np.zeros(0, np.int32), np.zeros(0, np.float32)
         items, at = distinct_history(moment)
@@ -42,6 +49,10 @@ class AgainSource:
     def candidates(self, moment: Moment, k: int) -> CandidateScores:
         """Return the person's own items, most used first."""
         return top_positive(*self._own(moment), k, moment.allowed)
+
+    def named(self, moment: Moment, k: int) -> NDArray[np.int32]:
+        """Return the same in no order."""
+        return positive(*self._own(moment), k, moment.allowed)
 
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return own counts (n,), 0 for items never used."""

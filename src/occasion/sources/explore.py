@@ -27,11 +27,15 @@ class ExploreSource:
 
     def candidates(self, moment: Moment, k: int) -> CandidateScores:
         """Return a random draw of at most k/10 allowed items."""
-        if moment.allowed is None or not len(moment.allowed):
-            return CandidateScores(np.zeros(0, np.int32), np.zeros(0, np.float32))
-        drawn = distinct(moment.rng.integers(0, len(moment.allowed), max(1, k // 10)).astype(np.int32))
-        drawn = drawn[moment.allowed[drawn]]
+        drawn = self.named(moment, k)
         return CandidateScores(drawn, self.score(moment, drawn))
+
+    def named(self, moment: Moment, k: int) -> NDArray[np.int32]:
+        """Return such a draw without scores."""
+        if moment.allowed is None or not len(moment.allowed):
+            return np.zeros(0, np.int32)
+        drawn = distinct(moment.rng.integers(0, len(moment.allowed), max(1, k // 10)).astype(np.int32))
+        return drawn[moment.allowed[drawn]]
 
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the uncertainty (n,), in (0, 1]."""

@@ -30,6 +30,10 @@ class PopularSource:
         best = self.statistics.top(k, moment.allowed)
         return CandidateScores(best.keys, np.log1p(best.scores))
 
+    def named(self, moment: Moment, k: int) -> NDArray[np.int32]:
+        """Return the same without scores."""
+        return self.statistics.top(k, moment.allowed).keys
+
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return ln(1 + c) (n,)."""
         return np.asarray(np.log1p(values_of(self.statistics.now, keys)), np.float32)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from occasion.keyed import looked_up, top_positive
+from occasion.keyed import looked_up, positive, top_positive
 from occasion.pairs import summed
 from occasion.protocols import CandidateScores, Moment
 from occasion.statistics import Statistics
@@ -40,6 +40,10 @@ class TogetherSource:
     def candidates(self, moment: Moment, k: int) -> CandidateScores:
         """Return the items most often chosen near the history's."""
         return top_positive(*self._sum(moment), k, moment.allowed)
+
+    def named(self, moment: Moment, k: int) -> NDArray[np.int32]:
+        """Return the same in no order."""
+        return positive(*self._sum(moment), k, moment.allowed)
 
     def score(self, moment: Moment, keys: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the sums (n,), 0 where an item was never seen near the history."""

@@ -138,14 +138,14 @@ def context_fields(context: Context) -> dict[str, Any]:
 
 
 def _entry_fields(entry: SlateEntry) -> dict[str, Any]:
-    return _filled(
-        item=entry.item,
-        score=float(entry.score),
-        propensity=float(entry.propensity),
-        parts={name: float(part) for name, part in entry.parts.items()},
-        because=entry.because,
-        reason=entry.reason,
-    )
+    fields: dict[str, Any] = {"item": entry.item, "score": float(entry.score), "propensity": float(entry.propensity)}
+    if entry.parts:
+        fields["parts"] = {name: float(part) for name, part in entry.parts.items()}
+    if entry.because:
+        fields["because"] = entry.because
+    if entry.reason:
+        fields["reason"] = entry.reason
+    return fields
 
 
 def slate_fields(slate: Slate) -> dict[str, Any]:

@@ -190,8 +190,7 @@ class SqliteStore:
         body = slate_body(slate)
         slate_id = writable(slate.id, "slate id")
         user, session = (None if who is None or not findable(who) else who for who in (slate.context.user, slate.context.session))
-        with self._file.writing(flushed=False) as connection:
-            connection.execute(_INSERT_SLATE, (slate_id, body, user, session, slate.context.at))
+        self._file.write_unflushed(_INSERT_SLATE, slate_id, body, user, session, slate.context.at)
 
     def get_slate(self, slate_id: str) -> Slate | None:
         """Return an answer, None if unknown."""
@@ -285,6 +284,12 @@ class SqliteStore:
         """Return (greatest item revision, greatest event seq, withdrawals): cheap, tells whether something is new or gone."""
         ((revision, seq, withdrawals),) = self._file.read("SELECT revision, seq, withdrawals FROM counter")
         return revision, seq, withdrawals
+
+    def glance(self, names: Sequence[str]) -> tuple[tuple[int, int, int], tuple[str | None, ...]]:
+        """Return `cursor` and the small texts of some names (`get_state`), all as of one moment, in the time of one of them."""
+        texts = "".join(", (SELECT value FROM state WHERE name = ?)" for _ in names)
+        ((revision, seq, withdrawals, *found),) = self._file.read(f"SELECT revision, seq, withdrawals{texts} FROM counter", *names)
+        return (revision, seq, withdrawals), tuple(found)
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of items (described), users (described or named by events), events, contexts and slates."""

@@ -34,6 +34,8 @@ _EVENTS = f"SELECT {_COLUMNS} FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
 _TIMED = f"SELECT {_COLUMNS} FROM event WHERE person = ? AND at < ? ORDER BY at DESC, seq DESC LIMIT ?"
 _TRAIL = "SELECT item FROM event WHERE person = ? AND seq < ? ORDER BY at DESC, seq DESC LIMIT ?"
 _UNTIMED = f"SELECT {_COLUMNS} FROM event WHERE person = ? AND at IS NULL ORDER BY seq DESC LIMIT ?"
+# What has no time sorts as the oldest: without a bound one walk over the index gives both.
+_NEWEST = f"SELECT {_COLUMNS} FROM event WHERE person = ? ORDER BY at DESC, seq DESC LIMIT ?"
 
 _INSERT_EVENT = """
 INSERT INTO event (seq, id, person, session, item, type, value, at, context, slate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -246,9 +248,12 @@ class EventLog:
 
         Events of unknown time come first, as the oldest.
         """
-        rows = self._file.read(_TIMED, user_key, np.inf if before is None else before, limit)
-        if len(rows) < limit:
-            rows += self._file.read(_UNTIMED, user_key, limit - len(rows))
+        if before is None or before == np.inf:
+            rows = self._file.read(_NEWEST, user_key, limit)
+        else:
+            rows = self._file.read(_TIMED, user_key, before, limit)
+            if len(rows) < limit:
+                rows += self._file.read(_UNTIMED, user_key, limit - len(rows))
         rows.reverse()
         return self._as_columns(rows)
 

@@ -179,16 +179,18 @@ class SqliteFile:
         """Turn what SQLite and the file system raise into a `StoreError` in plain words."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, Timeout, OSError) as error:
+            raise self._in_words(deed, error) from error
+
+    def _in_words(self, deed: str, error: Exception) -> StoreError:
+        if isinstance(error, sqlite3.Error):
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             cure = _CURES.get(code, f"{error}. Cure: see `occasion doctor`")
-            raise StoreError(f"cannot {deed} the store {self.path}: {cure}. What was acknowledged before is kept.") from error
-        except Timeout as error:
-            raise StoreError(f"cannot {deed} the store {self.path}: {_CURES[sqlite3.SQLITE_BUSY]}.") from error
-        except OSError as error:
-            raise StoreError(
-                f"cannot {deed} the store {self.path}: {error.strerror or error}. Cure: make its folder writable."
-            ) from error
+            return StoreError(f"cannot {deed} the store {self.path}: {cure}. What was acknowledged before is kept.")
+        if isinstance(error, Timeout):
+            return StoreError(f"cannot {deed} the store {self.path}: {_CURES[sqlite3.SQLITE_BUSY]}.")
+        told = getattr(error, "strerror", None) or error
+        return StoreError(f"cannot {deed} the store {self.path}: {told}. Cure: make its folder writable.")
 
     def reader(self) -> sqlite3.Connection:
         """Return this thread's connection for reading. Fetch all rows at once: an open statement pins an old state."""
@@ -213,8 +215,11 @@ class SqliteFile:
 
     def read(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
-        with self.errors("read"):
+        try:
             return self.reader().execute(sql, parameters).fetchall()
+        except (sqlite3.Error, OSError) as error:
+            # Not by a block of `errors`: around each of the ten small queries of an answer it would cost as much as two of them.
+            raise self._in_words("read", error) from error
 
     @contextlib.contextmanager
     def writing(self, *, flushed: bool = True) -> Iterator[sqlite3.Connection]:
@@ -236,6 +241,15 @@ class SqliteFile:
                 raise
             if not flushed:
                 self._count_unflushed()
+
+    def write_unflushed(self, sql: str, *parameters: Any) -> None:
+        """Run one statement as a write that is not flushed; see `writing`.
+
+        Alone it is a transaction of its own already, and waits for other writers as one that was begun does.
+        """
+        with self.write_lock, self.errors("write to"):
+            self._writer(False).execute(sql, parameters)
+            self._count_unflushed()
 
     def _count_unflushed(self) -> None:
         """Count a write that was not flushed; after many, move the log into the file aside: an answer would wait 40 ms for it."""

@@ -50,8 +50,10 @@ async def _answered(call: Call, work: Callable[[Recommender], Result]) -> tuple[
         waited = time.perf_counter() - begun
         with measured() as stages:
             recommender = call.tenant.recommender
-            call.service.forget_withdrawn(call.tenant)
+            call.service.forget_withdrawn(call.tenant, recommender.live.withdrawals)
             result = work(recommender)
+            # The answer has looked at the store: where somebody left since the last one, its own words are dropped with theirs.
+            call.service.forget_withdrawn(call.tenant, recommender.live.withdrawals)
         return result, {"parse": begun - call.begun, "queue": waited, **stages}
 
     result, stages = await call.ask(timed)
