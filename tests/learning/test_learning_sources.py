@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from learning_worlds import catalogue, habits, walkers
 
+from occasion.learning import repeats
 from occasion.learning.contextual import Lift, agreement, kernel_weights, signal_weights
 from occasion.learning.dataset import Dataset, Requests, build_requests
 from occasion.learning.features import Bases
@@ -142,6 +145,17 @@ def test_own_figures_count_days_and_gaps():
     assert got["own_due"][0] == pytest.approx(0.6)
     assert got["own_recent_rank"][:2].tolist() == [1, 0]
     assert np.isnan(got["own_since"][2])
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), max_size=12), st.sampled_from(["unix", "position", "none"]))
+def test_own_figures_of_one_are_those_of_a_batch(past, times):
+    past.sort(key=lambda pair: pair[1])
+    asked = request([item for item, _ in past], times=[day * 86400.0 for _, day in past], at=7 * 86400.0)
+    candidates = np.array([[4, 0, 2, 5, 1, 3, 9]], np.int32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repeats, "FEW", -1)
+        expected = own_figures(asked, candidates, 10, times)
+    np.testing.assert_allclose(own_figures(asked, candidates, 10, times), expected, rtol=1e-6)
 
 
 def test_own_figures_of_nobody():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "own_figures"]
 
 NAMES = ["own_count", "own_share", "own_fast", "own_slow", "own_since", "own_gap", "own_due", "own_recent_rank", "own_moments"]
+FEW = 64
+"""Events of a single request up to which plain numbers cost less than arrays."""
 FAST, SLOW = 20.0, 90.0
 """Half-lives of the decayed counts, in days of the clock (or in moments where there is no clock)."""
 
@@ -36,8 +39,10 @@ def own_figures(requests: Requests, candidates: NDArray[np.int32], n_items: int,
 
     `own_due` is time since the last one over the mean gap; 1 means due now. Events of one moment count once for gaps.
     """
-    key = requests.row.astype(np.int64) * n_items + requests.item
     age = _ages(requests, times)
+    if len(requests) == 1 and len(age) <= FEW and np.isfinite(age).all():
+        return _of_one(requests.item.tolist(), age.tolist(), candidates)
+    key = requests.row.astype(np.int64) * n_items + requests.item
     order = np.lexsort((-age, key))
     key, age = key[order], age[order]
     first = np.flatnonzero(np.diff(key, prepend=-1))
@@ -68,4 +73,25 @@ def own_figures(requests: Requests, candidates: NDArray[np.int32], n_items: int,
     out[..., :4] = 0
     out[..., 8] = 0
     out[found] = figures[place[found]]
+    return out
+
+
+def _of_one(items: list[int], ages: list[float], candidates: NDArray[np.int32]) -> Floats:
+    """Return the same figures (1, C, len(NAMES)) for the items of one short history and their ages, all of them known."""
+    out = np.full((*candidates.shape, len(NAMES)), np.nan, np.float32)
+    out[..., [0, 1, 2, 3, 8]] = 0
+    own: dict[int, list[float]] = {}
+    for item, age in sorted(zip(items, ages, strict=True), key=lambda pair: -pair[1]):
+        own.setdefault(item, []).append(age)
+    newest_first = sorted(sorted(own), key=lambda item: own[item][-1])
+    place = {item: n for n, item in enumerate(candidates[0].tolist())}
+    for rank, item in enumerate(newest_first):
+        at = place.get(item)
+        if at is not None:
+            mine = own[item]
+            size, moments, newest = len(mine), len(set(mine)), mine[-1]
+            gap = (mine[0] - newest) / (moments - 1) if moments > 1 else math.nan
+            fast, slow = (sum(0.5 ** (age / half) for age in mine) for half in (FAST, SLOW))
+            due = newest / max(gap, 1e-3) if moments > 1 else math.nan
+            out[0, at] = size, size / len(items), fast, slow, newest, gap, due, rank, moments
     return out

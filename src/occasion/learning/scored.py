@@ -8,7 +8,7 @@ as fast.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -140,7 +140,9 @@ class Nearest:
     """Inner products of the rows of a matrix (items, d) with a query (d,), times a factor.
 
     The best are looked for on a shortlist of the coarse products; of 100 wanted, 1 or 2 may be missed. With a query of zeros
-    all are equal, and none is put forward. `hidden` (items,) are items of which nothing is said.
+    all are equal, and none is put forward. `hidden` (items,) are items of which nothing is said. `about` holds the coarse products
+    once they were worked out, for copies that hide other items, too; `looked_up` the items asked for last and their rows, for
+    other queries of the same matrix.
     """
 
     matrix: Floats
@@ -148,12 +150,16 @@ class Nearest:
     coarse: Coarse
     factor: float = 1.0
     hidden: Mask | None = None
+    about: list[Floats] = field(default_factory=list)
+    looked_up: list[tuple[NDArray[Any], Floats]] = field(default_factory=list)
 
     def best(self, count: int, barred: Mask) -> tuple[Places, Floats]:
         """See `Scores`."""
         if not self.query.any():
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        about = self.coarse.products(self.query)
+        if not self.about:
+            self.about.append(self.coarse.products(self.query))
+        about = self.about[0].copy()
         about[barred if self.hidden is None else barred | self.hidden] = -np.inf
         near = leading(about, SPARE * count)
         near = near[np.isfinite(about[near])]
@@ -161,7 +167,9 @@ class Nearest:
 
     def at(self, items: NDArray[Any]) -> Floats:
         """See `Scores`."""
-        return np.asarray(np.vecdot(self.matrix[items], self.query) * np.float32(self.factor), np.float32)
+        if not self.looked_up or self.looked_up[0][0] is not items:
+            self.looked_up[:] = [(items, self.matrix[items])]
+        return np.asarray(np.vecdot(self.looked_up[0][1], self.query) * np.float32(self.factor), np.float32)
 
 
 def _ordered(items: Places, values: Floats, count: int) -> tuple[Places, Floats]:

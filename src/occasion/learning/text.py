@@ -198,9 +198,10 @@ class TextVectors:
         items, shares = histories.item[some], shares[:, some]
         mean, words = shares @ self.sentence[items], sums(self.lexical, items, *shares)
         out: dict[str, Scores] = {}
+        looked_up: list[Any] = []
         for decay, query, word in zip(decays, mean, words, strict=True):
             told = np.flatnonzero(word)
-            out[f"sentence_{decay}"] = Nearest(self.sentence, query, self._coarse)
+            out[f"sentence_{decay}"] = Nearest(self.sentence, query, self._coarse, looked_up=looked_up)
             # Only by the first mean items are put forward; of the others what they say of given items will do.
             if decay == decays[0]:
                 out[f"lexical_{decay}"] = scores(self._words, told, word[told])[0]
