@@ -101,15 +101,17 @@ def test_a_request_goes_where_the_fewest_are_though_none_is_idle(tmp_path: Path,
         fill(home)
         async with worker(home, folder, 0, encoder) as (one, client), worker(home, folder, 1, encoder) as (two, _):
             assert (await client.post("/v1/recommend", json=ASKED)).status_code == 200
-            async with busy(one, 2), busy(two, 2):
+            async with busy(one, 2), busy(two, 1):
                 assert one.siblings.freer() is None
-            async with busy(one, 2):
+            async with busy(one, 1):
+                assert one.siblings.freer() == 1
+            async with busy(one, 3):
                 async with busy(two, 1):
                     assert (one.siblings.freer(), two.siblings.freer()) == (1, None)
                     waiting = asyncio.create_task(client.post("/v1/recommend", json=ASKED))
                     while two.answers.busy < 2:
                         await asyncio.sleep(0.01)
-                    # It waits there, behind one in place of two.
+                    # It waits there, behind one in place of three.
                     assert not waiting.done()
                 assert (await asyncio.wait_for(waiting, 120)).status_code == 200
             assert (one.siblings.handed, two.siblings.handed) == (1, 0)

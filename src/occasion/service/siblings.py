@@ -1,8 +1,8 @@
-"""Siblings: a worker hands an answer to one that has fewer to give, so that no request waits longer than it has to.
+"""Siblings: a worker hands an answer to one that has clearly fewer to give, so that no request waits longer than it has to.
 
 A client keeps its connections, and each of them belongs to one worker. So requests queue before one worker while another has
 nothing to do: with two workers that are busy three quarters of the time, one request in a hundred waits for half a dozen others.
-Nor is it enough that an idle one helps: behind two requests one waits longer than behind one.
+Nor is it enough that an idle one helps: behind three requests one waits longer than behind one.
 Each worker shows how many requests it has in a table that all map into memory, and takes requests of the others over a socket
 in a folder that only this user may enter. What is handed over is a checked request with its tenant; what comes back is the
 answer. Whatever goes wrong on the way, the worker that took the request answers itself.
@@ -24,6 +24,8 @@ __all__ = ["Handed", "Siblings"]
 TABLE = "busy"
 AWAY = 255
 """In the table: this worker takes nothing."""
+FEWER = 2
+"""To hand a request over takes half a millisecond: for one place in the queue it is not worth it, while all have work."""
 MOST = 200
 """Workers that the table has room for."""
 _SIZES = struct.Struct(">II")
@@ -91,12 +93,12 @@ class Siblings:
             self._table[self.slot] = self._busy
 
     def freer(self) -> int | None:
-        """Return the slot of a sibling that has the fewest requests, fewer than this worker; None where there is none."""
+        """Return the slot of the sibling with the fewest requests, where it is idle or has `FEWER` than this worker, else None."""
         if self._busy == 0:
             return None
         shown = self._table[:]
         least = min(shown)
-        if least >= self._busy:
+        if least > max(self._busy - FEWER, 0):
             return None
         # Not always the first of several: all others would come to it at once.
         found = shown.find(least, self.slot + 1)
