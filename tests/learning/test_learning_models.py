@@ -163,23 +163,34 @@ def test_new_items_can_win_where_the_newest_events_say_so():
 
 @needs_torch
 @pytest.mark.filterwarnings("ignore")
-def test_the_served_sequence_model_is_the_trained_one():
+@pytest.mark.parametrize("moments", [False, True])
+def test_the_served_sequence_model_is_the_trained_one(moments):
     import torch
 
     from occasion.learning import transformer
+    from occasion.learning.lessons import GAPS, Lessons
 
     torch.manual_seed(0)
     text = np.random.default_rng(0).normal(size=(30, 12)).astype(np.float32)
-    net = transformer.Network(30, torch.from_numpy(text), torch.ones(30), 16, 10, 2, 0.1)
-    served = transformer._export(net, 10)
-    items = [3, 8, 1, 22, 8, 9]
-    data = Dataset.from_frames(
-        catalogue(30), pl.DataFrame({"user_id": ["a"] * 6, "item_id": [f"i{k}" for k in items], "time": range(6)})
+    net = transformer.Network(30, torch.from_numpy(text), torch.ones(30), 16, 10, 2, 0.1, GAPS + 3 if moments else 0)
+    if moments:
+        torch.nn.init.normal_(net.moments[1:])
+    items, times = [3, 8, 1, 22, 8, 9], np.cumsum([1e9, 5, 0, 4000, 90000, 2]).tolist()
+    log = pl.DataFrame(
+        {"user_id": ["a"] * 6, "item_id": [f"i{k}" for k in items], "time": times, "ctx_place": ["x", "y", "x", None, "z", "z"]}
     )
-    requests = build_requests(data.events, data.queries(pl.DataFrame({"query_id": ["q"], "user_id": ["a"], "time": [9]})))
+    data = Dataset.from_frames(catalogue(30), log)
+    asked = pl.DataFrame({"query_id": ["q"], "user_id": ["a"], "time": [times[-1] + 60], "ctx_place": ["y"]})
+    requests = build_requests(data.events, data.queries(asked))
+    offset = np.array([GAPS], np.int64)
+    served = transformer._export(net, 10, True, offset)
+    # What is asked about is, while training, an event like the others: its item is not read.
+    whole = data.with_events(asked.drop("query_id").with_columns(item_id=pl.lit("i0"))).events
+    lessons = Lessons.of(whole, 10, clock=True, offset=offset)
+    batch = {n: torch.from_numpy(x) for n, x in vars(lessons.batch([0])).items()}
     with torch.no_grad():
         vectors = net.vectors()
-        state = net(vectors, torch.tensor([items]), torch.ones(1, 6, dtype=torch.bool))[0, -1]
+        state = net(vectors, batch["items"], batch["real"], batch["asked"], batch["moments"])[-1]
         expected = torch.nn.functional.normalize(vectors, dim=-1) @ state * net.scale.exp()
     assert np.abs(served.score(requests)[0] - expected.numpy()).max() < 1e-3
 

@@ -44,6 +44,8 @@ MOST_HIDDEN = 0.3
 UNUSED, NEVER = 0.5, 0.05
 """Share of the items without events, above which they stay unused where fewer than NEVER of the next events are an item's first."""
 SEQUENCE: dict[str, Any] = {"layers": 2, "dim": 96}
+LONG, LIGHT = 300_000, {"layers": 1, "dropout": 0.1}
+"""Events, from which on time and not the log is what the sequence model is short of, and how it is then lighter."""
 HELD, FEW = 1500, 50
 """Held-out requests that tell how many epochs of the sequence model are best: so many at most, and more than FEW."""
 SHARE = 0.5
@@ -181,9 +183,12 @@ class _Learner:
         if "sequence" in self.without or self.data.times == "none" or not has_torch():
             return None, 0
         joint = self.text.joint if self.text is not None else None
+        sizes = () if "context" in self.without else tuple(self.data.signals.sizes)
+        shape = SEQUENCE | (LIGHT if len(events) > LONG else {})
         return SequenceModel.fit(
-            events, len(self.data.items), joint, seed=self.seed, threads=self.threads, seconds=seconds, **more, **SEQUENCE
-        )
+            events, len(self.data.items), joint, clock=self.data.times == "unix", sizes=sizes, seed=self.seed, threads=self.threads,
+            seconds=seconds, **more, **shape,
+        )  # fmt: skip
 
     def bases(self, events: Events, sequence: SequenceModel | None, novel: float) -> Bases:
         """Learn the other sources."""

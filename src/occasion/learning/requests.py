@@ -15,6 +15,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+BASKET = 2
+"""Events a moment, above which the moments of a log are baskets."""
+
 __all__ = ["Events", "Queries", "Requests", "build_requests"]
 
 
@@ -36,6 +39,16 @@ class Events:
 
     def __len__(self) -> int:
         return len(self.item)
+
+    @property
+    def first(self) -> NDArray[np.bool_]:
+        """Whether each event is the first of its moment (n,): of one person, at one time."""
+        return np.append(True, (self.user[1:] != self.user[:-1]) | (self.time[1:] != self.time[:-1]))[: len(self)]
+
+    @property
+    def baskets(self) -> bool:
+        """Whether most events come in moments of several, so that their order says nothing."""
+        return len(self) > BASKET * int(np.count_nonzero(self.first))
 
     def take(self, rows: NDArray[Any]) -> Events:
         """Return the events of a mask or of row numbers, in that order."""
@@ -103,6 +116,15 @@ class Requests:
     def back(self) -> NDArray[np.int64]:
         """Steps from the end of the history, 0 for the newest, (h,)."""
         return np.repeat(self.ptr[1:], np.diff(self.ptr)) - 1 - np.arange(len(self.item))
+
+    @cached_property
+    def moments_back(self) -> NDArray[np.int64]:
+        """Moments from the end of the history, 0 for those of the newest, (h,): events of one time are one moment."""
+        if not len(self.item):
+            return self.back
+        later = np.append((self.row[1:] != self.row[:-1]) | (self.when[1:] != self.when[:-1]), False)
+        step = np.cumsum(later) - later  # Of each event: how many moments, of all rows, ended before it.
+        return np.asarray(step[self.ptr[1:][self.row] - 1] - step, np.int64)
 
     def part(self, start: int, stop: int) -> Requests:
         """Return requests start..stop."""

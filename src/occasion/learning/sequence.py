@@ -1,5 +1,6 @@
 """Sequence model: a small causal transformer over the last items; trained with torch, served with numpy.
 
+It reads each item together with the moment of the next one, how long after that came and its signals; last, the moment asked about.
 An item is its frozen text vector through a learned projection plus a small trainable delta. The delta is dropped at random
 while training, so that an item without events (delta zero) is scored by its text. Scores are cosines with a learned
 temperature under a full softmax [Klenitskiy & Vasilev 2023, "Turning dross into gold loss"; Kang & McAuley 2018, SASRec].
@@ -8,13 +9,13 @@ temperature under a full softmax [Klenitskiy & Vasilev 2023, "Turning dross into
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from occasion.learning.lessons import moment_codes
 from occasion.learning.scored import Coarse, Nearest
 
 if TYPE_CHECKING:
@@ -38,29 +39,20 @@ def has_torch() -> bool:
     return importlib.util.find_spec("torch") is not None
 
 
-def windows(events: Events, length: int) -> list[NDArray[np.int32]]:
-    """Cut each user's items into runs of at most `length` + 1 that overlap by one; single items are left out."""
-    out = []
-    bounds = np.flatnonzero(np.diff(events.user, prepend=-1, append=-1))
-    for start, stop in itertools.pairwise(bounds):
-        items = events.item[start:stop]
-        cuts = range(len(items) - 1, 0, -length)
-        out += [items[max(0, c - length) : c + 1] for c in cuts]
-    return out
-
-
 class SequenceModel:
     """The trained arrays and the forward pass.
 
     Attributes
     ----------
-    arrays : dict of name to float32 array
-        `items` (items, d) unit rows as scored, `inputs` (items, d) as read, then each layer's weights.
+    arrays : dict of name to array
+        `items` (items, d) unit rows as scored, `inputs` (items, d) as read, then each layer's weights, float32. Where there is a
+        clock or there are signals, also `moments` (rows, d), what a moment adds to what is read, `offset` (s,) its row of each
+        signal's first code, and whether gaps are read, `clock` (1,).
     length : int
         Items read at most.
     """
 
-    def __init__(self, arrays: dict[str, Floats], length: int) -> None:
+    def __init__(self, arrays: dict[str, NDArray[Any]], length: int) -> None:
         self.arrays, self.length = arrays, length
 
     def hidden(self, requests: Requests) -> Floats:
@@ -73,6 +65,8 @@ class SequenceModel:
         rows, place = requests.row[last], n - 1 - requests.back[last]
         x = np.zeros((len(requests), n, d), np.float32)
         x[rows, place] = a["inputs"][requests.item[last]]
+        if "moments" in a:
+            x[rows, place] += self._moments(requests, last)
         real = np.zeros((len(requests), n), bool)
         real[rows, place] = True
         layers = sum(name.startswith("qkv_w") for name in a)
@@ -81,6 +75,16 @@ class SequenceModel:
         out = _normal(x[:, -1], a["out_g"], a["out_b"])
         out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-9)
         return np.asarray(out * real[:, -1:], np.float32)
+
+    def _moments(self, requests: Requests, rows: NDArray[np.int64]) -> Floats:
+        """Return what is added to some history events (n, d): the moment of the next event, of the newest the request's."""
+        newest, asked = requests.back[rows] == 0, requests.row[rows]
+        after = np.minimum(rows + 1, len(requests.item) - 1)
+        signals = np.where(newest[:, None], requests.signals[asked], requests.past[after])
+        gap = None
+        if self.arrays["clock"][0]:
+            gap = np.where(newest, requests.time[asked], requests.when[after]) - requests.when[rows]
+        return np.asarray(self.arrays["moments"][moment_codes(gap, signals, self.arrays["offset"])].sum(1), np.float32)
 
     def _layer(self, x: Floats, real: NDArray[np.bool_], k: int, *, final: bool) -> Floats:
         """One block over (B, L, d); the last block only needs the last place."""
@@ -129,15 +133,19 @@ class SequenceModel:
 
     @classmethod
     def fit(
-        cls, events: Events, n_items: int, text: Floats | None, *,
+        cls, events: Events, n_items: int, text: Floats | None, *, clock: bool = False, sizes: tuple[int, ...] = (),
         held: tuple[Requests, NDArray[np.int32]] | None = None, epochs: int = 40, seed: int = 0, length: int = 20, dim: int = 64,
-        layers: int = 1, dropout: float = 0.3, rate: float = 4e-3, tokens: int = 512, seconds: float = math.inf, threads: int = 1,
+        layers: int = 1, dropout: float = 0.3, rate: float = 4e-3, states: int = 512, seconds: float = math.inf, threads: int = 1,
         progress: Callable[[int, int], None] | None = None,
     ) -> tuple[SequenceModel, int]:  # fmt: skip
         """Train; return the model and the number of epochs it took.
 
         Parameters
         ----------
+        clock : bool, default False
+            Whether times are seconds, so that gaps say something.
+        sizes : tuple of int, default ()
+            Numbers of codes of the signals that are read.
         held : (requests, answers), optional
             Stop when the answers' mean reciprocal rank on these has not risen for three epochs, and keep the best.
         seconds : float
@@ -146,8 +154,9 @@ class SequenceModel:
         from occasion.learning.transformer import train
 
         return train(
-            cls, events, n_items, text, held=held, epochs=epochs, seed=seed, length=length, dim=dim, layers=layers, dropout=dropout,
-            rate=rate, tokens=tokens, seconds=seconds, threads=threads, progress=progress,
+            cls, events, n_items, text, clock=clock, sizes=sizes, held=held,
+            epochs=epochs, seed=seed, length=length, dim=dim, layers=layers, dropout=dropout,
+            rate=rate, states=states, seconds=seconds, threads=threads, progress=progress,
         )  # fmt: skip
 
 
