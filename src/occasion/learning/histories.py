@@ -44,9 +44,7 @@ class Histories:
     def __init__(self, requests: Requests, n_items: int) -> None:
         self.requests, self.n_items = requests, n_items
         self.single = len(requests) == 1 and n_items > LARGE
-        import os
-
-        self._back = requests.moments_back if os.environ.get("STEPS") else requests.back
+        self._back = requests.back
         pairs, self._place = np.unique(requests.row * n_items + requests.item, return_inverse=True)
         self.row, self.item = pairs // n_items, (pairs % n_items).astype(np.int32)
 

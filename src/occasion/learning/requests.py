@@ -117,15 +117,6 @@ class Requests:
         """Steps from the end of the history, 0 for the newest, (h,)."""
         return np.repeat(self.ptr[1:], np.diff(self.ptr)) - 1 - np.arange(len(self.item))
 
-    @cached_property
-    def moments_back(self) -> NDArray[np.int64]:
-        """Moments from the end of the history, 0 for those of the newest, (h,): events of one time are one moment."""
-        if not len(self.item):
-            return self.back
-        later = np.append((self.row[1:] != self.row[:-1]) | (self.when[1:] != self.when[:-1]), False)
-        step = np.cumsum(later) - later  # Of each event: how many moments, of all rows, ended before it.
-        return np.asarray(step[self.ptr[1:][self.row] - 1] - step, np.int64)
-
     def part(self, start: int, stop: int) -> Requests:
         """Return requests start..stop."""
         a, b = self.ptr[start], self.ptr[stop]
