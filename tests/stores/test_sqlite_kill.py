@@ -84,8 +84,8 @@ def test_ten_kills(tmp_path):
 
 
 @pytest.mark.slow
-def test_sixty_kills(tmp_path):
-    loop(tmp_path, 60, 2)
+def test_thirty_kills(tmp_path):
+    loop(tmp_path, 30, 2)
 
 
 CREATOR = """

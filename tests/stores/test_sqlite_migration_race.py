@@ -59,7 +59,7 @@ def test_several_processes_start_at_once(tmp_path, schema):
 
 
 def test_killed_while_it_migrates_the_next_one_does_it(tmp_path):
-    for n in range(6):
+    for n in range(0, 6, 2):
         path = tmp_path / f"o{n}.db"
         old_store(path, 1)
         command = [sys.executable, "-c", OPEN, f"sqlite:///{path}", "0", "x"]
