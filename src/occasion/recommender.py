@@ -371,7 +371,7 @@ class Recommender:
         """
         cursor, (_, version) = self.store.glance(STANDING) if standing is None else standing
         self.live.refresh(cursor)
-        wanted = (version or BLEND) if self._follows else self.version
+        wanted = self.versions.told(version) if self._follows else self.version
         if self.sources is None:
             self.use(None)
         if wanted != self._asked_for or (self.trouble and time.monotonic() >= self._ask_again):

@@ -210,7 +210,12 @@ class Versions:
     # -- which one serves ---------------------------------------------------------------------------------------------------
     def in_service(self) -> str:
         """Return the id of the version in service, "blend" where it is none."""
-        return self.store.get_state(IN_SERVICE) or BLEND
+        return self.told(self.store.get_state(IN_SERVICE))
+
+    @staticmethod
+    def told(text: str | None) -> str:
+        """Return the same from the text of `IN_SERVICE`, None where there is none, which the caller has just read."""
+        return text or BLEND
 
     def log(self) -> list[dict[str, Any]]:
         """Return the changes of the version in service, oldest first: version, before, at, why."""

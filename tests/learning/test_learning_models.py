@@ -186,7 +186,7 @@ def test_the_served_sequence_model_is_the_trained_one(moments):
     served = transformer._export(net, 10, True, offset)
     # What is asked about is, while training, an event like the others: its item is not read.
     whole = data.with_events(asked.drop("query_id").with_columns(item_id=pl.lit("i0"))).events
-    lessons = Lessons.of(whole, 10, clock=True, offset=offset)
+    lessons = Lessons.of(whole, 10, baskets=False, clock=True, offset=offset)
     batch = {n: torch.from_numpy(x) for n, x in vars(lessons.batch([0])).items()}
     with torch.no_grad():
         vectors = net.vectors()

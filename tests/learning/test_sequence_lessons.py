@@ -35,7 +35,7 @@ logs = st.lists(
 def test_each_event_but_the_first_moment_is_foretold_once_and_from_what_was_before_it(log, length, states):
     data = dataset(log)
     events = data.events
-    lessons = Lessons.of(events, length, clock=True, offset=NOTHING)
+    lessons = Lessons.of(events, length, baskets=events.baskets, clock=True, offset=NOTHING)
     numbers = [i for batch in lessons.batches(states, np.random.default_rng(0)) for i in batch]
     assert sorted(numbers) == list(range(len(lessons.runs)))
     foretold = []
@@ -118,7 +118,7 @@ def test_it_matters_what_is_said_of_the_moment():
 
 @needs_torch
 @pytest.mark.filterwarnings("ignore")
-def test_a_loss_over_drawn_items_is_about_that_over_all(monkeypatch):
+def test_a_loss_over_drawn_items_is_about_that_over_all():
     import torch
 
     from occasion.learning import transformer
@@ -135,15 +135,7 @@ def test_a_loss_over_drawn_items_is_about_that_over_all(monkeypatch):
         assert (rows[told.items[:, 0]] == vectors[wanted]).all()
         return float(told.loss(states @ rows[told.classes].T, torch.arange(16), share))
 
-    drawn = []
-    every = []
-    full = transformer.Sampler(item, 2000, 16, rng)
-    monkeypatch.setattr(transformer, "SAMPLE", 300)
-    some = transformer.Sampler(item, 2000, 16, rng)
-    for _ in range(150):
-        wanted = torch.from_numpy(rng.choice(item, 16).astype(np.int64))
-        drawn.append(loss(some, wanted))
-        monkeypatch.setattr(transformer, "SAMPLE", 2048)
-        every.append(loss(full, wanted))
-        monkeypatch.setattr(transformer, "SAMPLE", 300)
+    full, some = transformer.Sampler(item, 2000, 16, rng), transformer.Sampler(item, 2000, 16, rng, sample=300)
+    asked = [torch.from_numpy(rng.choice(item, 16).astype(np.int64)) for _ in range(150)]
+    drawn, every = [loss(some, wanted) for wanted in asked], [loss(full, wanted) for wanted in asked]
     assert np.mean(drawn) == pytest.approx(np.mean(every), abs=0.1)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from occasion.learning.dataset import Dataset
 
-__all__ = ["Fold", "held_out", "moments", "split"]
+__all__ = ["Fold", "held_out", "split"]
 
 FOLDS, USED = 6, 4
 """Parts that moments are drawn into where there are no times, and how many of them are labels where these are ENOUGH."""
@@ -44,7 +44,7 @@ def split(data: Dataset, rng: np.random.Generator) -> list[Fold]:
     if not len(events):
         return [Fold(base=np.zeros(0, bool), labels=np.zeros(0, bool))]
     if data.times == "none":
-        moment = moments(events, timed=False)
+        moment = _moments(events)
         fold = rng.integers(0, FOLDS, int(moment.max(initial=-1)) + 1)[moment]
         # Of people whose events are all of one moment, events are drawn: who is held out whole has no past to be asked with.
         pairs = np.unique(np.stack([events.user.astype(np.int64), moment], 1), axis=0)
@@ -78,10 +78,9 @@ def _steps_back(user: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.repeat(stop, np.diff(stop, prepend=-1)) - np.arange(len(user))
 
 
-def moments(events: Events, *, timed: bool) -> NDArray[np.int64]:
-    """Return a number for each event (n,) that tells moments apart: person and time, or person and signals."""
-    rest = events.time[:, None] if timed else events.signals
-    keys = np.concatenate([events.user[:, None].astype(float), rest.astype(float)], 1)
+def _moments(events: Events) -> NDArray[np.int64]:
+    """Return a number for each event (n,) that tells moments without a time apart: person and signals."""
+    keys = np.concatenate([events.user[:, None], events.signals], 1)
     return np.unique(np.ascontiguousarray(keys), axis=0, return_inverse=True)[1].ravel()
 
 
@@ -90,7 +89,7 @@ def held_out(
 ) -> tuple[Requests, list[NDArray[np.int32]], NDArray[np.int32]]:
     """Return at most `most` requests of a fold, their answers, and their users."""
     events = data.events.take(fold.labels)
-    group = moments(events, timed=data.times != "none")
+    group = np.cumsum(events.first) if data.times != "none" else _moments(events)
     order = np.argsort(group, kind="stable")
     first = np.flatnonzero(np.diff(group[order], prepend=-1))
     answers = np.split(events.item[order], first[1:])

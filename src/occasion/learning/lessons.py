@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from occasion.learning.requests import Events
 
-__all__ = ["GAPS", "Batch", "Lessons", "moment_codes", "windows"]
+__all__ = ["GAPS", "Batch", "Lessons", "moment_codes"]
 
 GAPS = 32
 """Codes of gaps of time: each twice as long as the one before, from a second on; 0 stands for a gap that is not known."""
@@ -47,7 +47,7 @@ def moment_codes(gap: NDArray[np.float64] | None, signals: NDArray[np.int32], of
     return out
 
 
-def windows(events: Events, length: int) -> list[slice]:
+def _windows(events: Events, length: int) -> list[slice]:
     """Cut each user's rows into runs of at most `length` + 1 that overlap by one; single rows are left out."""
     out = []
     bounds = np.flatnonzero(np.diff(events.user, prepend=-1, append=-1))
@@ -86,7 +86,7 @@ class Batch:
 class Lessons:
     """Rows of a log cut into runs.
 
-    Where most events come in moments of several (baskets), what is to be foretold is each moment as a whole, from what was before
+    In a log of `baskets` (`Events.baskets`), what is to be foretold is each moment as a whole, from what was before
     it: the order within says nothing, and nobody is asked in the middle. Elsewhere it is each event.
 
     Attributes
@@ -111,15 +111,14 @@ class Lessons:
     asked: NDArray[np.int64]
 
     @classmethod
-    def of(cls, events: Events, length: int, *, clock: bool, offset: NDArray[np.int64]) -> Lessons:
+    def of(cls, events: Events, length: int, *, baskets: bool, clock: bool, offset: NDArray[np.int64]) -> Lessons:
         """Cut events, sorted by (user, time), into runs of about `length` rows."""
-        baskets = events.baskets
         length *= WIDER if baskets else 1
         begins = np.flatnonzero(events.first) if baskets else np.arange(len(events))
         stop = np.zeros(len(events), np.int64)
         stop[begins] = np.append(begins[1:], len(events))
         gap = np.diff(events.time, prepend=np.nan) if clock else None
-        runs = windows(events, length)
+        runs = _windows(events, length)
         asked = np.array([np.count_nonzero(stop[r.start + 1 : r.stop]) for r in runs], np.int64)
         return cls(
             length=length, item=events.item, moments=moment_codes(gap, events.signals, offset), stop=stop,

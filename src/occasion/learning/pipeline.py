@@ -184,10 +184,12 @@ class _Learner:
             return None, 0
         joint = self.text.joint if self.text is not None else None
         sizes = () if "context" in self.without else tuple(self.data.signals.sizes)
-        shape = SEQUENCE | (LIGHT if len(events) > LONG else {})
+        # By all events, not by those it learns from: what serves is to be of the same kind as what the ranker learns from.
+        every = self.data.events
+        shape = SEQUENCE | (LIGHT if len(every) > LONG else {})
         return SequenceModel.fit(
-            events, len(self.data.items), joint, clock=self.data.times == "unix", sizes=sizes, seed=self.seed, threads=self.threads,
-            seconds=seconds, **more, **shape,
+            events, len(self.data.items), joint, baskets=every.baskets, clock=self.data.times == "unix", sizes=sizes,
+            seed=self.seed, threads=self.threads, seconds=seconds, **more, **shape,
         )  # fmt: skip
 
     def bases(self, events: Events, sequence: SequenceModel | None, novel: float) -> Bases:

@@ -3,7 +3,8 @@
 It reads each item together with the moment of the next one, how long after that came and its signals; last, the moment asked about.
 An item is its frozen text vector through a learned projection plus a small trainable delta. The delta is dropped at random
 while training, so that an item without events (delta zero) is scored by its text. Scores are cosines with a learned
-temperature under a full softmax [Klenitskiy & Vasilev 2023, "Turning dross into gold loss"; Kang & McAuley 2018, SASRec].
+temperature under a softmax over all items, or of very many over some
+[Klenitskiy & Vasilev 2023, "Turning dross into gold loss"; Kang & McAuley 2018, SASRec].
 """
 
 from __future__ import annotations
@@ -133,7 +134,8 @@ class SequenceModel:
 
     @classmethod
     def fit(
-        cls, events: Events, n_items: int, text: Floats | None, *, clock: bool = False, sizes: tuple[int, ...] = (),
+        cls, events: Events, n_items: int, text: Floats | None, *,
+        baskets: bool = False, clock: bool = False, sizes: tuple[int, ...] = (),
         held: tuple[Requests, NDArray[np.int32]] | None = None, epochs: int = 40, seed: int = 0, length: int = 20, dim: int = 64,
         layers: int = 1, dropout: float = 0.3, rate: float = 4e-3, states: int = 512, seconds: float = math.inf, threads: int = 1,
         progress: Callable[[int, int], None] | None = None,
@@ -142,6 +144,8 @@ class SequenceModel:
 
         Parameters
         ----------
+        baskets : bool, default False
+            Whether moments are foretold as a whole, see `Lessons`.
         clock : bool, default False
             Whether times are seconds, so that gaps say something.
         sizes : tuple of int, default ()
@@ -154,7 +158,7 @@ class SequenceModel:
         from occasion.learning.transformer import train
 
         return train(
-            cls, events, n_items, text, clock=clock, sizes=sizes, held=held,
+            cls, events, n_items, text, baskets=baskets, clock=clock, sizes=sizes, held=held,
             epochs=epochs, seed=seed, length=length, dim=dim, layers=layers, dropout=dropout,
             rate=rate, states=states, seconds=seconds, threads=threads, progress=progress,
         )  # fmt: skip

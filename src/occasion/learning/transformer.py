@@ -144,7 +144,7 @@ class Told:
 
 
 class Sampler:
-    """Which items a batch tells apart: all that have events, or of very many the wanted ones and `SAMPLE` drawn at random.
+    """Which items a batch tells apart: all that have events, or of very many the wanted ones and some drawn at random.
 
     What is in the batch counts for what is not: each class weighs 1 / P(it is in the batch), except for the state that wants it
     [Horvitz & Thompson 1952; Bengio & Senecal 2008, "Adaptive importance sampling"].
@@ -155,22 +155,26 @@ class Sampler:
         Items of the events.
     wanted : float
         Items wanted in a batch, about.
+    sample : int
+        Items drawn for a batch, where there are more than twice as many.
     """
 
-    def __init__(self, item: NDArray[np.int32], n_items: int, wanted: float, rng: np.random.Generator) -> None:
+    def __init__(
+        self, item: NDArray[np.int32], n_items: int, wanted: float, rng: np.random.Generator, sample: int = SAMPLE
+    ) -> None:
         count = np.bincount(item, minlength=n_items)
-        self.known, self.rng = np.flatnonzero(count), rng
+        self.known, self.rng, self.sample = np.flatnonzero(count), rng, sample
         self.every = torch.from_numpy(self.known)
         self.place = torch.zeros(n_items, dtype=torch.long)
         self.place[self.every] = torch.arange(len(self.known))
-        left_out = (1 - min(SAMPLE / max(len(self.known), 1), 1.0)) * np.exp(-wanted * count / max(len(item), 1))
+        left_out = (1 - min(sample / max(len(self.known), 1), 1.0)) * np.exp(-wanted * count / max(len(item), 1))
         self.weight = torch.from_numpy(-np.log(np.maximum(1 - left_out, 1e-9)).astype(np.float32))
 
     def told(self, items: torch.Tensor, wanted: torch.Tensor) -> Told:
         """Return what a batch tells apart that reads items (B, L) and wants items (t,)."""
-        if len(self.known) <= 2 * SAMPLE:
+        if len(self.known) <= 2 * self.sample:
             return Told(keys=None, classes=self.every, items=items, wanted=self.place[wanted])
-        drawn = torch.from_numpy(self.rng.choice(self.known, SAMPLE, replace=False))
+        drawn = torch.from_numpy(self.rng.choice(self.known, self.sample, replace=False))
         classes = torch.unique(torch.cat([drawn, wanted]))
         keys = torch.unique(torch.cat([classes, items.ravel()]))
         self.place[keys] = torch.arange(len(keys))
@@ -214,7 +218,8 @@ def _reciprocal(model: SequenceModel, held: tuple[Requests, NDArray[np.int32]]) 
 
 
 def train(
-    kind: type[SequenceModel], events: Events, n_items: int, text: Floats | None, *, clock: bool, sizes: tuple[int, ...],
+    kind: type[SequenceModel], events: Events, n_items: int, text: Floats | None, *,
+    baskets: bool, clock: bool, sizes: tuple[int, ...],
     held: tuple[Requests, NDArray[np.int32]] | None, epochs: int, seed: int, length: int, dim: int, layers: int, dropout: float,
     rate: float, states: int, seconds: float, threads: int, progress: Callable[[int, int], None] | None,
 ) -> tuple[SequenceModel, int]:  # fmt: skip
@@ -223,7 +228,7 @@ def train(
     torch.set_num_threads(threads)
     rng, begun = np.random.default_rng(seed), time.monotonic()
     offset = (GAPS + np.cumsum((0, *sizes[:-1])) if sizes else np.zeros(0)).astype(np.int64)
-    lessons = Lessons.of(events, length, clock=clock, offset=offset)
+    lessons = Lessons.of(events, length, baskets=baskets, clock=clock, offset=offset)
     # Small logs need small batches, or there are too few steps in an epoch.
     states = int(np.clip(lessons.asked.sum() // 60, 64, states))
     warm = torch.from_numpy((np.bincount(events.item, minlength=n_items) > 0).astype(np.float32))
