@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -170,20 +170,32 @@ class Stages:
         self._inner: list[Any] = []
 
     def timed(self, call: Callable[..., Any], stage: str) -> Callable[..., Any]:
-        """Return a function that does the same and counts for a stage."""
+        """Return a function that does the same and counts for a stage; of work in steps each step counts."""
 
         def timed(*args: Any, **options: Any) -> Any:
-            self._inner.append(np.zeros(2))
-            begun = _clocks()
-            try:
-                return call(*args, **options)
-            finally:
-                took = _clocks() - begun
-                self.seconds[stage] += took - self._inner.pop()
-                if self._inner:
-                    self._inner[-1] += took
+            made = self._counted(lambda: call(*args, **options), stage)
+            return self._stepped(made, stage) if isinstance(made, Generator) else made
 
         return timed
+
+    def _stepped(self, work: Generator[None, None, Any], stage: str) -> Generator[None, None, Any]:
+        while True:
+            try:
+                self._counted(lambda: next(work), stage)
+            except StopIteration as end:
+                return end.value
+            yield
+
+    def _counted(self, call: Callable[[], Any], stage: str) -> Any:
+        self._inner.append(np.zeros(2))
+        begun = _clocks()
+        try:
+            return call()
+        finally:
+            took = _clocks() - begun
+            self.seconds[stage] += took - self._inner.pop()
+            if self._inner:
+                self._inner[-1] += took
 
     def wrap(self, target: Any, method: str, stage: str) -> None:
         """Time a method of one object."""
@@ -201,7 +213,7 @@ class Stages:
         self.wrap(recommender.extractor, "extract", "context")
         self.wrap(recommender.extractor, "likeness", "likeness")
         self.wrap(live.encoder, "encode", "encode")
-        self.wrap(recommender.reader, "read", "moment")
+        self.wrap(recommender.reader, "reading", "moment")
         for name, source in (recommender.sources or {}).items():
             self.wrap(source, "score", f"score {name}")
         recommender._named = {name: self.timed(call, f"search {name}") for name, call in recommender._named.items()}

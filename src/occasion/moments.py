@@ -20,7 +20,8 @@ from occasion.notes import note
 from occasion.privacy.redaction import redacted, redacted_signals
 from occasion.protocols import EventColumns, Moment
 from occasion.rules import Rules
-from occasion.timing import stage
+from occasion.stepping import Steps, finished
+from occasion.timing import stage, stepped
 from occasion.titles import quoted
 
 if TYPE_CHECKING:
@@ -50,19 +51,28 @@ class MomentReader:
     def __init__(self, live: LiveState, extractor: ContextExtractor) -> None:
         self.live, self.extractor = live, extractor
 
-    @stage("context")
     def read(self, context: Context, rules: Rules, slate_id: str) -> tuple[Moment, list[str]]:
         """Resolve a request: signals, sentence, history, vectors, what is allowed."""
+        return finished(self.reading(context, rules, slate_id))
+
+    @stepped("context")
+    def reading(self, context: Context, rules: Rules, slate_id: str) -> Steps[tuple[Moment, list[str]]]:
+        """Do as `read` does, in steps."""
         at = time.time() if context.at is None else context.at
         context = self._admitted(context if context.at is not None else context.revised(at=at))
         user = self.live.store.user_key(context.user, context.session)
         known = (context.user is None and context.session is None) or self.live.reads(user)
         context = context if known else context.revised(recent=())
+        yield
         history = self._history(context, user, self._until(at))
+        yield
         own = self.live.statistics.liking(history)
         recent = self._latest(history)
+        yield
         extracted = self.extractor.extract(context, recent)
+        yield
         context_vector, notes = self._context_vector(extracted.sentence, context.locale)
+        yield
         seed = int.from_bytes(hashlib.blake2b(slate_id.encode("utf-8", "replace"), digest_size=8).digest(), "big")
         moment = Moment(
             context=context,
@@ -78,8 +88,11 @@ class MomentReader:
             rng=np.random.Generator(np.random.PCG64(seed)),
         )
         moment.extra["liking"] = own
+        yield
         moment.extra["likeness"] = self.extractor.likeness(history, self.live.contexts, extracted.signals)
+        yield
         moment.taste_vector = self._taste_vector(moment)
+        yield
         moment.allowed, more = self._allowed(moment, rules)
         if strange := [item for item in context.recent if self.live.catalogue.key(item) is None]:
             notes.append(note("unknown", context.locale, ids=quoted(strange)))

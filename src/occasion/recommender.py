@@ -47,7 +47,8 @@ from occasion.scenarios import Scenario, Scenarios, combined, resolve
 from occasion.scenarios.registry import STATE as SCENARIOS
 from occasion.settings import Settings, load_settings
 from occasion.sources import SOURCES, make_source
-from occasion.timing import stage
+from occasion.stepping import Steps, finished
+from occasion.timing import stage, stepped
 from occasion.titles import quoted
 from occasion.versions import BLEND, IN_SERVICE, Versions
 
@@ -205,6 +206,42 @@ class Recommender:
         NotFoundError
             Where there is no such scenario.
         """
+        work = self.recommending(
+            context,
+            k,
+            rules=rules,
+            diversity=diversity,
+            explore=explore,
+            policy=policy,
+            policy_options=policy_options,
+            sources=sources,
+            slate_id=slate_id,
+            keep=keep,
+            scenario=scenario,
+            scenarios=scenarios,
+        )
+        return finished(work)
+
+    def recommending(
+        self,
+        context: Context | None = None,
+        k: int | None = None,
+        *,
+        rules: Rules | None = None,
+        diversity: float | None = None,
+        explore: float | None = None,
+        policy: str | None = None,
+        policy_options: Mapping[str, Any] | None = None,
+        sources: Sequence[str] | None = None,
+        slate_id: str | None = None,
+        keep: bool = True,
+        scenario: str = "",
+        scenarios: Mapping[str, Scenario] | None = None,
+    ) -> Steps[Slate]:
+        """Do as `recommend` does, in steps: for several answers at once (`occasion.stepping`).
+
+        What is new in the store is taken over in the first step and in no other, so answers that begin together go by one state.
+        """
         slate_id = slate_id or uuid.uuid4().hex
         context = Context() if context is None else context
         _check_kinds(context, rules)
@@ -222,12 +259,14 @@ class Recommender:
         choice = _policy(asked.policy, asked.policy_options, asked.explore or 0.0, level)
         names = _known_sources(sources)
         self.refresh(standing)
-        slate = self._answer(context, k, rules, choice, slate_id, names)
+        yield
+        slate = yield from self._answer(context, k, rules, choice, slate_id, names)
         if rules.filter is not None and not rules.strict and len(slate.entries) < k:
-            slate = self._filled(slate, context, k, rules, choice, names)
+            slate = yield from self._filled(slate, context, k, rules, choice, names)
         if scenario or asked.notes:
             slate = replace(slate, scenario=scenario, notes=(*asked.notes, *slate.notes))
         if keep:
+            yield
             slate = self._kept(slate)
         return slate
 
@@ -247,16 +286,18 @@ class Recommender:
 
     def _answer(
         self, context: Context, k: int, rules: Rules, policy: Policy, slate_id: str, names: Sequence[str] = tuple(SOURCES)
-    ) -> Slate:
-        moment, notes = self.reader.read(context, rules, slate_id)
-        keys, parts = self._ranked(moment, rules, names, k)
-        return self._slate(slate_id, moment, keys, parts, k, rules, policy, notes)
+    ) -> Steps[Slate]:
+        moment, notes = yield from self.reader.reading(context, rules, slate_id)
+        yield
+        keys, parts = yield from self._ranked(moment, rules, names, k)
+        yield
+        return (yield from self._slate(slate_id, moment, keys, parts, k, rules, policy, notes))
 
-    def _filled(self, slate: Slate, context: Context, k: int, rules: Rules, policy: Policy, names: Sequence[str]) -> Slate:
+    def _filled(self, slate: Slate, context: Context, k: int, rules: Rules, policy: Policy, names: Sequence[str]) -> Steps[Slate]:
         """Give the places that a filter left empty to items that do not pass it; all other rules stay in force."""
         here = len(slate.entries)
         others = replace(rules, filter=None, pins={}, exclude=(*rules.exclude, *slate.items))
-        rest = self._answer(context, k if rules.caps else k - here, others, policy, slate.id, names)
+        rest = yield from self._answer(context, k if rules.caps else k - here, others, policy, slate.id, names)
         both = (*slate.entries, *rest.entries)
         # Caps count what stands there already.
         kept = arrange([e.item for e in both], k, replace(rules, pins={}), self.live.catalogue.first, self._passing(rules)).tolist()
@@ -287,9 +328,9 @@ class Recommender:
         firm = resolve(self._scenarios(standing), "", context.at).rules
         rules = combined(rules or Rules(exclude_seen=False), replace(firm, pins={}, boosts=(), caps=(), quotas=()))
         moment, notes = self.reader.read(context, replace(rules, exclude=(*rules.exclude, item_id)), f"similar:{item_id}")
-        keys, parts = self._ranked(moment, rules, ("taste", "lookalike", "looks", "together"), k)
+        keys, parts = finished(self._ranked(moment, rules, ("taste", "lookalike", "looks", "together"), k))
         policy = make_policy("diverse", diversity=0.0)
-        slate = self._slate(f"similar:{item_id}", moment, keys, parts, k, rules, policy, notes)
+        slate = finished(self._slate(f"similar:{item_id}", moment, keys, parts, k, rules, policy, notes))
         entries = tuple(replace(entry, reason=alike(entry.parts, locale=context.locale)) for entry in slate.entries)
         return replace(slate, entries=entries, sentence="")
 
@@ -322,7 +363,7 @@ class Recommender:
         self.refresh()
         moment, _ = self.reader.read(context, Rules(exclude_seen=False), "score")
         keys = np.array(self.live.catalogue.keys(dict.fromkeys(items)), np.int32)
-        parts = self._parts(moment, keys, tuple(SOURCES))
+        parts = finished(self._parts(moment, keys, tuple(SOURCES)))
         total = np.sum(list(parts.values()), axis=0) if len(keys) else np.zeros(0)
         return {self.live.catalogue.id(int(key)): float(s) for key, s in zip(keys, total, strict=True)}
 
@@ -351,7 +392,7 @@ class Recommender:
         names = _known_sources(sources)
         self.refresh()
         moment, _ = self.reader.read(context, Rules(), slate_id)
-        keys, parts = self._ranked(moment, Rules(), names)
+        keys, parts = finished(self._ranked(moment, Rules(), names))
         total = np.sum(list(parts.values()), axis=0).astype(np.float32) if parts else np.zeros(0, np.float32)
         return ScoredCandidates(keys, total, self.spread(moment, keys), self._similarity(moment, keys))
 
@@ -447,21 +488,25 @@ class Recommender:
         self.close()
 
     # -- candidates and their scores --------------------------------------------------------------------------------------
-    @stage("search")
+    @stepped("search")
     def _ranked(
         self, moment: Moment, rules: Rules, names: Sequence[str] = tuple(SOURCES), k: int = 0
-    ) -> tuple[Keys, dict[str, Floats]]:
+    ) -> Steps[tuple[Keys, dict[str, Floats]]]:
         """Return candidate keys (n,), k at least where there are as many, and the parts of their scores, boosts included."""
         assert self.sources is not None
         if moment.allowed is None or not moment.allowed.any():
             return np.zeros(0, np.int32), {}
         names, count = [name for name in names if name in self.sources], max(self.settings.candidates, k)
-        found = [self._named[name](moment, count) for name in names]
+        found = []
+        for name in names:
+            found.append(self._named[name](moment, count))
+            yield
         pinned = np.array(self.live.catalogue.keys(rules.pins), np.int32)
         keys = distinct(np.concatenate([*found, pinned[moment.allowed[pinned]], *self._of_quotas(moment, rules)]))
         if len(keys) < count:
             keys = distinct(np.concatenate([keys, _some(moment.allowed, count, moment.rng)]))
-        parts = self._parts(moment, keys, names)
+        yield
+        parts = yield from self._parts(moment, keys, names)
         if rules.boosts:
             total = np.sum(list(parts.values()), axis=0)
             factor = np.ones(len(keys), np.float32)
@@ -470,12 +515,17 @@ class Recommender:
             parts["rules"] = np.abs(total) * (factor - 1)
         return keys, parts
 
-    @stage("rank")
-    def _parts(self, moment: Moment, keys: Keys, names: Sequence[str]) -> dict[str, Floats]:
+    @stepped("rank")
+    def _parts(self, moment: Moment, keys: Keys, names: Sequence[str]) -> Steps[dict[str, Floats]]:
         assert self.sources is not None
         # The sources that compare vectors, and the diversity after them, need the same ones: fetched once.
         moment.extra["vectors"] = (keys, self.live.vectors(keys))
-        scores = {name: self.sources[name].score(moment, keys) for name in names if name in self.sources}
+        scores = {}
+        for name in names:
+            yield
+            if name in self.sources:
+                scores[name] = self.sources[name].score(moment, keys)
+        yield
         return self.ranker.rank(moment, keys, scores)
 
     def _of_quotas(self, moment: Moment, rules: Rules) -> list[Keys]:
@@ -497,7 +547,7 @@ class Recommender:
         return lambda item, n: bool(masks[n][catalogue.keys((item,))].any())
 
     # -- the slate --------------------------------------------------------------------------------------------------------
-    @stage("policy")
+    @stepped("policy")
     def _slate(
         self,
         slate_id: str,
@@ -508,7 +558,7 @@ class Recommender:
         rules: Rules,
         policy: Policy,
         notes: list[str],
-    ) -> Slate:
+    ) -> Steps[Slate]:
         scores = np.sum(list(parts.values()), axis=0).astype(np.float32) if parts else np.zeros(0, np.float32)
         chosen, propensity = choose_under_rules(
             policy,
@@ -522,6 +572,7 @@ class Recommender:
             similarity=self._similarity(moment, keys),
             spread=None if policy.certain else self.spread(moment, keys),
         )
+        yield
         locale = moment.context.locale
         if len(chosen) < k and self.live.catalogue.size:
             allowed = int(moment.allowed.sum()) if moment.allowed is not None else 0
@@ -531,6 +582,7 @@ class Recommender:
             mine = self._detailed.detail(moment, keys[chosen], mine)
         if self.trouble:
             notes.append(self.trouble)
+        yield
         entries = self.explainer.entries(moment, keys[chosen], mine, propensity)
         notes += _unplaced(rules, k, entries, locale)
         return Slate(

@@ -11,7 +11,7 @@ import re
 import threading
 import unicodedata
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -48,6 +48,9 @@ BLOCK = 65_536
 """Items weighed at once."""
 LOOKED_UP = 50_000
 """Terms of new texts and of requests whose numbers are remembered."""
+
+LAST = 8
+"""Sets of keys whose terms are at hand: one for each answer that is given side by side with others."""
 
 _WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯]+|[^\W_]+")
 _CJK = re.compile(r"[぀-ヿ㐀-鿿가-힯]")
@@ -113,9 +116,10 @@ class _Texts(NamedTuple):
 
 
 class _Last(threading.local):
-    """The texts that a thread asked for last."""
+    """The texts that a thread asked for last, the newest last."""
 
-    texts: _Texts | None = None
+    def __init__(self) -> None:
+        self.texts: deque[_Texts] = deque(maxlen=LAST)
 
 
 class TextIndex:
@@ -388,14 +392,15 @@ class TextIndex:
     def _texts(self, keys: NDArray[np.int32]) -> _Texts:
         """Return the terms of keys (n,); of the keys asked for last they are at hand: several queries score the same ones."""
         assert self._rows is not None
-        last = self._last.texts
-        if last is None or last.keys is not keys or last.rows is not self._rows:
-            places, lengths = self._places(keys)
-            filled = np.flatnonzero(lengths)
-            starts = (np.cumsum(lengths) - lengths)[filled]
-            last = _Texts(keys, self._rows, self._rows.terms[places], self._rows.weights[places], filled, starts)
-            self._last.texts = last
-        return last
+        for last in self._last.texts:
+            if last.keys is keys and last.rows is self._rows:
+                return last
+        places, lengths = self._places(keys)
+        filled = np.flatnonzero(lengths)
+        starts = (np.cumsum(lengths) - lengths)[filled]
+        made = _Texts(keys, self._rows, self._rows.terms[places], self._rows.weights[places], filled, starts)
+        self._last.texts.append(made)
+        return made
 
     def _gone_keys(self) -> NDArray[np.int32]:
         return np.fromiter(self._gone, np.int32, len(self._gone))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Service"]
 
 Result = TypeVar("Result")
+Wish = TypeVar("Wish")
 
 _PROXIES = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
 """Headers that proxies add."""
@@ -117,6 +118,21 @@ class Service:
         """
         await self.openings.wait(tenant)
         return await self.answers.run(work)
+
+    async def ask_together(
+        self, tenant: Tenant, wish: Wish, perform: Callable[[Sequence[Wish]], Iterable[tuple[int, Result | Exception]]]
+    ) -> Result:
+        """Return what `perform` makes of a wish, which it gets together with others of this tenant that wait; see `ask`.
+
+        It is the same for all such wishes, and yields the number of each with what it made of it or the error.
+
+        Raises
+        ------
+        OverloadedError
+            Where too many wait.
+        """
+        await self.openings.wait(tenant)
+        return await self.answers.run_together(tenant, wish, perform)
 
     async def give_way(self) -> None:
         """Wait a little while answers queue up in any worker: who sends events in bulk can wait, who looks at a screen cannot."""

@@ -1,16 +1,23 @@
-"""Lanes: threads that do the heavy work of a process, with a bounded queue before each; what does not fit is refused at once."""
+"""Lanes: threads that do the heavy work of a process, with a bounded queue before each; what does not fit is refused at once.
+
+Work of one kind that waits at the same time may be done together (`Lane.run_together`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections import defaultdict, deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 __all__ = ["Lane", "OverloadedError"]
 
 Result = TypeVar("Result")
+Wish = TypeVar("Wish")
+TOGETHER = 8
+"""Requests that are done together at most: what one of them waits for the others has to stay below what all of them would wait."""
 
 
 class OverloadedError(Exception):
@@ -40,6 +47,8 @@ class Lane:
         self.told: Callable[[float], None] | None = None
         """Called with their number whenever it changes."""
         self._lock = threading.Lock()
+        self._waiting: defaultdict[Hashable, deque[tuple[Any, Future[Any]]]] = defaultdict(deque)
+        """What waits to be done together with others of its kind."""
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def run(self, work: Callable[[], Result]) -> Result:
@@ -50,10 +59,7 @@ class Lane:
         OverloadedError
             Where the queue is full.
         """
-        with self._lock:
-            if self.busy >= self.limit:
-                raise OverloadedError(self.name, 1)
-            self._count(1)
+        self._enter()
         try:
             future = self._pool.submit(work)
         except RuntimeError:
@@ -61,6 +67,60 @@ class Lane:
             raise OverloadedError(self.name, 1) from None
         future.add_done_callback(lambda _: self._done())
         return await asyncio.wrap_future(future)
+
+    async def run_together(
+        self, kind: Hashable, wish: Wish, perform: Callable[[Sequence[Wish]], Iterable[tuple[int, Result | Exception]]]
+    ) -> Result:
+        """Return what `perform` makes of a wish, which it gets together with others of the same kind that wait, `TOGETHER` at most.
+
+        Parameters
+        ----------
+        kind : hashable
+        wish : object
+        perform : callable
+            Takes wishes and yields the number of each with what it made of it, or the error, in any order; it does the same for all
+            wishes of a kind.
+
+        Raises
+        ------
+        OverloadedError
+            Where the queue is full.
+        """
+        self._enter()
+        future: Future[Result] = Future()
+        future.add_done_callback(lambda _: self._done())
+        with self._lock:
+            self._waiting[kind].append((wish, future))
+        try:
+            # One turn for each wish: the turn of one that was taken along finds others, or nothing to do.
+            self._pool.submit(self._perform, kind, perform)
+        except RuntimeError:
+            future.cancel()
+            raise OverloadedError(self.name, 1) from None
+        return await asyncio.wrap_future(future)
+
+    def _perform(self, kind: Hashable, perform: Callable[[Sequence[Any]], Iterable[tuple[int, Any]]]) -> None:
+        with self._lock:
+            waiting = self._waiting[kind]
+            some = [waiting.popleft() for _ in range(min(len(waiting), TOGETHER))]
+            if not waiting:
+                del self._waiting[kind]
+        taken = [(wish, future) for wish, future in some if future.set_running_or_notify_cancel()]
+        if not taken:
+            return
+        try:
+            for number, made in perform([wish for wish, _ in taken]):
+                _tell(taken[number][1], made)
+        except BaseException as error:
+            for _, future in taken:
+                if not future.done():
+                    _tell(future, error)
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self.busy >= self.limit:
+                raise OverloadedError(self.name, 1)
+            self._count(1)
 
     def _done(self) -> None:
         with self._lock:
@@ -74,3 +134,15 @@ class Lane:
     def close(self) -> None:
         """Finish what runs, drop what waits."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._lock:
+            left = [future for waiting in self._waiting.values() for _, future in waiting]
+            self._waiting.clear()
+        for future in left:
+            future.cancel()
+
+
+def _tell(future: Future[Any], made: Any) -> None:
+    if isinstance(made, BaseException):
+        future.set_exception(made)
+    else:
+        future.set_result(made)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import APIRouter
@@ -27,7 +27,8 @@ from occasion.service.schemas.answers import (
     WhatIf,
     WhatIfIn,
 )
-from occasion.timing import measured
+from occasion.stepping import Steps, side_by_side
+from occasion.timing import measured, measuring
 
 if TYPE_CHECKING:
     from occasion.recommender import Recommender
@@ -57,13 +58,51 @@ async def _answered(call: Call, work: Callable[[Recommender], Result]) -> tuple[
         return result, {"parse": begun - call.begun, "queue": waited, **stages}
 
     result, stages = await call.ask(timed)
+    return result, _told(call, stages)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A request that may be answered side by side with others: when it began to wait, and its steps."""
+
+    call: Call
+    begun: float
+    steps: Callable[[Recommender], Steps[Slate]]
+
+
+async def _answered_in_steps(call: Call, steps: Callable[[Recommender], Steps[Slate]]) -> tuple[Slate, dict[str, float]]:
+    """Do as `_answered` does, a step of each by turns with the requests that wait at the same time (`occasion.stepping`)."""
+    slate, stages = await call.service.ask_together(call.tenant, _Wish(call, time.perf_counter(), steps), _side_by_side)
+    return slate, _told(call, stages)
+
+
+def _side_by_side(wishes: Sequence[_Wish]) -> Iterator[tuple[int, tuple[Slate, dict[str, float]] | Exception]]:
+    """Yield the answers to requests of one tenant as they are done, each with seconds by stage."""
+    service, tenant = wishes[0].call.service, wishes[0].call.tenant
+    recommender = tenant.recommender
+    service.forget_withdrawn(tenant, recommender.live.withdrawals)
+    now = time.perf_counter()
+    timed = [measuring() for _ in wishes]
+    works = ((context, wish.steps(recommender)) for wish, (context, _) in zip(wishes, timed, strict=True))
+    for number, made in side_by_side(works):
+        # The answer has looked at the store: where somebody left since the last one, its own words are dropped with theirs.
+        service.forget_withdrawn(tenant, recommender.live.withdrawals)
+        if isinstance(made, Exception):
+            yield number, made
+        else:
+            wish = wishes[number]
+            yield number, (made, {"parse": wish.begun - wish.call.begun, "queue": now - wish.begun, **timed[number][1]})
+
+
+def _told(call: Call, stages: dict[str, float]) -> dict[str, float]:
+    """Count the seconds of an answer's stages, `total` among them; return them in milliseconds."""
     for outer, inner in _INNER.items():
         if outer in stages:
             stages[outer] = max(0.0, stages[outer] - sum(stages.get(name, 0.0) for name in inner))
     stages["total"] = time.perf_counter() - call.begun
     for name, seconds in stages.items():
         call.service.measures.stage(name).observe(seconds)
-    return result, {name: round(1000 * seconds, 3) for name, seconds in stages.items()}
+    return {name: round(1000 * seconds, 3) for name, seconds in stages.items()}
 
 
 def shown_entries(slate: Slate, explain: bool = True) -> list[dict[str, Any]]:
@@ -112,13 +151,13 @@ async def recommend(body: RecommendIn, call: Reader) -> Response:
     worker took it.
     """
 
-    def work(recommender: Recommender) -> Slate:
+    def steps(recommender: Recommender) -> Steps[Slate]:
         context = body.context(call.tenant.settings.locale)
         slate_id, more = None, {}
         if body.after is not None:
             slate_id, context, shown = _next_page(recommender, body.after, context)
             more = {"exclude": [*(body.rules.exclude or ()), *shown]}
-        return recommender.recommend(
+        work = recommender.recommending(
             context,
             body.k,
             rules=_rules(body.rules, **more),
@@ -129,8 +168,9 @@ async def recommend(body: RecommendIn, call: Reader) -> Response:
             slate_id=slate_id,
             scenario=body.scenario or "",
         )
+        return (yield from work)
 
-    slate, timing = await _answered(call, work)
+    slate, timing = await _answered_in_steps(call, steps)
     return reply(_shown(slate, timing, body.explain))
 
 

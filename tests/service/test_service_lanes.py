@@ -1,0 +1,149 @@
+"""Lanes: a bounded queue, and work of one kind that waits at the same time is done together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from occasion.service.lanes import TOGETHER, Lane, OverloadedError
+from occasion.service.routes import answers
+from waiting import until
+
+
+class Held:
+    """Work that waits until it is let go, so that others queue up behind it."""
+
+    def __init__(self):
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def __call__(self):
+        self.begun.set()
+        assert self.go.wait(30)
+
+
+async def queued(lane, held, wishes, perform):
+    """Let wishes queue up behind held work; return what came of them."""
+    first = asyncio.create_task(lane.run(held))
+    await asyncio.to_thread(held.begun.wait, 30)
+    tasks = [asyncio.create_task(lane.run_together(kind, wish, perform)) for kind, wish in wishes]
+    await asyncio.sleep(0)
+    held.go.set()
+    await first
+    return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_what_waits_is_done_together_by_kind_and_no_more_than_so_many():
+    batches = []
+
+    def perform(wishes):
+        batches.append(list(wishes))
+        for number, wish in reversed(list(enumerate(wishes))):
+            yield number, ValueError(wish) if wish == 3 else wish * 10
+
+    lane = Lane("test", 100)
+    wishes = [("a", n) for n in range(TOGETHER + 2)] + [("b", 100)]
+    made = asyncio.run(queued(lane, Held(), wishes, perform))
+    assert batches == [list(range(TOGETHER)), [TOGETHER, TOGETHER + 1], [100]]
+    assert isinstance(made[3], ValueError)
+    assert [m for n, m in enumerate(made) if n != 3] == [n * 10 for _, n in wishes if n != 3]
+    assert lane.busy == 0
+    lane.close()
+
+
+def test_an_error_of_the_whole_is_everybodys_who_was_not_told_before():
+    def perform(wishes):
+        yield 0, "told"
+        raise RuntimeError("broken")
+
+    lane = Lane("test", 100)
+    made = asyncio.run(queued(lane, Held(), [("a", 1), ("a", 2), ("a", 3)], perform))
+    assert made[0] == "told"
+    assert [str(m) for m in made[1:]] == ["broken", "broken"]
+    assert lane.busy == 0
+    lane.close()
+
+
+def test_who_went_away_is_left_out_and_a_full_queue_refuses():
+    seen = []
+
+    def perform(wishes):
+        seen.extend(wishes)
+        return enumerate(wishes)
+
+    async def run():
+        lane, held = Lane("test", 3), Held()
+        first = asyncio.create_task(lane.run(held))
+        await asyncio.to_thread(held.begun.wait, 30)
+        one, two = (asyncio.create_task(lane.run_together("a", n, perform)) for n in (1, 2))
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError):
+            await lane.run_together("a", 3, perform)
+        one.cancel()
+        await asyncio.sleep(0)
+        assert lane.busy == 2, "who went away makes room"
+        held.go.set()
+        await first
+        assert await two == 2
+        assert lane.busy == 0
+        return lane
+
+    lane = asyncio.run(run())
+    assert seen == [2]
+    lane.close()
+
+
+def test_closing_drops_what_waits():
+    async def run():
+        lane, held = Lane("test", 10), Held()
+        first = asyncio.create_task(lane.run(held))
+        await asyncio.to_thread(held.begun.wait, 30)
+        waiting = asyncio.create_task(lane.run_together("a", 1, enumerate))
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(asyncio.to_thread(lane.close))
+        await asyncio.sleep(0.05)
+        held.go.set()
+        await closing
+        await first
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        with pytest.raises(OverloadedError):
+            await lane.run_together("a", 2, enumerate)
+        assert lane.busy == 0
+
+    asyncio.run(run())
+
+
+def test_requests_that_wait_are_answered_side_by_side_each_for_itself(serve, monkeypatch):
+    http, held, widths = serve(), Held(), []
+    asked = [
+        {"text": "chips"},
+        {"text": "hot soup", "k": 2},
+        {"scenario": "nowhere"},
+        {"user": "u1", "rules": {"filter": "price < 4"}},
+    ]
+    alone = [http.post("/v1/recommend", json=body) for body in asked]
+    genuine = answers.side_by_side
+
+    def recorded(works):
+        works = list(works)
+        widths.append(len(works))
+        return genuine(works)
+
+    monkeypatch.setattr(answers, "side_by_side", recorded)
+    lane = http.app.state.service.answers
+    lane._pool.submit(held)
+    with ThreadPoolExecutor(len(asked)) as pool:
+        sent = [pool.submit(http.post, "/v1/recommend", json=body) for body in asked]
+        until(lambda: lane.busy == len(asked))
+        held.go.set()
+        together = [one.result(60) for one in sent]
+    assert widths == [len(asked)]
+    assert [a.status_code for a in together] == [a.status_code for a in alone] == [200, 200, 404, 200]
+    for one, other in zip(alone, together, strict=True):
+        if one.status_code == 200:
+            assert [e["item"] for e in one.json()["items"]] == [e["item"] for e in other.json()["items"]]
+            assert {"parse", "queue", "context", "search", "rank", "policy", "write", "total"} <= set(other.json()["timing"])
+            assert http.get("/v1/slates", params={"slate": other.json()["slate"]}).status_code == 200
