@@ -88,3 +88,13 @@ def test_answers_side_by_side_are_those_given_one_after_the_other(tmp_path):
         assert [told[n] for n in range(len(asked))] == one_by_one
         assert "k is 0" in str(told[len(asked)])
         assert all(recommender.store.get_slate(f"s{n}") is not None for n in range(len(asked)))
+
+
+def test_one_look_tells_all_of_what_is_new(tmp_path):
+    with Recommender(shop(tmp_path)) as recommender:
+        recommender.recommend(Context(text="soup"))
+        first = recommender.recommend(Context(user="u1", text="soup"), 1).items[0]
+        recommender.feedback(Event(user="u1", item=first, type="dislike"))
+        standing = recommender.look()
+        works = [(copy_context(), recommender.recommending(Context(user="u1", text="soup"), standing=standing)) for _ in range(3)]
+        assert all(first not in slate.items for _, slate in side_by_side(works))

@@ -22,6 +22,7 @@ from occasion.learning.requests import Requests
 from occasion.learning.signals import SignalCodes
 from occasion.protocols import EventColumns, Moment
 from occasion.ratings import Ratings
+from occasion.stepping import Steps, finished
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,10 +151,17 @@ class LearnedModel:
     # -- asking -----------------------------------------------------------------------------------------------------------
     def ask(self, moment: Moment) -> LearnedAnswer:
         """Return what the model says of a moment; asked once, kept with the moment."""
+        return finished(self.asking(moment))
+
+    def asking(self, moment: Moment) -> Steps[LearnedAnswer]:
+        """Do as `ask` does, in steps."""
         kept = moment.extra.get("learned")
         if isinstance(kept, LearnedAnswer):
             return kept
-        found = self.model.bases.candidates(self.request(moment), self.model.width)
+        request = self.request(moment)
+        yield
+        found = yield from self.model.bases.finding(request, self.model.width)
+        yield
         raw = self.model.ranker.score(found.features)[0]
         fits = (found.fused[0] >= 0) & np.isfinite(raw)
         keys = self._kept[found.items[0][fits]]

@@ -237,17 +237,19 @@ class Recommender:
         keep: bool = True,
         scenario: str = "",
         scenarios: Mapping[str, Scenario] | None = None,
+        standing: Standing | None = None,
     ) -> Steps[Slate]:
         """Do as `recommend` does, in steps: for several answers at once (`occasion.stepping`).
 
-        What is new in the store is taken over in the first step and in no other, so answers that begin together go by one state.
+        Such answers go by one state of the store: `standing` is what `look` has just returned. Without it the first step looks.
         """
         slate_id = slate_id or uuid.uuid4().hex
         context = Context() if context is None else context
         _check_kinds(context, rules)
         context = context.revised(at=time.time()) if context.at is None else context
         assert context.at is not None
-        standing = self.store.glance(STANDING)
+        looked = standing is not None
+        standing = self.store.glance(STANDING) if standing is None else standing
         stored = self._scenarios(standing) if scenarios is None else scenarios
         levels = {"diversity": diversity, "explore": explore}
         asked = resolve(stored, scenario, context.at, k=k, rules=rules, policy=policy, policy_options=policy_options, **levels)
@@ -258,7 +260,8 @@ class Recommender:
         level = self.settings.diversity if asked.diversity is None else asked.diversity
         choice = _policy(asked.policy, asked.policy_options, asked.explore or 0.0, level)
         names = _known_sources(sources)
-        self.refresh(standing)
+        if not looked:
+            self.refresh(standing)
         yield
         slate = yield from self._answer(context, k, rules, choice, slate_id, names)
         if rules.filter is not None and not rules.strict and len(slate.entries) < k:
@@ -418,6 +421,12 @@ class Recommender:
         if wanted != self._asked_for or (self.trouble and time.monotonic() >= self._ask_again):
             self._change_over(wanted)
 
+    def look(self) -> Standing:
+        """Bring in what is new, once for several answers that begin now; return what `recommending` wants to know of it."""
+        standing = self.store.glance(STANDING)
+        self.refresh(standing)
+        return standing
+
     def expect_words(self) -> None:
         """Get the language model ready for the words of the catalogue: its first sentences then take no longer than later ones.
 
@@ -498,6 +507,9 @@ class Recommender:
             return np.zeros(0, np.int32), {}
         names, count = [name for name in names if name in self.sources], max(self.settings.candidates, k)
         found = []
+        if self.learned is not None and "learned" in names:
+            # Its source finds the answer with the moment: of all sources this one alone takes longer than all others together.
+            yield from self.learned.asking(moment)
         for name in names:
             found.append(self._named[name](moment, count))
             yield

@@ -145,5 +145,7 @@ def test_requests_that_wait_are_answered_side_by_side_each_for_itself(serve, mon
     for one, other in zip(alone, together, strict=True):
         if one.status_code == 200:
             assert [e["item"] for e in one.json()["items"]] == [e["item"] for e in other.json()["items"]]
-            assert {"parse", "queue", "context", "search", "rank", "policy", "write", "total"} <= set(other.json()["timing"])
+            assert {"parse", "queue", "refresh", "context", "search", "rank", "policy", "write", "total"} <= set(
+                other.json()["timing"]
+            )
             assert http.get("/v1/slates", params={"slate": other.json()["slate"]}).status_code == 200

@@ -24,6 +24,7 @@ from occasion.learning.popularity import Popularity
 from occasion.learning.rows import products, sums
 from occasion.learning.scored import UNSAID, All, Alone, Leaders, Nearest
 from occasion.pairs import beyond
+from occasion.stepping import Steps, finished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,8 +144,11 @@ class Bases:
             bases.attributes = {a: data.items.attributes[a] for a in order[:6]}
         return bases
 
-    def scores(self, histories: Histories) -> tuple[dict[str, Any], set[str]]:
-        """Return scores by source, and which of them put forward candidates: arrays (B, items), or `Scores` of a single request."""
+    def scores(self, histories: Histories) -> Steps[tuple[dict[str, Any], set[str]]]:
+        """Return scores by source, and which of them put forward candidates: arrays (B, items), or `Scores` of a single request.
+
+        In steps, as all that is asked for candidates.
+        """
         out: dict[str, Any] = {}
         forward: set[str] = set()
 
@@ -154,7 +158,9 @@ class Bases:
                 forward.add(name)
 
         kernel = self._ease(histories, add)
+        yield
         self._collaborative(histories, add)
+        yield
         if self.borrowed:
             lent = [n for n in ("ease_1", "near") if n in out]
             given = [out[n] for n in lent]
@@ -164,7 +170,9 @@ class Bases:
                 passed = _apart(self.borrowed.score(np.concatenate(given)), histories) if lent else []
             for source, scores in zip(lent, passed, strict=True):
                 add(f"borrowed_{source}", scores)
+            yield
         self._content(histories, add)
+        yield
         if "popularity" in self.parts:
             for name in self.popularity.names:
                 if name.startswith("share"):
@@ -173,6 +181,7 @@ class Bases:
                     add(f"popular_{name}", Leaders(value, self.popularity.leaders(name)) if histories.single else alike)
         if "repeats" in self.parts:
             self._own(histories, add)
+        yield
         if self.lift:
             self._context(histories, add)
             if kernel is not None:
@@ -258,6 +267,10 @@ class Bases:
 
     def candidates(self, requests: Requests, count: int) -> Candidates:
         """Return candidates and features; sources are scored in slices that bound the memory."""
+        return finished(self.finding(requests, count))
+
+    def finding(self, requests: Requests, count: int) -> Steps[Candidates]:
+        """Do as `candidates` does, in steps."""
         if self.times == "unix" and not np.isfinite(requests.time).all():
             # A request without a time is taken for one made just after the newest event.
             requests = replace(requests, time=np.where(np.isfinite(requests.time), requests.time, self.newest))
@@ -266,16 +279,19 @@ class Bases:
         if not len(requests):
             empty = np.zeros((0, count), np.float32)
             return Candidates(items=empty.astype(np.int32), features=empty[..., None], fused=empty)
-        parts = [self._slice(requests.part(s, min(s + size, len(requests))), count) for s in range(0, len(requests), size)]
+        parts = []
+        for start in range(0, len(requests), size):
+            found = yield from self._slice(requests.part(start, min(start + size, len(requests))), count)
+            parts.append(found)
         return Candidates(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in ("items", "features", "fused")})
 
-    def _slice(self, requests: Requests, count: int) -> Candidates:
+    def _slice(self, requests: Requests, count: int) -> Steps[Candidates]:
         histories = Histories(requests, self.n_items)
-        scores, forward = self.scores(histories)
+        scores, forward = yield from self.scores(histories)
         put = [(scores[n], 1.0) for n in scores if n in forward] + self._novel(scores)
         barred, share = self._barred(requests), self.popularity.column("share")
         if histories.single:
-            best, total = fuse_few(put, histories.item if self.exclude_seen else None, barred, share, count)
+            best, total = yield from fuse_few(put, histories.item if self.exclude_seen else None, barred, share, count)
             items, fused = best[None].astype(np.int32), total[None]
             picked = {name: value.at(best)[None] for name, value in scores.items()}
         else:
@@ -285,6 +301,7 @@ class Bases:
             items = np.argpartition(-everywhere, count - 1, axis=1)[:, :count].astype(np.int32)
             items = items[row, np.argsort(-everywhere[row, items], axis=1, kind="stable")]
             fused, picked = everywhere[row, items], {name: value[row, items] for name, value in scores.items()}
+        yield
         ranked = [name for name in scores if name in forward and not name.startswith("popular")]
         places = dict(zip(ranked, ranks(_side_by_side([picked[name] for name in ranked])), strict=True)) if ranked else {}
         columns, names = [fused], ["fused"]
@@ -294,6 +311,7 @@ class Bases:
             if name in places:
                 columns.append(places[name])
                 names.append(f"rank_{name}")
+        yield
         more, more_names = figures(self, histories, items)
         self.names = names + more_names
         features = np.empty((*items.shape, len(self.names)), np.float32)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.learning.scored import Leaders, Scores
+from occasion.stepping import Steps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,8 +74,8 @@ def fuse(
 
 def fuse_few(
     values: list[tuple[Scores, float]], seen: NDArray[Any] | None, barred: NDArray[np.bool_] | None, share: Floats, count: int
-) -> tuple[NDArray[np.int64], Floats]:
-    """Return the `count` best items (count,) of one request by the sums that `fuse` gives, and the sums (count,), best first.
+) -> Steps[tuple[NDArray[np.int64], Floats]]:
+    """Return, in steps, the `count` best items (count,) of one request by the sums of `fuse`, best first, and the sums (count,).
 
     Parameters
     ----------
@@ -95,6 +96,7 @@ def fuse_few(
         alike = isinstance(value, Leaders)
         best = value.best(depth, barred if alike else blocked)[0]
         gained[best] += weight[: len(best)] * np.float32(0.5 if alike else trust)
+        yield
     items = np.flatnonzero(gained)
     fused = gained[items].astype(np.float32)
     if len(items) < count:

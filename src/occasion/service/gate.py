@@ -10,7 +10,6 @@ import asyncio
 import random
 import re
 import time
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -33,7 +32,8 @@ REOPEN = 1 / 500
 """Share of answers after which a kept connection is closed: a client's connections spread anew over the workers, so that none
 has too many for long after another one was started again."""
 _chance = random.Random()
-"""Of its own: what others draw with a seed stays as it is."""
+"""Of its own: what others draw with a seed stays as it is. A request's id is no secret, and to ask the system for one is to leave
+the interpreter, and then to wait until the thread of answers lets go of it."""
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -65,7 +65,7 @@ class _Passage:
         self.headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         given = self.headers.get(b"x-request-id", "")
         self.begun = scope["begun"] = time.perf_counter()
-        self.id = scope["request_id"] = given if _GIVEN_ID.fullmatch(given) else uuid.uuid4().hex
+        self.id = scope["request_id"] = given if _GIVEN_ID.fullmatch(given) else f"{_chance.getrandbits(128):032x}"
         self.api = scope["path"].startswith("/v1/")
         self.status = 0
         self.read = 0

@@ -31,7 +31,7 @@ from occasion.stepping import Steps, side_by_side
 from occasion.timing import measured, measuring
 
 if TYPE_CHECKING:
-    from occasion.recommender import Recommender
+    from occasion.recommender import Recommender, Standing
     from occasion.rules import Rules
 
 __all__ = ["router", "shown_entries"]
@@ -67,10 +67,11 @@ class _Wish:
 
     call: Call
     begun: float
-    steps: Callable[[Recommender], Steps[Slate]]
+    steps: Callable[[Recommender, Standing], Steps[Slate]]
+    """Of a recommender and what its `look` has returned."""
 
 
-async def _answered_in_steps(call: Call, steps: Callable[[Recommender], Steps[Slate]]) -> tuple[Slate, dict[str, float]]:
+async def _answered_in_steps(call: Call, steps: Callable[[Recommender, Standing], Steps[Slate]]) -> tuple[Slate, dict[str, float]]:
     """Do as `_answered` does, a step of each by turns with the requests that wait at the same time (`occasion.stepping`)."""
     slate, stages = await call.service.ask_together(call.tenant, _Wish(call, time.perf_counter(), steps), _side_by_side)
     return slate, _told(call, stages)
@@ -82,8 +83,11 @@ def _side_by_side(wishes: Sequence[_Wish]) -> Iterator[tuple[int, tuple[Slate, d
     recommender = tenant.recommender
     service.forget_withdrawn(tenant, recommender.live.withdrawals)
     now = time.perf_counter()
+    context, looked = measuring()
+    # Once for all: what others did is taken over in portions, and nobody is to wait for more than one.
+    standing = context.run(recommender.look)
     timed = [measuring() for _ in wishes]
-    works = ((context, wish.steps(recommender)) for wish, (context, _) in zip(wishes, timed, strict=True))
+    works = ((context, wish.steps(recommender, standing)) for wish, (context, _) in zip(wishes, timed, strict=True))
     for number, made in side_by_side(works):
         # The answer has looked at the store: where somebody left since the last one, its own words are dropped with theirs.
         service.forget_withdrawn(tenant, recommender.live.withdrawals)
@@ -91,7 +95,7 @@ def _side_by_side(wishes: Sequence[_Wish]) -> Iterator[tuple[int, tuple[Slate, d
             yield number, made
         else:
             wish = wishes[number]
-            yield number, (made, {"parse": wish.begun - wish.call.begun, "queue": now - wish.begun, **timed[number][1]})
+            yield number, (made, {"parse": wish.begun - wish.call.begun, "queue": now - wish.begun, **looked, **timed[number][1]})
 
 
 def _told(call: Call, stages: dict[str, float]) -> dict[str, float]:
@@ -151,7 +155,7 @@ async def recommend(body: RecommendIn, call: Reader) -> Response:
     worker took it.
     """
 
-    def steps(recommender: Recommender) -> Steps[Slate]:
+    def steps(recommender: Recommender, standing: Standing) -> Steps[Slate]:
         context = body.context(call.tenant.settings.locale)
         slate_id, more = None, {}
         if body.after is not None:
@@ -167,6 +171,7 @@ async def recommend(body: RecommendIn, call: Reader) -> Response:
             policy_options=body.policy_options.given(),
             slate_id=slate_id,
             scenario=body.scenario or "",
+            standing=standing,
         )
         return (yield from work)
 
