@@ -17,6 +17,7 @@ from occasion.learning.histories import Histories
 from occasion.learning.paths import Paths
 from occasion.learning.ranker import Ranker
 from occasion.learning.scored import All, Coarse, Leaders, Nearest
+from occasion.stepping import finished
 
 
 @pytest.fixture(scope="module", params=["times", "signals"])
@@ -84,7 +85,7 @@ def test_few_are_fused_as_all(seed, n, sources, barring):
         (Leaders(share, np.argsort(-share, kind="stable")), 1.0)
     ]
     count = 150
-    items, fused = fuse_few(few, seen, barred, share, count)
+    items, fused = finished(fuse_few(few, seen, barred, share, count))
     assert len(set(items.tolist())) == count
     assert fused == pytest.approx(usual[items], abs=1e-6)
     assert fused == pytest.approx(np.sort(usual)[::-1][:count], abs=1e-6)
