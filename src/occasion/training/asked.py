@@ -23,11 +23,13 @@ FILE = "asked.json"
 LEAST = 20
 """Moments that both were asked about, below which nothing is said."""
 SURE = 0.05
+DIGITS = 6
+"""Digits kept of what a version was worth."""
 
 
 def keep_asked(folder: Path, asked: Mapping[int, float]) -> None:
     """Write what a version was worth: the number of a moment's first event to NDCG@10."""
-    (folder / FILE).write_text(json.dumps({str(seq): round(value, 6) for seq, value in asked.items()}))
+    (folder / FILE).write_text(json.dumps({str(seq): round(value, DIGITS) for seq, value in asked.items()}))
 
 
 def falls_behind(asked: Mapping[int, float], users: Mapping[int, int], versions: Versions, serving: str, *, seed: int = 0) -> str:
@@ -42,7 +44,8 @@ def falls_behind(asked: Mapping[int, float], users: Mapping[int, int], versions:
     common = [seq for seq in asked if seq in theirs]
     if len(common) < LEAST:
         return ""
-    mine, others = [asked[seq] for seq in common], [theirs[seq] for seq in common]
+    # Rounded as theirs are: what is equal must not differ in the seventh digit, always to the same side.
+    mine, others = [round(asked[seq], DIGITS) for seq in common], [theirs[seq] for seq in common]
     difference, _, p = paired_difference(mine, others, [users[seq] for seq in common], seed=seed)
     if difference >= 0 or p >= SURE:
         return ""

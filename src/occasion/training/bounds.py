@@ -12,8 +12,8 @@ __all__ = ["LEAST", "check_memory", "held_to"]
 MEGABYTE = 1 << 20
 LEAST = 256.0
 """Megabytes without which nothing can be learnt."""
-_SAID = ("bad_alloc", "allocate memory", "out of memory", "not enough memory", "failed to allocate")
-"""What libraries say when they get no memory, in small letters."""
+_SAID = ("bad_alloc", "allocate memory", "out of memory", "not enough memory", "failed to allocate", "failed to map segment")
+"""What libraries, and the loader of libraries, say when they get no memory, in small letters."""
 
 
 def check_memory(memory: float | None) -> None:
@@ -27,7 +27,8 @@ def held_to(memory: float | None) -> Iterator[None]:
     """Let this process take no more memory than so many megabytes while the block runs; None: as much as there is.
 
     It counts what the process has for itself and not what it maps from files (Linux: ``RLIMIT_DATA``; where the system has no such
-    limit, nothing holds).
+    limit, nothing holds). Some libraries end the process where they get none (a thread that cannot throw, say): nothing is lost then
+    but the words that tell why.
 
     Raises
     ------
@@ -37,6 +38,7 @@ def held_to(memory: float | None) -> Iterator[None]:
     if memory is None:
         yield
         return
+    _ready_for_products()
     before = _limited(int(memory * MEGABYTE))
     try:
         yield
@@ -52,8 +54,22 @@ def held_to(memory: float | None) -> Iterator[None]:
             _limited(before)
 
 
-def _is_about_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or any(said in str(error).lower() for said in _SAID)
+def _ready_for_products() -> None:
+    """Let OpenBLAS take the room it works in, numpy's and scipy's own: where it gets none later, it ends the process at once."""
+    import numpy as np
+    from scipy import linalg
+
+    square = np.ones((512, 512), np.float32)  # Large enough for all its threads to take part.
+    np.linalg.inv(square @ square + 512 * np.eye(512, dtype=np.float32))
+    linalg.blas.sgemm(1.0, square, square)
+
+
+def _is_about_memory(error: BaseException | None) -> bool:
+    """Whether the error, or one that it came from, says that there was no memory."""
+    if error is None:
+        return False
+    said = isinstance(error, MemoryError) or any(words in str(error).lower() for words in _SAID)
+    return said or _is_about_memory(error.__cause__)
 
 
 def _limited(size: int) -> int | None:
