@@ -27,8 +27,8 @@ def held_to(memory: float | None) -> Iterator[None]:
     """Let this process take no more memory than so many megabytes while the block runs; None: as much as there is.
 
     It counts what the process has for itself and not what it maps from files (Linux: ``RLIMIT_DATA``; where the system has no such
-    limit, nothing holds). Some libraries end the process where they get none (a thread that cannot throw, say): nothing is lost then
-    but the words that tell why.
+    limit, nothing holds). Some libraries end the process where they get none (in a thread that cannot throw, say): nothing is lost
+    then but the words that tell why.
 
     Raises
     ------
