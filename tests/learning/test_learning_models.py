@@ -167,12 +167,12 @@ def test_new_items_can_win_where_the_newest_events_say_so():
 def test_the_served_sequence_model_is_the_trained_one(moments):
     import torch
 
-    from occasion.learning import transformer
+    from occasion.learning import network
     from occasion.learning.lessons import GAPS, Lessons
 
     torch.manual_seed(0)
     text = np.random.default_rng(0).normal(size=(30, 12)).astype(np.float32)
-    net = transformer.Network(30, torch.from_numpy(text), torch.ones(30), 16, 10, 2, 0.1, GAPS + 3 if moments else 0)
+    net = network.Network(30, torch.from_numpy(text), torch.ones(30), 16, 10, 2, 0.1, GAPS + 3 if moments else 0)
     if moments:
         torch.nn.init.normal_(net.moments[1:])
     items, times = [3, 8, 1, 22, 8, 9], np.cumsum([1e9, 5, 0, 4000, 90000, 2]).tolist()
@@ -183,7 +183,7 @@ def test_the_served_sequence_model_is_the_trained_one(moments):
     asked = pl.DataFrame({"query_id": ["q"], "user_id": ["a"], "time": [times[-1] + 60], "ctx_place": ["y"]})
     requests = build_requests(data.events, data.queries(asked))
     offset = np.array([GAPS], np.int64)
-    served = transformer._export(net, 10, True, offset)
+    served = network.exported(net, 10, True, offset)
     # What is asked about is, while training, an event like the others: its item is not read.
     whole = data.with_events(asked.drop("query_id").with_columns(item_id=pl.lit("i0"))).events
     lessons = Lessons.of(whole, 10, baskets=False, clock=True, offset=offset)

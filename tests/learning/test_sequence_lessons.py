@@ -121,7 +121,7 @@ def test_it_matters_what_is_said_of_the_moment():
 def test_a_loss_over_drawn_items_is_about_that_over_all():
     import torch
 
-    from occasion.learning import transformer
+    from occasion.learning import sampled
 
     rng = np.random.default_rng(0)
     item = np.minimum(rng.zipf(1.3, 20_000) - 1, 1999).astype(np.int32)
@@ -129,13 +129,13 @@ def test_a_loss_over_drawn_items_is_about_that_over_all():
     states = torch.from_numpy(rng.normal(size=(16, 8)).astype(np.float32))
     share = torch.ones(16)
 
-    def loss(sampler: transformer.Sampler, wanted: torch.Tensor) -> float:
+    def loss(sampler: sampled.Sampler, wanted: torch.Tensor) -> float:
         told = sampler.told(wanted[:, None], wanted)
         rows = vectors if told.keys is None else vectors[told.keys]
         assert (rows[told.items[:, 0]] == vectors[wanted]).all()
         return float(told.loss(states @ rows[told.classes].T, torch.arange(16), share))
 
-    full, some = transformer.Sampler(item, 2000, 16, rng), transformer.Sampler(item, 2000, 16, rng, sample=300)
+    full, some = sampled.Sampler(item, 2000, 16, rng), sampled.Sampler(item, 2000, 16, rng, sample=300)
     asked = [torch.from_numpy(rng.choice(item, 16).astype(np.int64)) for _ in range(150)]
     drawn, every = [loss(some, wanted) for wanted in asked], [loss(full, wanted) for wanted in asked]
     assert np.mean(drawn) == pytest.approx(np.mean(every), abs=0.1)
