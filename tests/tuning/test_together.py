@@ -29,7 +29,7 @@ from occasion.tuning.networks import load_network
 from occasion.tuning.training import _Arguments
 
 pytestmark = pytest.mark.extra
-QUICK = TuneOptions(layers=0, epochs=40, batch=16, rate=1e-2, max_tokens=30, device="cpu", patience=4)
+QUICK = TuneOptions(method="full", layers=0, epochs=40, batch=16, rate=1e-2, max_tokens=30, device="cpu", patience=4)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_processes_that_cannot_be(monkeypatch):
         with pytest.raises(SettingsError, match=r"processes is .* Cure: 1 to 1024"):
             TuneOptions(processes=wrong)
     with pytest.raises(SettingsError, match=r"processes is 5, lessons a step: 4. Cure: 1 to 4, or a larger batch"):
-        launch.processes(TuneOptions(processes=5, batch=4), 0, 100)
+        launch.processes(TuneOptions(method="full", processes=5, batch=4), 0, 100)
     assert launch.processes(TuneOptions(), 0, 100) == 1
     assert launch.processes(TuneOptions(batch=4), 8, 100) == 4
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -175,9 +175,9 @@ def test_processes_and_devices(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert launch.devices(TuneOptions()) == launch.processes(TuneOptions(), 2, 100) == 2
     assert launch.devices(TuneOptions(processes=1)) == 2
-    assert launch.devices(TuneOptions(device="cpu", processes=3)) == 0
+    assert launch.devices(TuneOptions(method="full", device="cpu", processes=3)) == 0
     with pytest.raises(SettingsError, match=r"processes is 3, CUDA devices here: 2. Cure: 1 to 2, or --device cpu"):
-        launch.devices(TuneOptions(processes=3))
+        launch.devices(TuneOptions(method="full", processes=3))
 
 
 def test_one_process_has_one_device(tmp_path):

@@ -29,7 +29,7 @@ from occasion.tuning.networks import load_network, merge_additions, prepare, sna
 
 pytestmark = pytest.mark.extra
 TEXTS = ["03 d d thing", "in the mood for a", "14 g g thing"]
-QUICK = TuneOptions(layers=0, epochs=2, batch=16, rate=5e-3, max_tokens=30, device="cpu")
+QUICK = TuneOptions(method="full", layers=0, epochs=2, batch=16, rate=5e-3, max_tokens=30, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,9 @@ from occasion.stores import open_store
 from occasion.tuning import TuneOptions, tune
 home = pathlib.Path(sys.argv[1])
 store = open_store(f"sqlite:///{{home / 'occasion.db'}}")
-options = TuneOptions(base=sys.argv[2], layers=0, epochs=12, batch=16, rate=5e-3, max_tokens=30, device="cpu", patience=1000)
+options = TuneOptions(
+    base=sys.argv[2], method="full", layers=0, epochs=12, batch=16, rate=5e-3, max_tokens=30, device="cpu", patience=1000
+)
 print(tune(store, options, settings=load_settings(home=home)).manifest["course"]["resumed"])
 """
 
@@ -229,8 +231,8 @@ def test_a_base_that_is_not_there(world):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"name": "../up"}, {"name": ""}, {"method": "half"}, {"objective": "x"}, {"epochs": 0}, {"tau": 0.0}, {"budget": -1.0},
-     {"device": "tpu"}, {"batch": 1}],
+    [{"name": "../up"}, {"name": ""}, {"method": "half"}, {"objective": "x"}, {"epochs": 0}, {"tau": -0.1}, {"budget": -1.0},
+     {"device": "tpu"}, {"batch": 1}, {"objective": "pairs"}, {"processes": 2}],
 )  # fmt: skip
 def test_wrong_options_are_refused(wrong):
     with pytest.raises(SettingsError, match="Cure"):

@@ -42,15 +42,18 @@ def seconds(text: str | None) -> float | None:
 @click.option("--name", default="tuned", show_default=True, help="Folder of the result under <home>/encoders.")
 @click.option("--budget", metavar="TIME", help="Time for everything, such as 10m. Default: no limit.")
 @click.option("--objective", type=click.Choice(["soft", "pairs"]), default="soft", show_default=True, help="What is learnt.")
-@click.option("--method", type=click.Choice(["full", "lora"]), default="full", show_default=True, help="Weights, or additions.")
+@click.option(
+    "--method", type=click.Choice(["words", "full", "lora"]), default="words", show_default=True,
+    help="Vectors of words beside the model, weights of the model, or additions to them.",
+)  # fmt: skip
 @click.option("--layers", type=int, default=3, show_default=True, help="Only so many top layers learn; 0: all.")
 @click.option("--rank", type=int, default=16, show_default=True, help="Of low-rank additions.")
 @click.option("--epochs", type=int, default=8, show_default=True, help="Passes over the lessons at most.")
-@click.option("--batch", type=int, default=64, show_default=True, help="Lessons a step.")
+@click.option("--batch", type=int, default=0, help="Lessons a step. Default: up to 256 for words, 64 for others.")
 @click.option("--patience", type=int, default=4, show_default=True, help="Checks without gain after which it stops.")
 @click.option("--max-tokens", type=int, default=48, show_default=True, help="Tokens of a text that are read.")
-@click.option("--tau", type=float, default=0.1, show_default=True, help="Temperature of the softmax.")
-@click.option("--rate", type=float, default=0.0, help="Highest learning rate. Default: 3e-5 for full, 3e-4 for lora.")
+@click.option("--tau", type=float, default=0.0, help="Temperature of the softmax. Default: .05 for words, .1 for others.")
+@click.option("--rate", type=float, default=0.0, help="Highest learning rate. Default: 2e-3 for words, 3e-5, for lora 3e-4.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where it learns.")
 @click.option("--processes", type=int, help="How many learn together. Default: one for each CUDA device; without any, one.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")

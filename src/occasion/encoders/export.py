@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from occasion.encoders.plan import read_json
+from occasion.encoders.words import WORDS
 from occasion.errors import EncoderError, MissingExtraError
 
 __all__ = ["export_onnx"]
 
 KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
-BESIDE = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "config.json")
+BESIDE = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "config.json", WORDS)
 
 
 def export_onnx(model: str | Path, out: Path, *, int8: bool = True) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 
 from occasion.encoders.plan import Plan, fingerprint, parse_argument, pool, read_plan
 from occasion.encoders.texts import clean, encode_filled
+from occasion.encoders.words import WORDS, WordTable
 from occasion.errors import EncoderError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ MODEL_FILES = ("model.onnx", "onnx/model.onnx")
 
 class OnnxEncoder:
     """A model in a folder with ``model.onnx`` and ``tokenizer.json``, and what sentence-transformers keeps beside them.
+
+    Where there is ``words.npz``, vectors of single words are added: `occasion.encoders.words`.
 
     Order and batch: a model with dynamically quantised activations (``int8``) picks the step of its whole numbers from all
     that is in a run, so a text's vector would depend on its neighbours (measured: by up to 4e-2 in a value). Such a model
@@ -59,7 +62,10 @@ class OnnxEncoder:
         self._output = self._session.get_outputs()[0].name
         # The one trace that dynamic quantisation leaves in any exporter's file.
         self._alone = b"DynamicQuantizeLinear" in path.read_bytes()
-        self.version = f"onnx-{folder.resolve().name}-{fingerprint([path, folder / 'tokenizer.json'])}-{self.plan.stamp()}"
+        words = folder / WORDS
+        self._words = WordTable.read(words) if words.is_file() else None
+        files = [path, folder / "tokenizer.json", *([words] if self._words is not None else [])]
+        self.version = f"onnx-{folder.resolve().name}-{fingerprint(files)}-{self.plan.stamp()}"
         self.dim = self._run(["dimension"]).shape[1]
 
     @classmethod
@@ -105,7 +111,10 @@ class OnnxEncoder:
             raise EncoderError(
                 f"the model gives {states.ndim} axes, 3 were due. Cure: export it with token states as first output."
             )
-        return pool(states, mask, self.plan.pooling)
+        vectors = pool(states, mask, self.plan.pooling)
+        if self._words is None:
+            return vectors
+        return self._words.added(vectors, [np.array(entry.ids, np.int64) for entry in encoded])
 
 
 class MiniLMEncoder(OnnxEncoder):

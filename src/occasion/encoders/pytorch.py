@@ -15,6 +15,7 @@ import numpy as np
 
 from occasion.encoders.plan import Plan, fingerprint, parse_argument, pool, read_plan
 from occasion.encoders.texts import clean, encode_filled, unit
+from occasion.encoders.words import WORDS, WordTable
 from occasion.errors import EncoderError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ WEIGHTS = ("*.safetensors", "*.bin", "*/*.safetensors", "*/*.bin")
 class TorchEncoder:
     """A model run by torch.
 
-    A folder with ``modules.json`` is run by sentence-transformers, with all its modules. Any other model is run by
-    transformers and pooled by family: encoders (BERT) by the mean of their token states; encoder-decoders (T5) by the mean of
-    their encoder's; decoders (GPT) by the state of the last token that is no padding, as only that one has seen them all.
+    A folder with ``modules.json`` is run by sentence-transformers, with all its modules; where ``words.npz`` lies beside it,
+    vectors of single words are added (`occasion.encoders.words`). Any other model is run by transformers and pooled by family:
+    encoders (BERT) by the mean of their token states; encoder-decoders (T5) by the mean of their encoder's; decoders (GPT) by
+    the state of the last token that is no padding, as only that one has seen them all.
     Texts are always padded on the right, where a decoder's causal attention and positions are not disturbed by it, whatever
     the tokenizer says; those of a batch are about equally long.
 
@@ -154,10 +156,16 @@ class _SentenceTransformer:
             self._model = SentenceTransformer(str(folder), device="cpu")
         self._model.max_seq_length = min(self.plan.max_tokens, self._model.max_seq_length or self.plan.max_tokens)
         self._model.tokenizer.padding_side = "right"
+        words = folder / WORDS
+        self._words = WordTable.read(words) if words.is_file() else None
 
     def __call__(self, texts: list[str], prefix: str) -> Floats:
         """Return unit vectors (n, dim)."""
-        return unit(self._model.encode(texts, prompt=prefix or None, batch_size=BATCH, show_progress_bar=False))
+        vectors = unit(self._model.encode(texts, prompt=prefix or None, batch_size=BATCH, show_progress_bar=False))
+        if self._words is None:
+            return vectors
+        read = self._model.tokenizer([prefix + t for t in texts], truncation=True, max_length=self._model.max_seq_length)
+        return self._words.added(vectors, [np.array(ids, np.int64) for ids in read["input_ids"]])
 
 
 def _is_causal(config: Any) -> bool:
@@ -198,6 +206,8 @@ def _loading(model: Path) -> Iterator[None]:
 
 def _identity(folder: Path, model: str) -> str:
     """Return a name that differs where the weights or settings do."""
-    files = [path for pattern in (*WEIGHTS, "*config.json", "*/config.json", "tokenizer.json") for path in folder.glob(pattern)]
+    files = [
+        path for pattern in (*WEIGHTS, WORDS, "*config.json", "*/config.json", "tokenizer.json") for path in folder.glob(pattern)
+    ]
     name = model if not Path(model).expanduser().is_dir() else folder.resolve().name
     return f"{name}-{fingerprint(files)}"

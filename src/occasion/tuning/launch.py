@@ -69,7 +69,7 @@ def processes(options: TuneOptions, devices: int, lessons: int) -> int:
     SettingsError
         For more than there are lessons in a step.
     """
-    step = min(options.batch, lessons)
+    step = min(options.lessons_a_step, lessons)
     if options.processes is None:
         return max(1, min(devices, step))
     if options.processes > step:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from occasion.encoders.words import WORDS, WordTable
 from occasion.errors import EncoderError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ def load_network(base: str, home: Path, *, max_tokens: int, device: str) -> tupl
     model = _sentence_transformer(where, encoder.plan.pooling, min(max_tokens, encoder.plan.max_tokens))
     model.prompts = {"query": encoder.plan.query, "document": encoder.plan.item}
     model.default_prompt_name = None
+    words = Path(where).expanduser() / WORDS
+    if words.is_file():
+        from occasion.tuning.words import Words
+
+        model.append(Words(WordTable.read(words)))
     return model.to("cpu" if device == "cpu" or not torch.cuda.is_available() else "cuda"), encoder.version
 
 

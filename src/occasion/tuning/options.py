@@ -25,6 +25,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "dim": (2, 4096),
     "seed": (0, 2**32 - 1),
 }
+_RATE = {"words": 2e-3, "full": 3e-5, "lora": 3e-4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,41 +39,43 @@ class TuneOptions:
     name : str
         Folder under ``<home>/encoders``.
     objective : "soft" or "pairs"
-        See `occasion.tuning.losses`.
-    method : "full" or "lora"
-        All weights of the layers that learn, or low-rank additions to them.
+        See `occasion.tuning.losses`; words learn from "soft" alone.
+    method : "words", "full" or "lora"
+        Vectors of single words that are added to the model's (`occasion.tuning.words`), all weights of the layers that learn, or
+        low-rank additions to them.
     layers : int
         Only the top layers learn, so many of them; 0: all, and the token vectors.
     rank : int
         Of the additions, 1 to 1024.
     epochs, batch, patience : int
-        Passes over the lessons at most; lessons a step; evaluations without gain after which it stops.
+        Passes over the lessons at most; lessons a step, 2 to 4096, 0: up to 256 for words, 64 for others; evaluations without gain
+        after which it stops.
     max_tokens : int
         Tokens of a text that are read, here and in service, 4 to 8192.
     tau : float
-        Temperature of the softmax over cosines, .001 to 10.
+        Temperature of the softmax over cosines, .001 to 10; 0: .05 for words, .1 for others.
     rate : float
-        Highest learning rate, 0 to 1; 0: 3e-5 for full, 3e-4 for lora.
+        Highest learning rate, 0 to 1; 0: 2e-3 for words, 3e-5 for full, 3e-4 for lora.
     budget : float, optional
         Seconds for everything, evaluation included. None: no limit. With one, how far it gets depends on the machine.
     device : "auto", "cpu" or "cuda"
     processes : int, optional
         How many train together, each on a CUDA device of its own or all on the CPU; they share a step's lessons, so that what is
-        learnt is the same. None: one for each CUDA device, without such devices one.
+        learnt is the same. None: one for each CUDA device, without such devices one. Words learn in one, on the CPU.
     seed : int
     """
 
     base: str = "minilm"
     name: str = "tuned"
     objective: Literal["soft", "pairs"] = "soft"
-    method: Literal["full", "lora"] = "full"
+    method: Literal["words", "full", "lora"] = "words"
     layers: int = 3
     rank: int = 16
     epochs: int = 8
-    batch: int = 64
+    batch: int = 0
     patience: int = 4
     max_tokens: int = 48
-    tau: float = 0.1
+    tau: float = 0.0
     rate: float = 0.0
     budget: float | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -83,14 +86,27 @@ class TuneOptions:
         """Check every value."""
         check_name(self.name)
         _check_choice("objective", self.objective, ("soft", "pairs"))
-        _check_choice("method", self.method, ("full", "lora"))
+        _check_choice("method", self.method, ("words", "full", "lora"))
         _check_choice("device", self.device, ("auto", "cpu", "cuda"))
-        _check_ranges(asdict(self))
+        _check_ranges({**asdict(self), "batch": self.lessons_a_step, "tau": self.temperature})
+        if self.method == "words" and (self.objective == "pairs" or (self.processes or 1) > 1):
+            asked = "pairs" if self.objective == "pairs" else f"{self.processes} processes"
+            raise SettingsError(f"the method words does not take {asked}. Cure: --method full, or lora.")
 
     @property
     def highest_rate(self) -> float:
         """The learning rate in force."""
-        return self.rate or (3e-4 if self.method == "lora" else 3e-5)
+        return self.rate or _RATE[self.method]
+
+    @property
+    def lessons_a_step(self) -> int:
+        """The batch in force where a network learns."""
+        return self.batch or 64
+
+    @property
+    def temperature(self) -> float:
+        """The temperature in force."""
+        return self.tau or (0.05 if self.method == "words" else 0.1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from occasion.encoders.words import WORDS
 from occasion.errors import EncoderError
 from occasion.tuning.checkpoints import saving
 
@@ -37,12 +38,16 @@ def write_model(model: Any, folder: Path) -> bool:
         Where the folder cannot be written.
     """
     from occasion.encoders.export import export_onnx
+    from occasion.tuning.words import without_words
 
     with saving(folder):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         tokens = int(model.max_seq_length)
-        model.save(str(folder / "torch"), create_model_card=False)
+        with without_words(model) as table:
+            model.save(str(folder / "torch"), create_model_card=False)
+        if table is not None:
+            table.write(folder / "torch" / WORDS)
         _say_tokens(folder / "torch", tokens)
         if not _loads_alike(model[0].auto_model):
             return False

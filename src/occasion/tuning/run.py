@@ -129,7 +129,7 @@ class _Run:
         self.options, self.settings, self.folder, self.progress, self.begun = options, settings, folder, progress, begun
         devices = launch.devices(options)
         self.lessons: Lessons = read_lessons(store, seed=options.seed, by_default=settings.granted_by_default)
-        self.processes = launch.processes(options, devices, self._rows())
+        self.processes = 1 if options.method == "words" else launch.processes(options, devices, self._rows())
         self.model, self.base = load_network(options.base, settings.home, max_tokens=options.max_tokens, device=options.device)
         self.notes: list[str] = []
 
@@ -137,12 +137,7 @@ class _Run:
         """Train, mix, write, measure."""
         work = self._work()
         before, seconds = self._examined()
-        old = snapshot(self.model)
-        weights = prepare(self.model, self.options)
-        course = self._trained(work, seconds)
-        if self.options.method == "lora":
-            merge_additions(self.model)
-        mixture, qualities = self._mixed(old)
+        weights, course, mixture, qualities = self._learnt(work, seconds)
         made = self.folder / f".{self.options.name}.making"
         served = write_model(self.model, made)
         after = self._served(made, served)
@@ -159,6 +154,26 @@ class _Run:
         install(made, place, manifest)
         shutil.rmtree(work, ignore_errors=True)
         return TuneReport(folder=place, spec=spec, figures=figures, mixture=mixture, manifest=manifest, notes=tuple(self.notes))
+
+    def _learnt(self, work: Path, seconds: float) -> tuple[int, Course, float, dict[str, float]]:
+        """Let the model learn; return how many weights did, the course, the best mixture, which it has then, and all qualities."""
+        if self.options.method == "words":
+            from occasion.tuning.words import learn_words
+
+            deadline = self._deadline(seconds * len(self.lessons.report.candidates))
+            found = learn_words(self.model, self.lessons, self.options, MIXTURES, deadline=deadline, progress=self.progress)
+            return found.weights, found.course, found.mixture, found.qualities
+        old = snapshot(self.model)
+        weights = prepare(self.model, self.options)
+        course = self._trained(work, seconds)
+        if self.options.method == "lora":
+            merge_additions(self.model)
+        return weights, course, *self._mixed(old)
+
+    def _deadline(self, rest: float) -> float | None:
+        """Return when learning has to end where so many seconds of work come after it, and some for writing."""
+        budget = self.options.budget
+        return None if budget is None else max(self.begun + budget - rest - 10, time.monotonic() + 1)
 
     def _rows(self) -> int:
         return len(self.lessons.rows) if self.options.objective == "soft" else len(self.lessons.pairs)
@@ -195,13 +210,12 @@ class _Run:
         from occasion.tuning.training import EVERY, train
 
         options, lessons = self.options, self.lessons
-        epochs, deadline = options.epochs, None
-        if options.budget is not None:
-            # What comes after training: mixtures and figures. It is measured by what encoding took before it.
-            rest = seconds * (len(MIXTURES) * len(lessons.stop.candidates) + len(lessons.report.candidates)) + 10
-            deadline = max(self.begun + options.budget - rest, time.monotonic() + 1)
+        # What comes after training: mixtures and figures. It is measured by what encoding took before it.
+        rest = seconds * (len(MIXTURES) * len(lessons.stop.candidates) + len(lessons.report.candidates))
+        epochs, deadline = options.epochs, self._deadline(rest)
+        if deadline is not None:
             rows = self._rows() * (1 if options.objective == "soft" else 2)
-            checks = max(1.0, rows / options.batch / EVERY)
+            checks = max(1.0, rows / options.lessons_a_step / EVERY)
             one = seconds * (PASS * rows + checks * len(lessons.stop.candidates))
             if self.model.device.type == "cuda":
                 one /= self.processes

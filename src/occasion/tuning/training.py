@@ -209,7 +209,7 @@ def train(
     course = Course()
     data = _dataset(lessons, options)
     kind = SoftLoss if options.objective == "soft" else PairLoss
-    loss = kind(model, lessons, bank_items(lessons), options.tau)
+    loss = kind(model, lessons, bank_items(lessons), options.temperature)
     checkpoint, course.damaged = newest_whole(work)
     course.before = quality(model, lessons)
     trainer = _Trainer(
@@ -258,7 +258,7 @@ def _dataset(lessons: Lessons, options: TuneOptions) -> Any:
 
 
 def _arguments(options: TuneOptions, work: Path, epochs: int, rows: int) -> Any:
-    share = min(options.batch, rows) // ranks.count()
+    share = min(options.lessons_a_step, rows) // ranks.count()
     steps = max(1, rows // max(1, share * ranks.count()))
     every = min(steps, EVERY)
     cuda = options.device != "cpu" and torch.cuda.is_available()
