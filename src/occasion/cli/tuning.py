@@ -61,9 +61,10 @@ def seconds(text: str | None) -> float | None:
 def tune(budget: str | None, **options: Any) -> None:
     """Fine-tune the language model on what people did, and show what it brought.
 
-    The model learns from the texts of items which items go together. The newest events, and a tenth of the items, are kept
-    from it; on those it is compared with what it was before. Nothing in service changes. A stopped run goes on from its last
-    checkpoint when the same command is run again. Needs the extra tune.
+    Words of the catalogue learn vectors beside the model, or the model itself learns (--method full or lora), which items go
+    together. The newest events, and a tenth of the items, are kept from it; on those it is compared with what it was before.
+    Nothing in service changes. A network that was stopped goes on from its last checkpoint when the same command is run again.
+    Needs the extra tune.
 
     Examples
     --------
