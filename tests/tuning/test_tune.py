@@ -231,7 +231,7 @@ def test_a_base_that_is_not_there(world):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"name": "../up"}, {"name": ""}, {"method": "half"}, {"objective": "x"}, {"epochs": 0}, {"tau": -0.1}, {"budget": -1.0},
+    [{"name": "../up"}, {"name": ""}, {"method": "half"}, {"objective": "x"}, {"epochs": 0}, {"tau": 0.0}, {"budget": -1.0},
      {"device": "tpu"}, {"batch": 1}, {"objective": "pairs"}, {"processes": 2}],
 )  # fmt: skip
 def test_wrong_options_are_refused(wrong):

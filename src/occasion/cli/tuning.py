@@ -52,7 +52,7 @@ def seconds(text: str | None) -> float | None:
 @click.option("--batch", type=int, default=0, help="Lessons a step. Default: up to 256 for words, 64 for others.")
 @click.option("--patience", type=int, default=4, show_default=True, help="Checks without gain after which it stops.")
 @click.option("--max-tokens", type=int, default=48, show_default=True, help="Tokens of a text that are read.")
-@click.option("--tau", type=float, default=0.0, help="Temperature of the softmax. Default: .05 for words, .1 for others.")
+@click.option("--tau", type=float, default=0.1, show_default=True, help="Temperature of the softmax.")
 @click.option("--rate", type=float, default=0.0, help="Highest learning rate. Default: 2e-3 for words, 3e-5, for lora 3e-4.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where it learns.")
 @click.option("--processes", type=int, help="How many learn together. Default: one for each CUDA device; without any, one.")

@@ -53,7 +53,7 @@ class TuneOptions:
     max_tokens : int
         Tokens of a text that are read, here and in service, 4 to 8192.
     tau : float
-        Temperature of the softmax over cosines, .001 to 10; 0: .05 for words, .1 for others.
+        Temperature of the softmax over cosines, .001 to 10.
     rate : float
         Highest learning rate, 0 to 1; 0: 2e-3 for words, 3e-5 for full, 3e-4 for lora.
     budget : float, optional
@@ -75,7 +75,7 @@ class TuneOptions:
     batch: int = 0
     patience: int = 4
     max_tokens: int = 48
-    tau: float = 0.0
+    tau: float = 0.1
     rate: float = 0.0
     budget: float | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -88,7 +88,7 @@ class TuneOptions:
         _check_choice("objective", self.objective, ("soft", "pairs"))
         _check_choice("method", self.method, ("words", "full", "lora"))
         _check_choice("device", self.device, ("auto", "cpu", "cuda"))
-        _check_ranges({**asdict(self), "batch": self.lessons_a_step, "tau": self.temperature})
+        _check_ranges({**asdict(self), "batch": self.lessons_a_step})
         if self.method == "words" and (self.objective == "pairs" or (self.processes or 1) > 1):
             asked = "pairs" if self.objective == "pairs" else f"{self.processes} processes"
             raise SettingsError(f"the method words does not take {asked}. Cure: --method full, or lora.")
@@ -102,11 +102,6 @@ class TuneOptions:
     def lessons_a_step(self) -> int:
         """The batch in force where a network learns."""
         return self.batch or 64
-
-    @property
-    def temperature(self) -> float:
-        """The temperature in force."""
-        return self.tau or (0.05 if self.method == "words" else 0.1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -209,7 +209,7 @@ def train(
     course = Course()
     data = _dataset(lessons, options)
     kind = SoftLoss if options.objective == "soft" else PairLoss
-    loss = kind(model, lessons, bank_items(lessons), options.temperature)
+    loss = kind(model, lessons, bank_items(lessons), options.tau)
     checkpoint, course.damaged = newest_whole(work)
     course.before = quality(model, lessons)
     trainer = _Trainer(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LearntWords", "Words", "learn_words", "without_words"]
 
-RIDGE = 12.0
+RIDGE = 30.0
 """Strength of the penalty, in lessons."""
 BATCH, STEPS = (16, 256), 12
 """Lessons a step, at least and at most, and steps a pass where that allows them."""
@@ -216,7 +216,7 @@ class _Step:
 
     def __init__(self, learner: _Learner) -> None:
         options, lessons = learner.options, learner.lessons
-        self.learner, self.tau = learner, options.temperature
+        self.learner, self.tau = learner, options.tau
         rows = learner.of_item[learner.bank]
         self.base, self.shares = torch.from_numpy(learner.base[rows]), learner.matrix[rows]
         counts = lessons.counts[learner.bank]
