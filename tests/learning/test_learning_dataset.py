@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from learning_worlds import catalogue, walkers
 
-from occasion.learning.dataset import Dataset, build_requests
+from occasion.learning.dataset import Dataset, Requests, build_requests
+from occasion.learning.folds import shortened
 from occasion.learning.signals import CLOCK, SignalCodes, Signals
 
 
@@ -164,3 +165,35 @@ def test_moments_are_coded_as_frames_are(rows):
     at_once = codes.of_columns(columns, np.arange(len(rows)))
     codes.set_clock(at_once, np.array(time))
     assert at_once.tolist() == wanted.tolist()
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=8), st.lists(st.integers(0, 8), min_size=8, max_size=8))
+def test_the_newest_of_histories_are_their_ends(lengths, counts):
+    total = sum(lengths)
+    requests = Requests(
+        time=np.arange(len(lengths), dtype=float), signals=np.zeros((len(lengths), 1), np.int32),
+        numbers=np.zeros((len(lengths), 0), np.float32), ptr=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        item=np.arange(total, dtype=np.int32), when=np.arange(total, dtype=float), value=np.ones(total, np.float32),
+        past=np.arange(total, dtype=np.int32)[:, None],
+    )  # fmt: skip
+    count = np.array(counts[: len(lengths)])
+    short = requests.newest(count)
+    for row, (start, stop) in enumerate(zip(requests.ptr[:-1], requests.ptr[1:], strict=True)):
+        wanted = requests.item[start:stop][max(stop - start - count[row], 0) :]
+        got = slice(short.ptr[row], short.ptr[row + 1])
+        assert short.item[got].tolist() == wanted.tolist() == short.when[got].tolist() == short.past[got, 0].tolist()
+    assert short.time.tolist() == requests.time.tolist()
+
+
+def test_some_requests_are_asked_with_a_shorter_history():
+    lengths = np.full(4000, 150)
+    requests = Requests(
+        time=np.zeros(4000), signals=np.zeros((4000, 0), np.int32), numbers=np.zeros((4000, 0), np.float32),
+        ptr=np.concatenate([[0], np.cumsum(lengths)]), item=np.zeros(600_000, np.int32), when=np.zeros(600_000),
+        value=np.ones(600_000, np.float32), past=np.zeros((600_000, 0), np.int32),
+    )  # fmt: skip
+    left = np.diff(shortened(requests, np.random.default_rng(0)).ptr)
+    assert abs(np.mean(left < 150) - 0.25) < 0.03
+    few = [np.sum((left >= low) & (left <= high)) for low, high in ((0, 0), (1, 2), (3, 6), (7, 14))]
+    assert max(few) < 1.4 * min(few)
+    assert left[left < 150].max() <= 100

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
     from occasion.learning.dataset import Dataset
 
-__all__ = ["Fold", "held_out", "split"]
+__all__ = ["Fold", "held_out", "shortened", "split"]
 
 FOLDS, USED = 6, 4
 """Parts that moments are drawn into where there are no times, and how many of them are labels where these are ENOUGH."""
 SLICES, STEPS, ENOUGH = 8, 3, 6000
 """With a clock, labels are the last 1/SLICES of the events, with an order each person's last; up to STEPS of these where there are
 not ENOUGH labels."""
+SHORT, LONGEST = 0.25, 100
+"""Share of the held-out requests that are asked with a shorter history, and of how many events at most."""
 
 
 @dataclass(kw_only=True)
@@ -102,3 +104,13 @@ def held_out(
     )  # fmt: skip
     past = data.events if data.times != "none" else data.events.take(fold.base)
     return build_requests(past, queries), answers, events.user[row]
+
+
+def shortened(requests: Requests, rng: np.random.Generator) -> Requests:
+    """Return the requests, of a share of them only the newest events: none as often as one or two, or three to six.
+
+    Where all people of a log have long histories, the ranker would never see a short one, and new people ask with nothing else.
+    """
+    some = rng.random(len(requests)) < SHORT
+    count = np.floor(np.exp(rng.uniform(0, np.log(LONGEST + 1), len(requests)))) - 1
+    return requests.newest(np.where(some, count, np.inf))

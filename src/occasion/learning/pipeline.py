@@ -14,7 +14,7 @@ import numpy as np
 
 from occasion.errors import ModelError
 from occasion.learning.features import Bases, Candidates
-from occasion.learning.folds import Fold, held_out, split
+from occasion.learning.folds import Fold, held_out, shortened, split
 from occasion.learning.model import WIDTH, Model
 from occasion.learning.ranker import Ranker, ndcg_each
 from occasion.learning.sequence import SequenceModel, has_torch
@@ -222,6 +222,7 @@ class _Learner:
         if hidden.any():
             # Where nothing is hidden, what has no events stays a candidate.
             bases.absent = np.bincount(self.data.events.item, minlength=len(hidden)) == 0
+        requests = shortened(requests, rng)
         found = bases.candidates(requests, WIDTH)
         labels = np.array([np.isin(i, a) for i, a in zip(found.items, answers, strict=True)], bool).reshape(found.items.shape)
         share = labels.any(1).mean() if len(labels) else 0.0

@@ -6,7 +6,7 @@ before the request is served the same way as one the model was fitted on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,12 @@ class Requests:
             time=self.time, signals=self.signals, numbers=self.numbers, ptr=kept[self.ptr], item=place[self.item[keep]],
             when=self.when[keep], value=self.value[keep], past=self.past[keep], allowed=allowed,
         )  # fmt: skip
+
+    def newest(self, count: NDArray[np.floating | np.integer]) -> Requests:
+        """Return the requests with the `count` (B,) newest events of each history, all of them where there are no more."""
+        keep = self.back < count[self.row]
+        kept = np.concatenate([[0], np.cumsum(keep)]).astype(np.int64)
+        return replace(self, ptr=kept[self.ptr], **{n: getattr(self, n)[keep] for n in ("item", "when", "value", "past")})
 
     def select(self, rows: NDArray[np.int64]) -> Requests:
         """Return the requests of the given row numbers."""
