@@ -21,8 +21,9 @@ FOLDS, USED = 6, 4
 SLICES, STEPS, ENOUGH = 8, 3, 6000
 """With a clock, labels are the last 1/SLICES of the events, with an order each person's last; up to STEPS of these where there are
 not ENOUGH labels."""
-SHORT, LONGEST = 0.25, 100
-"""Share of the held-out requests that are asked with a shorter history, and of how many events at most."""
+SHORT, LONGEST, FEW = 0.25, 100, 10
+"""Share of the held-out requests that are asked with a shorter history, and of how many events at most, where hardly any has FEW or
+less by itself."""
 
 
 @dataclass(kw_only=True)
@@ -110,7 +111,10 @@ def shortened(requests: Requests, rng: np.random.Generator) -> Requests:
     """Return the requests, of a share of them only the newest events: none as often as one or two, or three to six.
 
     Where all people of a log have long histories, the ranker would never see a short one, and new people ask with nothing else.
+    Where as many requests as this would make are short by themselves, nothing is changed.
     """
-    some = rng.random(len(requests)) < SHORT
+    short = float(np.mean(np.diff(requests.ptr) <= FEW)) if len(requests) else 1.0
+    made = SHORT * np.log(FEW + 2) / np.log(LONGEST + 1)
+    some = rng.random(len(requests)) < SHORT * max(0.0, 1 - short / made)
     count = np.floor(np.exp(rng.uniform(0, np.log(LONGEST + 1), len(requests)))) - 1
     return requests.newest(np.where(some, count, np.inf))
