@@ -248,6 +248,7 @@ class Recommender:
         _check_kinds(context, rules)
         context = context.revised(at=time.time()) if context.at is None else context
         assert context.at is not None
+        # What is wrong with a request is said before anything is brought in for it.
         looked = standing is not None
         standing = self.store.glance(STANDING) if standing is None else standing
         stored = self._scenarios(standing) if scenarios is None else scenarios
@@ -321,8 +322,7 @@ class Recommender:
             Where no item has this id.
         """
         _check_k(k)
-        standing = self.store.glance(STANDING)
-        self.refresh(standing)
+        standing = self.look()
         key = self.live.catalogue.key(item_id)
         if key is None or not self.live.catalogue.known[key]:
             raise NotFoundError(f"there is no item {item_id!r}. Cure: check the id, or import the item first.")

@@ -74,6 +74,12 @@ class Results:
     hit: NDArray[np.float64]
     smooth: NDArray[np.float64]
 
+    @property
+    def quality(self) -> float:
+        """The mean over strata of the mean smooth gain, 0 to 1: by it is decided when to stop."""
+        strata = [self.smooth[self.kind == kind] for kind in (0, 1)]
+        return float(np.mean([s.mean() for s in strata if len(s)])) if len(self.kind) else 0.0
+
 
 def ask(
     columns: EventColumns,

@@ -101,9 +101,8 @@ class _Examiner(BaseEvaluator):
 def quality(model: Any, lessons: Lessons) -> float:
     """Return the mean over strata of the mean smooth gain, 0 to 1."""
     results = judge(lessons.stop, *answer_vectors(model, lessons, lessons.stop))
-    strata = [results.smooth[results.kind == kind] for kind in (0, 1)]
     # Processes that disagreed on the last digit might disagree on when to stop, and wait for each other for ever.
-    return ranks.agreed(float(np.mean([s.mean() for s in strata if len(s)])) if len(results.kind) else 0.0)
+    return ranks.agreed(results.quality)
 
 
 class _Trainer(SentenceTransformerTrainer):

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from occasion.tuning.lessons import Lessons
     from occasion.tuning.options import TuneOptions
-    from occasion.tuning.questions import Questions
 
     Floats = NDArray[np.float32]
 
@@ -173,10 +172,7 @@ class _Learner:
 
     def quality(self, words: Floats) -> float:
         """Return what `occasion.tuning.training.quality` does."""
-        stop: Questions = self.lessons.stop
-        results = judge(stop, *(self.vectors(words, rows) for rows in self.of_stop))
-        strata = [results.smooth[results.kind == kind] for kind in (0, 1)]
-        return float(np.mean([s.mean() for s in strata if len(s)])) if len(results.kind) else 0.0
+        return judge(self.lessons.stop, *(self.vectors(words, rows) for rows in self.of_stop)).quality
 
     def learn(self, deadline: float | None) -> Course:
         """Learn until passes, patience or time are over; `best` has the best vectors found."""
