@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tuning_worlds
 
 pytest.importorskip("sentence_transformers", reason="needs the extra tune")
 
@@ -20,7 +19,6 @@ import tiny_models
 import tuning_steps
 
 from occasion.errors import EncoderError, ModelError, SettingsError
-from occasion.settings import load_settings
 from occasion.tuning import TuneOptions, launch, tune
 from occasion.tuning.checkpoints import newest_whole
 from occasion.tuning.lessons import read_lessons
@@ -39,14 +37,6 @@ def base(tmp_path_factory):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}))
     return str(folder)
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    home = tmp_path_factory.mktemp("world")
-    store = tuning_worlds.fill(home, words=True)
-    yield load_settings(home=home), store
-    store.close()
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,6 @@ from waiting import until
 
 pytest.importorskip("sentence_transformers", reason="needs the extra tune")
 
-import tiny_models
 
 from occasion.encoders import load_encoder
 from occasion.encoders.cache import VectorCache, versions
@@ -32,28 +31,13 @@ TEXTS = ["03 d d thing", "in the mood for a", "14 g g thing"]
 QUICK = TuneOptions(method="full", layers=0, epochs=2, batch=16, rate=5e-3, max_tokens=30, device="cpu")
 
 
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bases")
-    return {family: getattr(tiny_models, family)(folder / family) for family in ("bert", "t5", "gpt")}
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """A home with a log, that tests do not write to but for encoders of their own."""
-    home = tmp_path_factory.mktemp("world")
-    store = tuning_worlds.fill(home, words=True)
-    yield load_settings(home=home), store
-    store.close()
-
-
 @pytest.mark.parametrize(
     ("family", "method", "objective", "layers"),
     [("bert", "full", "pairs", 1), ("bert", "lora", "soft", 1), ("gpt", "lora", "soft", 0), ("t5", "full", "soft", 1)],
 )
 def test_every_family_is_tuned_and_served(bases, world, family, method, objective, layers):
     settings, store = world
-    options = replace(QUICK, base=str(bases[family]), name=f"{family}-{method}", method=method, objective=objective, layers=layers)
+    options = replace(QUICK, base=bases[family], name=f"{family}-{method}", method=method, objective=objective, layers=layers)
     stages = []
     report = tune(store, options, settings=settings, progress=lambda stage, done, total: stages.append(stage))
     assert {"before", "tune", "mix"} <= set(stages)
@@ -72,7 +56,7 @@ def test_every_family_is_tuned_and_served(bases, world, family, method, objectiv
 
 def test_it_learns_what_goes_together(bases, world):
     settings, store = world
-    options = replace(QUICK, base=str(bases["bert"]), name="learns", epochs=12, patience=12, rate=1e-2)
+    options = replace(QUICK, base=bases["bert"], name="learns", epochs=12, patience=12, rate=1e-2)
     report = tune(store, options, settings=settings)
     qualities = report.manifest["quality by mixture"]
     assert report.mixture > 0
@@ -81,7 +65,7 @@ def test_it_learns_what_goes_together(bases, world):
 
 def test_a_seed_gives_the_same_model(bases, world):
     settings, store = world
-    made = [tune(store, replace(QUICK, base=str(bases["bert"]), name=f"same{n}"), settings=settings) for n in (1, 2)]
+    made = [tune(store, replace(QUICK, base=bases["bert"], name=f"same{n}"), settings=settings) for n in (1, 2)]
     files = [(r.folder / "torch" / "model.safetensors").read_bytes() for r in made]
     assert files[0] == files[1]
     assert made[0].figures == made[1].figures
@@ -89,7 +73,7 @@ def test_a_seed_gives_the_same_model(bases, world):
 
 def test_only_the_top_learns(bases, world):
     settings, _ = world
-    model, _ = load_network(str(bases["bert"]), settings.home, max_tokens=30, device="cpu")
+    model, _ = load_network(bases["bert"], settings.home, max_tokens=30, device="cpu")
     prepare(model, replace(QUICK, layers=1))
     names = {name for name, weight in model.named_parameters() if weight.requires_grad}
     assert names
@@ -98,7 +82,7 @@ def test_only_the_top_learns(bases, world):
 
 def test_merged_additions_change_nothing_but_the_shape(bases, world):
     settings, _ = world
-    model, _ = load_network(str(bases["bert"]), settings.home, max_tokens=30, device="cpu")
+    model, _ = load_network(bases["bert"], settings.home, max_tokens=30, device="cpu")
     plain, before = snapshot(model), model.encode(TEXTS)
     prepare(model, replace(QUICK, layers=0, method="lora"))
     merge_additions(model)
@@ -112,7 +96,7 @@ def test_old_vectors_stay_until_the_index_is_made_anew(bases, tmp_path):
     with Recommender(settings) as recommender:
         recommender.refresh()
         first = recommender.encoder.version
-        report = tune(recommender.store, replace(QUICK, base=str(bases["bert"])), settings=settings)
+        report = tune(recommender.store, replace(QUICK, base=bases["bert"]), settings=settings)
         recommender.refresh()
         assert recommender.encoder.version == first
     with Recommender(settings.model_copy(update={"encoder": report.spec}), reencode=True) as recommender:
@@ -124,7 +108,7 @@ def test_old_vectors_stay_until_the_index_is_made_anew(bases, tmp_path):
 
 def test_a_budget_ends_it(bases, world):
     settings, store = world
-    options = replace(QUICK, base=str(bases["bert"]), name="short", epochs=1000, patience=1000, budget=5)
+    options = replace(QUICK, base=bases["bert"], name="short", epochs=1000, patience=1000, budget=5)
     course = tune(store, options, settings=settings).manifest["course"]
     assert course["steps"] >= 1
     assert course["ended"] in ("budget", "epochs"), "of a thousand epochs those that fit are done"
@@ -213,7 +197,7 @@ def test_two_runs_of_one_name(bases, world):
     folder = settings.home / "encoders"
     folder.mkdir(exist_ok=True)
     with FileLock(folder / ".busy.lock"), pytest.raises(ModelError, match=r"another run makes 'busy' in .* Cure: let it"):
-        tune(store, replace(QUICK, base=str(bases["bert"]), name="busy"), settings=settings)
+        tune(store, replace(QUICK, base=bases["bert"], name="busy"), settings=settings)
 
 
 def test_without_the_extra_it_is_named(world, monkeypatch):
@@ -241,7 +225,7 @@ def test_wrong_options_are_refused(wrong):
 
 def test_a_student_keeps_most_of_its_teacher(bases, world):
     settings, store = world
-    options = DistillOptions(teacher=str(bases["bert"]), dim=16, epochs=60, max_tokens=30)
+    options = DistillOptions(teacher=bases["bert"], dim=16, epochs=60, max_tokens=30)
     report = distill(store, options, settings=settings)
     student, teacher = load_encoder(report.spec, settings=settings), load_encoder(f"torch:{bases['bert']}")
     assert student.dim == 16
@@ -261,5 +245,5 @@ def test_a_student_needs_texts(bases, tmp_path):
 
     store = tuning_worlds.fill(tmp_path, items=8)
     with pytest.raises(DataError, match="at least 20"):
-        distill(store, DistillOptions(teacher=str(bases["bert"])), settings=load_settings(home=tmp_path))
+        distill(store, DistillOptions(teacher=bases["bert"]), settings=load_settings(home=tmp_path))
     store.close()

@@ -4,36 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tuning_worlds
 
 from occasion.encoders.words import WordTable
 from occasion.errors import EncoderError
 
 pytest.importorskip("sentence_transformers", reason="needs the extra tune")
 
-import tiny_models
 
 from occasion.encoders import load_encoder
-from occasion.settings import load_settings
 from occasion.tuning import DistillOptions, TuneOptions, distill, tune
 from occasion.tuning.networks import encode, load_network
 
 TEXTS = ["03 d d thing", "in the mood for a", "14 g g thing"]
 QUICK = TuneOptions(epochs=12, batch=16, rate=2e-2, patience=12, max_tokens=30, device="cpu")
-
-
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bases")
-    return {family: str(getattr(tiny_models, family)(folder / family)) for family in ("bert", "t5", "gpt")}
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    home = tmp_path_factory.mktemp("world")
-    store = tuning_worlds.fill(home, words=True)
-    yield load_settings(home=home), store
-    store.close()
 
 
 @pytest.fixture(scope="module")
