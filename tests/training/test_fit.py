@@ -124,6 +124,25 @@ def test_new_items_filters_words_and_strangers(fitted, encoder):
         assert recommender.recommend(Context(session="s", at=now, recent=("new", "i4")), k=5).entries
 
 
+def test_what_is_like_the_past_is_not_searched_for_where_words_and_a_model_speak(fitted, encoder):
+    settings, _, now = fitted
+    spoken, silent = Context(user="u3", at=now, text="boots for the rain"), Context(user="u3", at=now)
+    with Recommender(settings, encoder=encoder) as recommender:
+        recommender.refresh()
+        asked: list[str] = []
+
+        def told(name, search):
+            return lambda moment, k: asked.append(name) or search(moment, k)
+
+        recommender._named = {name: told(name, search) for name, search in recommender._named.items()}
+        for context, sources, searched in ((spoken, None, False), (silent, None, True), (spoken, ("learned", "taste"), True)):
+            asked.clear()
+            slate = recommender.recommend(context, k=5, sources=sources, keep=False)
+            assert len(slate.entries) == 5
+            assert ("taste" in asked) == searched
+            assert sources or {"semantic", "words", "together", "lookalike"} <= set(asked)
+
+
 def test_what_happened_after_does_not_change_an_answer(fitted, encoder):
     settings, _, now = fitted
     with Recommender(settings, encoder=encoder) as recommender:
