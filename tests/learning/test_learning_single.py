@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from learning_worlds import catalogue, habits, last_out, walkers
+from scipy import sparse
 
 from occasion.learning import histories as reading
 from occasion.learning import pipeline
@@ -16,7 +17,8 @@ from occasion.learning.fusion import DEPTH, fuse, fuse_few
 from occasion.learning.histories import Histories
 from occasion.learning.paths import Paths
 from occasion.learning.ranker import Ranker
-from occasion.learning.scored import All, Coarse, Leaders, Nearest
+from occasion.learning.rows import products, scores, sums
+from occasion.learning.scored import All, Coarse, Leaders, Nearest, Places, Some
 from occasion.stepping import finished
 
 
@@ -149,6 +151,9 @@ def test_weights_of_histories(asked, decay, last):
     assert np.abs(rows.toarray() - expected.reshape(-1, 7)).max() < 1e-6
     assert (rows.data != 0).all()
     assert np.abs(histories.dense(weights[0]) - expected[0]).max() < 1e-6
+    single = Histories(request(asked[:1]), 7)
+    shares = single.shares_each(single.decayed(decay), single.decayed(1.0, last=last))
+    assert shares == pytest.approx(expected[:, 0][:, single.item], abs=1e-6)
 
 
 @settings(deadline=None)
@@ -160,3 +165,60 @@ def test_what_is_the_same_for_all_is_fused_in_a_stable_order(values, barred):
     order = [int(k) for k in np.argsort(-share, kind="stable") if not out[k]]
     assert (fused[out] == -1).all()
     assert np.argsort(-fused, kind="stable")[: len(order)].tolist() == order
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 600), st.floats(0, 1), st.booleans(), st.booleans())
+def test_the_best_of_some_are_the_best_of_all(seed, n, barring, ties, tabled):
+    rng = np.random.default_rng(seed)
+    items = np.sort(rng.permutation(n)[: rng.integers(0, n + 1)]).astype(np.int32)
+    values = rng.integers(-3, 4, len(items)) / 3 if ties else rng.standard_normal(len(items))
+    table = np.full(n, -1)
+    table[items] = np.arange(len(items))
+    some = Some(Places(items, table if tabled else None), np.append(values, 0).astype(np.float32))
+    everywhere = some.everywhere(n)
+    barred = rng.random(n) < barring
+    found, scores = some.best(100, barred)
+    whole = All(everywhere, 0.0).best(100, barred)
+    assert found.tolist() == whole[0].tolist()
+    assert scores.tolist() == whole[1].tolist() == everywhere[found].tolist()
+    assert not barred[found].any()
+    order = np.sort(np.where(barred | (everywhere <= 0), -np.inf, everywhere))[::-1]
+    left = order[: max(100, 0)][np.isfinite(order[:100])]
+    # None is named that is equal to the last of as many as are wanted.
+    assert scores.tolist() == left[left > (left[-1] if len(left) == 100 else -np.inf)].tolist()
+    for wanted in (rng.integers(0, n, 20), rng.integers(0, n, 3)):
+        assert some.at(wanted).tolist() == everywhere[wanted].tolist() == some.at(wanted).tolist()
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.integers(0, 40), st.integers(0, 3))
+def test_rows_taken_by_hand_are_multiplied_as_matrices_are(seed, n, k):
+    rng = np.random.default_rng(seed)
+    matrix = sparse.random(30, 200, density=0.1, format="csr", dtype=np.float32, rng=rng)
+    rows = rng.integers(0, 30, n)
+    weights = rng.random((k, n)).astype(np.float32)
+    expected = weights @ matrix[rows].toarray()
+    assert np.array(sums(matrix, rows, weights)).reshape(k, 200) == pytest.approx(expected, abs=1e-5)
+    barred = np.zeros(200, np.bool_)
+    for found, each in zip(scores(matrix, rows, weights), expected, strict=True):
+        assert set(found.best(300, barred)[0].tolist()) == set(np.flatnonzero(each > 0).tolist())
+    vector = rng.random(200).astype(np.float32)
+    assert products(matrix, rows, vector) == pytest.approx(matrix[rows] @ vector, abs=1e-5)
+
+
+def test_the_nearest_beside_many_that_may_not_come():
+    rng = np.random.default_rng(1)
+    matrix = (rng.standard_normal((8000, 300)) * np.linspace(1, 0.1, 300)).astype(np.float32)
+    for width in (300, 64):
+        rows = np.ascontiguousarray(matrix[:, :width])
+        coarse = Coarse.of(rows)
+        for share in (0.5, 0.99, 1.0):
+            barred = rng.random(8000) < share
+            items, scores = Nearest(rows, rows[0], coarse).best(DEPTH, barred)
+            exact = np.where(barred, -np.inf, rows @ rows[0])
+            first = np.argsort(-exact)[: min(DEPTH, int((~barred).sum()))]
+            assert not barred[items].any()
+            assert len(items) >= len(first) - 1
+            assert np.isin(first, items).mean() > 0.95 if len(first) else not len(items)
+            assert scores == pytest.approx(exact[items], rel=1e-4)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from learning_worlds import catalogue, habits, walkers
 
 from occasion.learning import repeats
-from occasion.learning.contextual import Lift, agreement, kernel_weights, signal_weights
+from occasion.learning.contextual import Lift, kernel_weights, signal_weights
 from occasion.learning.dataset import Dataset, Requests, build_requests
 from occasion.learning.features import Bases
 from occasion.learning.histories import Histories
@@ -128,7 +128,7 @@ def test_lift_is_the_smoothed_log_ratio():
 
 def test_past_moments_alike_weigh_more():
     asked = request([1, 2], signals=[0, 3], past=[[0, 3], [0, 1]])
-    assert agreement(asked).tolist() == [[True, True], [True, False]]
+    assert asked.agreement.tolist() == [[True, True], [True, False]]
     histories = Histories(asked, 4)
     rows = histories.dense(kernel_weights(asked, 1.0))[0]
     assert rows[1] / rows[2] == pytest.approx(np.e, rel=1e-5)

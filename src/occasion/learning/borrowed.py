@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.learning.rows import sums
-from occasion.learning.scored import UNSAID, All
+from occasion.learning.scored import UNSAID, All, Some
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from occasion.learning.scored import Places
 
     Floats = NDArray[np.float32]
 
@@ -61,17 +63,30 @@ class Borrowed:
         out[:, self.rare] = (self.matrix @ scores.T).T
         return out
 
-    def score_one(self, given: All) -> All:
+    def score_one(self, given: All | Some) -> All:
         """Return the same of one request, most of whose scores are 0: from those that lend to those that borrow."""
+        out = np.full(self.matrix.shape[1], UNSAID, np.float32)
+        if isinstance(given, Some):
+            out[self.rare] = self._from(given.places) @ given.values
+            return All(out, UNSAID, self.rare)
         scores = given.values
         some = np.flatnonzero(scores) if given.spoken is None else given.spoken
         lengths = self._lenders.indptr[some + 1] - self._lenders.indptr[some]
         few = int(lengths.sum()) < self.matrix.nnz // 4
-        out = np.full(scores.shape, UNSAID, np.float32)
-        out[self.rare] = sums(self._lenders, some, scores[some])[0] if few else self.matrix @ scores
+        out[self.rare] = sums(self._lenders, some, [scores[some]])[0] if few else self.matrix @ scores
         return All(out, UNSAID, self.rare)
 
     @cached_property
     def _lenders(self) -> Any:
         """A CSR (items, r): what each item lends to the rare ones."""
         return self.matrix.T.tocsr()
+
+    def _from(self, places: Places) -> Any:
+        """Return a CSR (r, n + 1): what n items lend, the last column being of none; kept for the items asked for last."""
+        if self._among is None or self._among[0] is not places:
+            part = self.matrix[:, places.items]
+            part.resize(part.shape[0], part.shape[1] + 1)
+            self._among = (places, part)
+        return self._among[1]
+
+    _among: tuple[Places, Any] | None = None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 AT_HAND = 64
 """Values of signals whose log-lifts of all items are kept at hand; of more, all are worked out anew."""
 
-__all__ = ["Lift", "agreement", "kernel_weights", "signal_weights"]
+__all__ = ["Lift", "kernel_weights", "signal_weights"]
 
 
 class Lift:
@@ -95,19 +95,13 @@ class Lift:
         return {}
 
 
-def agreement(requests: Requests) -> NDArray[np.bool_]:
-    """Return whether each history event shares each signal's value with its request (h, s); missing agrees with nothing."""
-    now = requests.signals[requests.row]
-    return np.asarray((requests.past == now) & (now >= 0))
-
-
 def signal_weights(requests: Requests) -> list[Floats]:
     """Return weights of the history events (h,), one array a signal: 1 under the request's value of the signal, else 0."""
-    return list(agreement(requests).T.astype(np.float32))
+    return list(requests.agreement.T.astype(np.float32))
 
 
 def kernel_weights(requests: Requests, sharpness: float, weights: Floats | None = None) -> Floats:
     """Return weights of the history events (h,): exp(sharpness * sum of equal signals' weights), 1 where all are equal."""
-    same = agreement(requests).astype(np.float32)
+    same = requests.agreement.astype(np.float32)
     equal = same @ weights if weights is not None else same.sum(1)
     return np.asarray(np.exp(sharpness * (equal - same.shape[1])), np.float32)

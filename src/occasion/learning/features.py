@@ -22,7 +22,7 @@ from occasion.learning.histories import Histories
 from occasion.learning.itemitem import Ease, Neighbours, Transitions
 from occasion.learning.popularity import Popularity
 from occasion.learning.rows import products, sums
-from occasion.learning.scored import UNSAID, All, Alone, Leaders, Nearest
+from occasion.learning.scored import UNSAID, All, Alone, Leaders, Nearest, Some
 from occasion.pairs import beyond
 from occasion.stepping import Steps, finished
 
@@ -230,39 +230,38 @@ class Bases:
             rows = None if histories.single else histories.rows(weights)
             for name, matrix in self.attributes.items():
                 if rows is None:
-                    profile = sums(matrix, histories.item, histories.shares(weights))[0]
+                    profile = sums(matrix, histories.item, histories.shares_each(weights))[0]
                     add(f"same_{name}", Alone(partial(products, matrix, vector=profile)), candidates=False)
                 else:
                     add(f"same_{name}", np.asarray(matrix @ (rows @ matrix).toarray().T, np.float32).T, candidates=False)
 
     def _own(self, histories: Histories, add: Any) -> None:
-        add("own", _own(histories, histories.decayed(1.0)))
+        weights = [histories.decayed(1.0)] + ([histories.decayed(0.9)] if self.times == "position" else [])
+        for name, value in zip(("own", "own_now"), _shares(histories, *weights), strict=False):
+            add(name, value)
         if self.times == "unix":
             add("own_now", _aged(histories, 30.0))
-        elif self.times == "position":
-            add("own_now", _own(histories, histories.decayed(0.9)))
 
     def _context(self, histories: Histories, add: Any) -> None:
-        one = histories.single
-        total = None
+        one, requests = histories.single, histories.requests
+        total: Any = None
         if self.lift:
-            requests = histories.requests
-            lifts = [row[None] for row in self.lift.score_one(requests.signals[0])] if one else self.lift.score(requests)
+            lifts = self.lift.score_one(requests.signals[0]) if one else self.lift.score(requests)
             total = np.sum(lifts, 0)
             moment = total + self.popularity.column("share")
-            add("moment", All(moment[0]) if one else moment)
+            add("moment", All(moment) if one else moment)
             for name, value in zip(self.signal_names, lifts, strict=True):
-                add(f"lift_{name}", All(value[0]) if one else value, candidates=False)
+                add(f"lift_{name}", All(value) if one else value, candidates=False)
         if self.exclude_seen:
             return
-        for name, weights in zip(self.signal_names, signal_weights(histories.requests), strict=True):
-            add(f"own_{name}", _own(histories, weights), candidates=False)
-        kernels = [histories.dense(kernel_weights(histories.requests, sharpness)) for sharpness in (0.7, 1.5)]
-        for sharpness, kernel in zip(("0.7", "1.5"), kernels, strict=True):
-            add(f"own_kernel_{sharpness}", All(kernel[0], 0.0, histories.item) if one else kernel)
+        weights = [*signal_weights(requests), *(kernel_weights(requests, sharpness) for sharpness in (0.7, 1.5))]
+        *own, kernel, sharp = _shares(histories, *weights)
+        for name, shares in zip(self.signal_names, own, strict=True):
+            add(f"own_{name}", shares, candidates=False)
+        add("own_kernel_0.7", kernel)
+        add("own_kernel_1.5", sharp)
         if total is not None:
-            kernel, lift = kernels[0], total
-            met = Alone(lambda items: _met(kernel[0, items], lift[0, items])) if one else _met(kernel, lift)
+            met = Alone(lambda items: _met(kernel.at(items), total[items])) if one else _met(kernel, total)
             add("own_moment", met, candidates=False)
 
     def candidates(self, requests: Requests, count: int) -> Candidates:
@@ -349,14 +348,22 @@ def _side_by_side(columns: list[Floats]) -> Floats:
 def _scored(source: Ease | Neighbours | Transitions, histories: Histories, *weights: Floats) -> list[Any]:
     """Return the scores of histories under each weighting of their events."""
     if histories.single:
-        return list(source.score_items(histories.item, [histories.shares(w) for w in weights]))
+        return list(source.score_items(histories.item, histories.shares_each(*weights)))
     return _apart(source.score_rows(histories.rows(*weights)), histories)
 
 
-def _own(histories: Histories, weights: Floats) -> Any:
-    """Return the shares that items have of the weights of a person's own events."""
-    shares = histories.dense(weights)
-    return All(shares[0], 0.0, histories.item) if histories.single else shares
+def _shares(histories: Histories, *weights: Floats) -> list[Any]:
+    """Return the shares that items have of a person's own events under each of some weightings."""
+    if histories.single:
+        return _few(histories, histories.shares_each(*weights))
+    return [histories.dense(each) for each in weights]
+
+
+def _few(histories: Histories, values: NDArray[Any]) -> list[Some]:
+    """Return scores (k, p) of the items of a single history as those of k sources."""
+    held = np.zeros((len(values), len(histories.item) + 1), np.float32)
+    held[:, :-1] = values
+    return [Some(histories.places, each) for each in held]
 
 
 def _unknown(scores: Any, known: NDArray[np.bool_]) -> Any:
@@ -385,5 +392,5 @@ def _aged(histories: Histories, half_life: float) -> Any:
     age = np.maximum(requests.time[requests.row] - requests.when, 0) / 86400.0
     weight = (0.5 ** (age / half_life)).astype(np.float32)
     if histories.single:
-        return All(np.bincount(requests.item, weight, histories.n_items).astype(np.float32), 0.0, histories.item)
+        return _few(histories, histories.sums_each(weight))[0]
     return np.asarray(histories.rows(weight, shares=False).toarray(), np.float32)

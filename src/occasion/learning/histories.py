@@ -6,11 +6,12 @@ and several weightings become one sparse matrix: at a single request, what is mu
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from occasion.learning.scored import LARGE
+from occasion.learning.scored import LARGE, Places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +46,17 @@ class Histories:
         self.requests, self.n_items = requests, n_items
         self.single = len(requests) == 1 and n_items > LARGE
         self._back = requests.back
-        pairs, self._place = np.unique(requests.row * n_items + requests.item, return_inverse=True)
+        self._powers: dict[float, Floats] = {}
+        keys = requests.row * n_items + requests.item
+        # As np.unique does, in a third of its time for the few items of a person.
+        self._order = np.argsort(keys, kind="stable")
+        keys = keys[self._order]
+        first = np.ones(len(keys), np.bool_)
+        np.not_equal(keys[1:], keys[:-1], out=first[1:])
+        self._first = np.flatnonzero(first)
+        self._place = np.empty(len(keys), np.int64)
+        self._place[self._order] = np.cumsum(first) - 1
+        pairs = keys[self._first]
         self.row, self.item = pairs // n_items, (pairs % n_items).astype(np.int32)
 
     def __len__(self) -> int:
@@ -54,10 +65,10 @@ class Histories:
 
     def decayed(self, decay: float, last: int | None = None) -> Floats:
         """Return a weight decay**steps for each event (h,), 0 for all but the `last` newest where that is given."""
-        weight = np.power(decay, np.minimum(self._back, OLDEST)).astype(np.float32)
-        if last is not None:
-            weight[self._back >= last] = 0
-        return weight
+        weight = self._powers.get(decay)
+        if weight is None:
+            weight = self._powers[decay] = np.power(decay, np.minimum(self._back, OLDEST)).astype(np.float32)
+        return weight if last is None else np.where(self._back < last, weight, np.float32(0))
 
     def shares(self, weight: Floats) -> Floats:
         """Return weights of events (h,) summed by pair (p,) and divided by their sum over each request."""
@@ -66,6 +77,22 @@ class Histories:
             return np.asarray(sums / max(float(sums.sum()), 1e-9), np.float32)
         total = np.bincount(self.row, sums, len(self))
         return np.asarray(sums / np.maximum(total, 1e-9)[self.row], np.float32)
+
+    def shares_each(self, *weights: Floats) -> Floats:
+        """Return the shares (k, p) of a single request under each of k weightings of its events: for many in the time of one."""
+        sums = self.sums_each(*weights)
+        return np.asarray(sums / np.maximum(sums.sum(1, keepdims=True), 1e-9), np.float32)
+
+    def sums_each(self, *weights: Floats) -> NDArray[np.float64]:
+        """Return the weights of events summed by item (k, p), not divided."""
+        if not len(self.item):
+            return np.zeros((len(weights), 0))
+        return np.add.reduceat(np.array(weights, np.float64)[:, self._order], self._first, axis=1)
+
+    @cached_property
+    def places(self) -> Places:
+        """Where items stand among those of a single request."""
+        return Places(self.item)
 
     def rows(self, *weights: Floats, shares: bool = True) -> Any:
         """Return a CSR (len(weights) * B, items): all requests under the first weighting, then under the next; no zeros in it."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from occasion.learning.histories import dense_product
 from occasion.learning.rows import scores
-from occasion.learning.scored import All
+from occasion.learning.scored import All, Places, Some
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,14 +83,13 @@ class Ease:
         out[:, self.kept] = inner
         return out
 
-    def score_items(self, items: NDArray[np.int32], shares: list[Floats]) -> list[All]:
-        """Return the scores of one history, its items (n,) weighted by each of the shares (n,)."""
+    def score_items(self, items: NDArray[np.int32], shares: Floats) -> list[Some]:
+        """Return the scores of one history, its items (n,) weighted by each of the shares (k, n)."""
         place = self._place[items]
         known = place >= 0
-        inner = np.stack(shares)[:, known] @ np.asarray(self.weights[place[known]])
-        out = np.zeros((len(shares), self.n_items), np.float32)
-        out[:, self.kept] = inner
-        return [All(values, 0.0) for values in out]
+        out = np.zeros((len(shares), len(self.kept) + 1), np.float32)
+        np.matmul(shares[:, known], self.weights.take(place[known], axis=0), out=out[:, :-1])
+        return [Some(self._places, values) for values in out]
 
     @cached_property
     def _place(self) -> NDArray[np.int32]:
@@ -98,6 +97,10 @@ class Ease:
         place = np.full(self.n_items, -1, np.int32)
         place[self.kept] = np.arange(len(self.kept), dtype=np.int32)
         return place
+
+    @cached_property
+    def _places(self) -> Places:
+        return Places(self.kept, self._place)
 
 
 def _many_users(x: Any, penalty: float) -> Floats:
@@ -163,9 +166,9 @@ class Neighbours:
         """Return scores (B, items) of weighted histories, a CSR (B, items)."""
         return dense_product(rows, self.matrix)
 
-    def score_items(self, items: NDArray[np.int32], shares: list[Floats]) -> list[All]:
-        """Return the scores of one history, its items (n,) weighted by each of the shares (n,)."""
-        return scores(self.matrix, items, *shares)
+    def score_items(self, items: NDArray[np.int32], shares: Floats) -> list[All]:
+        """Return the scores of one history, its items (n,) weighted by each of the shares (k, n)."""
+        return scores(self.matrix, items, shares)
 
 
 def _strongest(block: Any, norm: NDArray[Any], start: int, k: int, shrink: float) -> Any:
@@ -222,6 +225,6 @@ class Transitions:
         """Return scores (B, items) of weighted histories, a CSR (B, items)."""
         return dense_product(rows, self.matrix)
 
-    def score_items(self, items: NDArray[np.int32], shares: list[Floats]) -> list[All]:
-        """Return the scores of one history, its items (n,) weighted by each of the shares (n,)."""
-        return scores(self.matrix, items, *shares)
+    def score_items(self, items: NDArray[np.int32], shares: Floats) -> list[All]:
+        """Return the scores of one history, its items (n,) weighted by each of the shares (k, n)."""
+        return scores(self.matrix, items, shares)

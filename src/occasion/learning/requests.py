@@ -117,6 +117,12 @@ class Requests:
         """Steps from the end of the history, 0 for the newest, (h,)."""
         return np.repeat(self.ptr[1:], np.diff(self.ptr)) - 1 - np.arange(len(self.item))
 
+    @cached_property
+    def agreement(self) -> NDArray[np.bool_]:
+        """Whether each history event shares each signal's value with its request (h, s); missing agrees with nothing."""
+        now = self.signals[self.row]
+        return np.asarray((self.past == now) & (now >= 0))
+
     def part(self, start: int, stop: int) -> Requests:
         """Return requests start..stop."""
         a, b = self.ptr[start], self.ptr[stop]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,38 +21,46 @@ __all__ = ["products", "scores", "sums"]
 
 FEW = 8
 """Columns for each value in the rows, from which on telling the columns that have one costs less than looking for them."""
+ONE_BY_ONE = 24
+"""Rows up to which each is copied for itself: to work out where all their values stand costs more."""
 
 
-def _taken(matrix: Any, rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.int64]]:
-    """Return where the values of given rows of a CSR stand, their columns, and how many each row has."""
-    starts = np.asarray(matrix.indptr)[rows].astype(np.int64)
-    lengths = np.asarray(matrix.indptr)[rows + 1].astype(np.int64) - starts
-    places = runs(starts, lengths)
-    return places, np.asarray(matrix.indices)[places], lengths
+def _taken(matrix: Any, rows: NDArray[Any]) -> tuple[Floats, NDArray[Any], NDArray[np.int64]]:
+    """Return the values of given rows of a CSR, their columns, and how many each row has."""
+    pointers, indices, data = np.asarray(matrix.indptr), np.asarray(matrix.indices), np.asarray(matrix.data)
+    starts, stops = pointers[rows].astype(np.int64), pointers[rows + 1].astype(np.int64)
+    if 0 < len(rows) <= ONE_BY_ONE:
+        spans = list(map(slice, starts.tolist(), stops.tolist()))
+        return np.concatenate([data[s] for s in spans]), np.concatenate([indices[s] for s in spans]), stops - starts
+    places = runs(starts, stops - starts)
+    return data[places], indices[places], stops - starts
 
 
-def sums(matrix: Any, rows: NDArray[Any], *weights: Floats) -> list[Floats]:
-    """Return for each of the weights (n,) the weighted sum (columns,) of given rows (n,) of a CSR."""
+def sums(matrix: Any, rows: NDArray[Any], weights: Iterable[Floats]) -> list[Floats]:
+    """Return for each of the weights, (n,) each, the weighted sum (columns,) of given rows (n,) of a CSR."""
     return _summed(matrix, rows, weights)[0]
 
 
-def scores(matrix: Any, rows: NDArray[Any], *weights: Floats) -> list[All]:
+def scores(matrix: Any, rows: NDArray[Any], weights: Iterable[Floats]) -> list[All]:
     """Return the same as scores of a request, of which the items with a sum above 0 are put forward."""
     found, columns = _summed(matrix, rows, weights)
     spoken = distinct(columns) if len(columns) * FEW < matrix.shape[1] else None
     return [All(values, 0.0, spoken) for values in found]
 
 
-def _summed(matrix: Any, rows: NDArray[Any], weights: Sequence[Floats]) -> tuple[list[Floats], NDArray[np.int32]]:
+def _summed(matrix: Any, rows: NDArray[Any], weights: Iterable[Floats]) -> tuple[list[Floats], NDArray[np.int32]]:
     """Return the sums for each of the weights, and the columns that the rows have."""
-    places, columns, lengths = _taken(matrix, rows)
-    values = np.asarray(matrix.data)[places]
-    width = matrix.shape[1]
-    return [np.bincount(columns, values * np.repeat(w, lengths), width).astype(np.float32) for w in weights], columns
+    values, columns, lengths = _taken(matrix, rows)
+    places, found = columns.astype(np.intp), []
+    for each in weights:
+        out = np.zeros(matrix.shape[1], np.float32)
+        np.add.at(out, places, values * np.repeat(each, lengths))
+        found.append(out)
+    return found, columns
 
 
 def products(matrix: Any, rows: NDArray[Any], vector: Floats) -> Floats:
     """Return the inner products (n,) of given rows (n,) of a CSR with a vector (columns,)."""
-    places, columns, lengths = _taken(matrix, rows)
+    values, columns, lengths = _taken(matrix, rows)
     owner = np.repeat(np.arange(len(rows)), lengths)
-    return np.bincount(owner, np.asarray(matrix.data)[places] * vector[columns], len(rows)).astype(np.float32)
+    return np.bincount(owner, values * vector[columns], len(rows)).astype(np.float32)

@@ -193,18 +193,18 @@ class TextVectors:
 
     def nearest(self, histories: Histories, decays: tuple[float, ...] = (0.8,), last: int = 10) -> dict[str, Scores]:
         """Return the same of a single request, with a short way to the best by sentence vectors."""
-        shares = np.stack([histories.shares(histories.decayed(decay, last)) for decay in decays])
+        shares = histories.shares_each(*(histories.decayed(decay, last) for decay in decays))
         some = np.flatnonzero(shares.any(axis=0))
         items, shares = histories.item[some], shares[:, some]
-        mean, words = shares @ self.sentence[items], sums(self.lexical, items, *shares)
+        mean, words = shares @ self.sentence.take(items, axis=0), sums(self.lexical, items, shares)
         out: dict[str, Scores] = {}
         looked_up: list[Any] = []
         for decay, query, word in zip(decays, mean, words, strict=True):
-            told = np.flatnonzero(word)
             out[f"sentence_{decay}"] = Nearest(self.sentence, query, self._coarse, looked_up=looked_up)
             # Only by the first mean items are put forward; of the others what they say of given items will do.
             if decay == decays[0]:
-                out[f"lexical_{decay}"] = scores(self._words, told, word[told])[0]
+                told = np.flatnonzero(word)
+                out[f"lexical_{decay}"] = scores(self._words, told, [word[told]])[0]
             else:
                 out[f"lexical_{decay}"] = Alone(partial(products, self.lexical, vector=word))
         return out
