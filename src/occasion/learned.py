@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.errors import ModelError
-from occasion.keyed import is_allowed, looked_up
+from occasion.keyed import is_allowed
 from occasion.learning.linear import standardised
 from occasion.learning.model import Model
 from occasion.learning.paths import Paths
@@ -65,6 +65,8 @@ class LearnedAnswer:
         ``scores = (raw - least) / span``.
     rated : (n,) float32
         What the expected ratings added to `raw`.
+    asked : (keys, scores, known)
+        What `of` was asked last and said: several parts ask for the same keys.
     """
 
     keys: Keys
@@ -74,13 +76,20 @@ class LearnedAnswer:
     least: float
     span: float
     rated: Floats
+    asked: tuple[Keys, Floats, NDArray[np.bool_]] | None = None
 
     def of(self, keys: Keys) -> tuple[Floats, NDArray[np.bool_]]:
         """Return the scores (n,) of keys, 0 where unknown, and which are known."""
+        if self.asked is None or self.asked[0] is not keys:
+            self.asked = (keys, *self._of(keys))
+        return self.asked[1:]
+
+    def _of(self, keys: Keys) -> tuple[Floats, NDArray[np.bool_]]:
         if not len(self.keys):
             return np.zeros(len(keys), np.float32), np.zeros(len(keys), np.bool_)
-        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return looked_up(self.keys, self.scores, keys), self.keys[at] == keys
+        at = np.searchsorted(self.keys, keys)
+        known = self.keys.take(at, mode="clip") == keys
+        return np.where(known, self.scores.take(at, mode="clip"), np.float32(0)), known
 
 
 class LearnedModel:
@@ -201,8 +210,9 @@ class LearnedModel:
         timed = model.bases.times == "unix"
         if timed:
             time, when = time + self.shift, when + self.shift
-            self._codes.set_clock(codes, np.array([time]))
-            self._codes.set_clock(past, when)
+            both = np.concatenate([past, codes])
+            self._codes.set_clock(both, np.append(when, time))
+            past, codes = both[:-1], both[-1:]
         else:
             time = float(np.nanmax(when, initial=0)) + 1 if model.bases.times == "position" else np.nan
         place = self._place[history.item[rows]]

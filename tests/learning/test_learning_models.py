@@ -173,6 +173,8 @@ def test_the_served_sequence_model_is_the_trained_one(moments):
     torch.manual_seed(0)
     text = np.random.default_rng(0).normal(size=(30, 12)).astype(np.float32)
     net = network.Network(30, torch.from_numpy(text), torch.ones(30), 16, 10, 2, 0.1, GAPS + 3 if moments else 0)
+    for parameter in (p for block in net.blocks for norm in (block.norm1, block.norm2) for p in norm.parameters()):
+        torch.nn.init.normal_(parameter, 1.0, 0.5)
     if moments:
         torch.nn.init.normal_(net.moments[1:])
     items, times = [3, 8, 1, 22, 8, 9], np.cumsum([1e9, 5, 0, 4000, 90000, 2]).tolist()
@@ -193,6 +195,9 @@ def test_the_served_sequence_model_is_the_trained_one(moments):
         state = net(vectors, batch["items"], batch["real"], batch["asked"], batch["moments"])[-1]
         expected = torch.nn.functional.normalize(vectors, dim=-1) @ state * net.scale.exp()
     assert np.abs(served.score(requests)[0] - expected.numpy()).max() < 1e-3
+    for length in range(7):
+        some = requests.newest(np.array([length]))
+        assert served.nearest(some).query == pytest.approx(served.hidden(some)[0], abs=1e-5)
 
 
 @needs_torch

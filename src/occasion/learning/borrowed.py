@@ -31,6 +31,8 @@ class Borrowed:
         Weights of the items they borrow from; rows sum to 1.
     """
 
+    _among: tuple[Places, Any] | None = None
+
     def __init__(self, rare: NDArray[np.int32], matrix: Any) -> None:
         self.rare, self.matrix = rare, matrix
 
@@ -88,5 +90,3 @@ class Borrowed:
             part.resize(part.shape[0], part.shape[1] + 1)
             self._among = (places, part)
         return self._among[1]
-
-    _among: tuple[Places, Any] | None = None

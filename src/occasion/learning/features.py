@@ -174,11 +174,7 @@ class Bases:
         self._content(histories, add)
         yield
         if "popularity" in self.parts:
-            for name in self.popularity.names:
-                if name.startswith("share"):
-                    value = self.popularity.column(name)
-                    alike = np.broadcast_to(value, (len(histories), self.n_items))
-                    add(f"popular_{name}", Leaders(value, self.popularity.leaders(name)) if histories.single else alike)
+            self._popular(histories, add)
         if "repeats" in self.parts:
             self._own(histories, add)
         yield
@@ -235,6 +231,14 @@ class Bases:
                 else:
                     add(f"same_{name}", np.asarray(matrix @ (rows @ matrix).toarray().T, np.float32).T, candidates=False)
 
+    def _popular(self, histories: Histories, add: Any) -> None:
+        for name in (n for n in self.popularity.names if n.startswith("share")):
+            value = self.popularity.column(name)
+            if histories.single:
+                add(f"popular_{name}", Leaders(value, self.popularity.leaders(name)))
+            else:
+                add(f"popular_{name}", np.broadcast_to(value, (len(histories), self.n_items)))
+
     def _own(self, histories: Histories, add: Any) -> None:
         weights = [histories.decayed(1.0)] + ([histories.decayed(0.9)] if self.times == "position" else [])
         for name, value in zip(("own", "own_now"), _shares(histories, *weights), strict=False):
@@ -278,6 +282,8 @@ class Bases:
         if not len(requests):
             empty = np.zeros((0, count), np.float32)
             return Candidates(items=empty.astype(np.int32), features=empty[..., None], fused=empty)
+        if len(requests) <= size:
+            return (yield from self._slice(requests, count))
         parts = []
         for start in range(0, len(requests), size):
             found = yield from self._slice(requests.part(start, min(start + size, len(requests))), count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,11 +64,12 @@ def _usual(bases: Bases, histories: Histories) -> Floats:
     shares = histories.shares(histories.decayed(0.9 if bases.times != "none" else 1.0, last=50))
     numbers = bases.numbers[histories.item]
     known = np.isfinite(numbers)
-    total = _summed(histories, shares[:, None] * np.where(known, numbers, 0))
-    weight = _summed(histories, shares[:, None] * known)
+    total, weight = _summed(histories, shares, np.where(known, numbers, 0)), _summed(histories, shares, known)
     return np.where(weight > 0, total / np.maximum(weight, 1e-9), np.nan).astype(np.float32)
 
 
-def _summed(histories: Histories, values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the sums (B, m) over each request of values (p, m) of the pairs."""
-    return np.stack([np.bincount(histories.row, column, len(histories)) for column in values.T], 1)
+def _summed(histories: Histories, shares: Floats, values: NDArray[Any]) -> NDArray[Any]:
+    """Return the sums (B, m) over each request of values (p, m) of the pairs times their shares (p,)."""
+    if len(histories) == 1:
+        return np.asarray((shares @ values)[None])
+    return np.stack([np.bincount(histories.row, shares * column, len(histories)) for column in values.T], 1)

@@ -97,7 +97,7 @@ def fuse_few(
         best = value.best(depth, barred if alike else blocked)[0]
         gained[best] += weight[: len(best)] * np.float32(0.5 if alike else trust)
         yield
-    items = np.flatnonzero(gained)
+    items = np.flatnonzero(gained > 0)
     fused = gained[items].astype(np.float32)
     if len(items) < count:
         left = np.ones(len(share), np.bool_)

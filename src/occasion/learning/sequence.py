@@ -126,7 +126,27 @@ class SequenceModel:
 
     def nearest(self, requests: Requests) -> Nearest:
         """Return the same of a single request, with a short way to the best."""
-        return Nearest(self.arrays["items"], self.hidden(requests)[0], self._coarse, float(self.arrays["scale"][0]))
+        return Nearest(self.arrays["items"], self._state(requests), self._coarse, float(self.arrays["scale"][0]))
+
+    # -- one request, whose small arrays cost more to handle than to multiply ---------------------------------------------
+    def _state(self, requests: Requests) -> Floats:
+        """Return `hidden` (d,) of a single request."""
+        a, n = self.arrays, min(self.length, len(requests.item))
+        if not n:
+            return np.zeros(a["inputs"].shape[1], np.float32)
+        x = a["inputs"].take(requests.item[-n:], axis=0)  # (n, d)
+        if "moments" in a:
+            signals = np.concatenate([requests.past[len(requests.item) - n + 1 :], requests.signals])
+            gap = np.diff(requests.when[-n:], append=requests.time) if a["clock"][0] else None
+            x += a["moments"].take(moment_codes(gap, signals, a["offset"]), axis=0).sum(1)
+        for k, block in enumerate(self._blocks):
+            x = block.of(x, self._bias(k, n), last=k == len(self._blocks) - 1)
+        out = _normal(x[-1], a["out_g"], a["out_b"])
+        return np.asarray(out / max(math.sqrt(float(out @ out)), 1e-9), np.float32)
+
+    @cached_property
+    def _blocks(self) -> list[_Block]:
+        return [_Block(self.arrays, k) for k in range(sum(name.startswith("qkv_w") for name in self.arrays))]
 
     @cached_property
     def _coarse(self) -> Coarse:
@@ -164,6 +184,55 @@ class SequenceModel:
         )  # fmt: skip
 
 
+class _Block:
+    """A layer of the model for one history: what is multiplied with the same is one matrix, the gains of norms included."""
+
+    def __init__(self, arrays: dict[str, NDArray[Any]], k: int) -> None:
+        a = {name: arrays[f"{name}{k}"].astype(np.float64) for name in ("norm1_g", "norm1_b", "norm2_g", "norm2_b")}
+        d = len(a["norm1_g"])
+        qkv, qkv_b = arrays[f"qkv_w{k}"].T.astype(np.float64), arrays[f"qkv_b{k}"].astype(np.float64)
+        up, up_b = arrays[f"up_w{k}"].T.astype(np.float64), arrays[f"up_b{k}"].astype(np.float64)
+        read, read_b = a["norm1_g"][:, None] * qkv, a["norm1_b"] @ qkv + qkv_b
+        # Logits are products of queries and keys over the root of a head's width.
+        read[:, :d] /= math.sqrt(d / HEADS)
+        read_b[:d] /= math.sqrt(d / HEADS)
+        self._ask, self._ask_b = _plain(read[:, :d]), _plain(read_b[:d])
+        self._tell, self._tell_b = _plain(read[:, d:]), _plain(read_b[d:])
+        self._mix, self._mix_b = _plain(arrays[f"mix_w{k}"].T), arrays[f"mix_b{k}"]
+        self._up, self._up_b = _plain(a["norm2_g"][:, None] * up), _plain(a["norm2_b"] @ up + up_b)
+        self._down, self._down_b = _plain(arrays[f"down_w{k}"].T), arrays[f"down_b{k}"]
+
+    def of(self, x: Floats, bias: Floats, *, last: bool) -> Floats:
+        """Return the states (n, d) after the layer of states (n, d), or of the last alone (1, d); `bias` is (H, n, n)."""
+        n, d = x.shape
+        y = _centred(x)
+        told = (y @ self._tell + self._tell_b).reshape(n, 2, HEADS, d // HEADS).transpose(1, 2, 0, 3)  # (2, H, n, d / H)
+        if last:
+            x, y, bias = x[-1:], y[-1:], bias[:, -1:]
+        asked = (y @ self._ask + self._ask_b).reshape(len(x), HEADS, d // HEADS).transpose(1, 0, 2)  # (H, l, d / H)
+        weight = asked @ told[0].transpose(0, 2, 1)  # (H, l, n)
+        weight += bias
+        weight -= weight.max(-1, keepdims=True)
+        np.exp(weight, out=weight)
+        weight /= weight.sum(-1, keepdims=True)
+        x = x + (weight @ told[1]).transpose(1, 0, 2).reshape(len(x), d) @ self._mix + self._mix_b
+        inner = _centred(x) @ self._up + self._up_b
+        np.maximum(inner, 0, out=inner)
+        return np.asarray(x + inner @ self._down + self._down_b, np.float32)
+
+
+def _plain(array: NDArray[Any]) -> Floats:
+    return np.ascontiguousarray(array, np.float32)
+
+
+def _centred(x: Floats) -> Floats:
+    """Return rows less their mean, over their deviation: a layer normalisation without gain and bias."""
+    width = np.float32(x.shape[-1])
+    x = x - x.sum(-1, keepdims=True) / width
+    x /= np.sqrt(np.vecdot(x, x)[..., None] / width + np.float32(1e-5))
+    return x
+
+
 def _heads(x: Floats) -> Floats:
     """Return (B, L, d) as (B, H, L, d / H)."""
     b, n, d = x.shape
@@ -172,7 +241,4 @@ def _heads(x: Floats) -> Floats:
 
 def _normal(x: Floats, gain: Floats, bias: Floats) -> Floats:
     """Layer normalisation over the last axis."""
-    width = np.float32(x.shape[-1])
-    x = x - x.sum(-1, keepdims=True) / width
-    deviation = np.sqrt(np.vecdot(x, x)[..., None] / width + np.float32(1e-5))
-    return np.asarray(x / deviation * gain + bias, np.float32)
+    return np.asarray(_centred(x) * gain + bias, np.float32)

@@ -143,9 +143,12 @@ class SignalCodes:
 
 def clock_codes(time: NDArray[np.float64]) -> NDArray[np.int32]:
     """Return the codes of `CLOCK` (n, 2) of seconds of the clock (n,), -1 where the time is unknown."""
-    safe = np.nan_to_num(time)
-    both = np.stack([safe % DAY // 3600, (safe // DAY + 3) % 7], 1)
-    return np.where(np.isfinite(time)[:, None], both, -1).astype(np.int32)
+    known = np.isfinite(time)
+    safe = np.where(known, time, 0.0)
+    out = np.empty((len(time), 2), np.int32)
+    out[:, 0], out[:, 1] = safe % DAY // 3600, (safe // DAY + 3) % 7
+    out[~known] = -1
+    return out
 
 
 def _codes(frame: pl.DataFrame, name: str, values: list[str]) -> NDArray[np.int32]:

@@ -99,6 +99,8 @@ def _placed(blend: Floats, model: Floats, known: NDArray[np.bool_]) -> Floats:
         top = max(float(blend.max()), 1e-9)
         return np.asarray(np.clip(blend / top, 0, 1), np.float32)
     x, y = blend[known], model[known]
-    spread = float(x.var())
-    slope = max(float(((x - x.mean()) * (y - y.mean())).mean()) / spread, 0.0) if spread > 1e-12 else 0.0
-    return np.asarray(UNMET * np.clip(y.mean() + slope * (blend - x.mean()), 0, 1), np.float32)
+    middle, height = float(x.sum()) / len(x), float(y.sum()) / len(y)
+    x, y = x - np.float32(middle), y - np.float32(height)
+    spread = float(x @ x)
+    slope = max(float(x @ y) / spread, 0.0) if spread > 1e-12 * len(x) else 0.0
+    return np.asarray(UNMET * np.clip(height + slope * (blend - middle), 0, 1), np.float32)
