@@ -116,6 +116,16 @@ def cluster():
     return index, exact, clustered(12_000, 64, 200)[::97]
 
 
+def test_what_is_named_in_a_hurry_leaves_searches_as_they_were(cluster):
+    index, _, queries = cluster
+    for query in queries[:20]:
+        index.forget()
+        before = index.search(query, 10).keys
+        assert len(index.near(query, 5)) >= 5
+        index.forget()
+        assert index.search(query, 10).keys.tolist() == before.tolist()
+
+
 def test_recall_on_clusters(cluster):
     index, exact, queries = cluster
     assert recall_at_10(index, exact, queries) >= 0.95
