@@ -55,7 +55,7 @@ from occasion.versions import BLEND, IN_SERVICE, Versions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from occasion.learned import LearnedAnswer, LearnedModel
+    from occasion.learned import LearnedModel
 
     Floats = NDArray[np.float32]
     Keys = NDArray[np.int32]
@@ -68,9 +68,9 @@ logger = logging.getLogger(__name__)
 MAX_K = 10_000
 OF = {"learned": "learned", "looks": "pictures"}
 """Sources that are only there where this part is."""
-SUPERSEDED = frozenset({"taste"})
-"""Sources that put nothing forward where a model answers somebody who says what they want: the model knows the person's past, and
-of what it has not met, what the words find stands before what is like the past. What others put forward they score as ever."""
+LIKE_THE_PAST = ("taste", "lookalike")
+"""Sources that put nothing forward where somebody says what they want, with a model in service the first of them alone: what comes
+into such an answer is found by the words, by what others chose, or by the model. What is put forward they score as ever."""
 AGAIN_SECONDS = 30.0
 """After a model version could not be read, until it is tried again."""
 STANDING = (SCENARIOS, IN_SERVICE)
@@ -509,13 +509,11 @@ class Recommender:
         if moment.allowed is None or not moment.allowed.any():
             return np.zeros(0, np.int32), {}
         names, count = [name for name in names if name in self.sources], max(self.settings.candidates, k)
-        found, naming = [], names
+        found = []
         if self.learned is not None and "learned" in names:
             # Its source finds the answer with the moment: of all sources this one alone takes longer than all others together.
-            answer = yield from self.learned.asking(moment)
-            if "semantic" in names and _says_enough(moment, answer):
-                naming = [name for name in names if name not in SUPERSEDED]
-        for name in naming:
+            yield from self.learned.asking(moment)
+        for name in self._naming(moment, names):
             found.append(self._named[name](moment, count))
             yield
         pinned = np.array(self.live.catalogue.keys(rules.pins), np.int32)
@@ -531,6 +529,14 @@ class Recommender:
                 factor[self.live.catalogue.columns.mask(boost.filter, len(moment.allowed))[keys]] *= boost.factor
             parts["rules"] = np.abs(total) * (factor - 1)
         return keys, parts
+
+    def _naming(self, moment: Moment, names: Sequence[str]) -> Sequence[str]:
+        """Return which sources put candidates forward: a search that finds nothing that the others do not is left out."""
+        spoken = moment.context_vector is not None and bool(moment.context.text.strip())
+        if not spoken or "semantic" not in names:
+            return names
+        spared = LIKE_THE_PAST[: 1 if "learned" in names else None]
+        return [name for name in names if name not in spared]
 
     @stepped("rank")
     def _parts(self, moment: Moment, keys: Keys, names: Sequence[str]) -> Steps[dict[str, Floats]]:
@@ -683,11 +689,6 @@ def _policy(name: str | None, options: Mapping[str, Any] | None, explore: float,
     if name == "diverse":
         options.setdefault("diversity", diversity)
     return make_policy(name, **options)
-
-
-def _says_enough(moment: Moment, answer: LearnedAnswer) -> bool:
-    """Return whether the words of a request and what a model says of it name candidates enough."""
-    return bool(moment.context.text.strip()) and moment.context_vector is not None and len(answer.keys) > 0
 
 
 def _known_sources(names: Sequence[str] | None) -> Sequence[str]:

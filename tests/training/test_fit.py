@@ -124,10 +124,11 @@ def test_new_items_filters_words_and_strangers(fitted, encoder):
         assert recommender.recommend(Context(session="s", at=now, recent=("new", "i4")), k=5).entries
 
 
-def test_what_is_like_the_past_is_not_searched_for_where_words_and_a_model_speak(fitted, encoder):
+@pytest.mark.parametrize("learned", [True, False])
+def test_what_is_like_the_past_is_not_searched_for_where_words_speak(fitted, encoder, learned):
     settings, _, now = fitted
     spoken, silent = Context(user="u3", at=now, text="boots for the rain"), Context(user="u3", at=now)
-    with Recommender(settings, encoder=encoder) as recommender:
+    with Recommender(settings, encoder=encoder, learned=learned) as recommender:
         recommender.refresh()
         asked: list[str] = []
 
@@ -135,12 +136,16 @@ def test_what_is_like_the_past_is_not_searched_for_where_words_and_a_model_speak
             return lambda moment, k: asked.append(name) or search(moment, k)
 
         recommender._named = {name: told(name, search) for name, search in recommender._named.items()}
-        for context, sources, searched in ((spoken, None, False), (silent, None, True), (spoken, ("learned", "taste"), True)):
+        for context, sources, searched in (
+            (spoken, None, {"lookalike"} if learned else set()),
+            (silent, None, {"taste", "lookalike"}),
+            (spoken, ("taste", "lookalike"), {"taste", "lookalike"}),
+        ):
             asked.clear()
             slate = recommender.recommend(context, k=5, sources=sources, keep=False)
             assert len(slate.entries) == 5
-            assert ("taste" in asked) == searched
-            assert sources or {"semantic", "words", "together", "lookalike"} <= set(asked)
+            assert {"taste", "lookalike"} & set(asked) == searched
+            assert sources or {"semantic", "words", "together", "popular"} <= set(asked)
 
 
 def test_what_happened_after_does_not_change_an_answer(fitted, encoder):
