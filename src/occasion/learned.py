@@ -38,7 +38,7 @@ RATED = 30
 """Best candidates whose expected ratings are looked up, where ratings have a say: the others stay where they are."""
 GROUPS = (
     ("moment", ("moment", "lift_", "own_kernel", "own_moment", "own_ctx", "own_clock", "ease_kernel", "clock_", "number_")),
-    ("popularity", ("popular_", "item_")),
+    ("popularity", ("popular_", "item_", "fresh")),
     ("history", ("sentence", "lexical", "same_", "unlike_", "own", "history")),
 )
 """Which part of the score a feature belongs to, by the beginning of its name; any other: others' behaviour."""

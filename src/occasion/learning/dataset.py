@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from occasion.learning.freshness import telling
 from occasion.learning.items import Items, read_ids, read_items
+from occasion.learning.popularity import windows
 from occasion.learning.requests import Events, Queries, Requests, build_requests
 from occasion.learning.signals import DAY, Signals
 
@@ -37,8 +39,10 @@ class Dataset:
         Whether an item that a person has had is never the answer again.
     rated : bool
         Whether events carry ratings to be predicted.
-    span : float, optional
-        Days the log spans where it is longer than these events: it decides which windows of popularity are told apart.
+    windows : tuple of float
+        Windows of popularity that are told apart, in days; by the whole log, so that all parts of it have the same ones.
+    fresh : str, optional
+        The number of the items that says when they came out, where people choose what is new; by the whole log, too.
     """
 
     items: Items
@@ -48,7 +52,8 @@ class Dataset:
     times: str
     exclude_seen: bool
     rated: bool = False
-    span: float | None = None
+    windows: tuple[float, ...] = ()
+    fresh: str | None = None
 
     @classmethod
     def from_frames(
@@ -69,7 +74,10 @@ class Dataset:
         if exclude_seen is None:
             pairs = read.user.astype(np.int64) * len(catalogue) + read.item
             exclude_seen = len(np.unique(pairs)) > 0.98 * len(pairs)
-        return cls(items=catalogue, events=read, users=users, signals=signals, times=times, exclude_seen=exclude_seen, rated=rated)
+        return cls(
+            items=catalogue, events=read, users=users, signals=signals, times=times, exclude_seen=exclude_seen, rated=rated,
+            windows=windows(read.time) if times == "unix" else (), fresh=telling(catalogue, read) if times == "unix" else None,
+        )  # fmt: skip
 
     def queries(self, frame: pl.DataFrame) -> Queries:
         """Read queries: query_id, user_id, and may have time, ctx_*, item_id (one row a query)."""
@@ -93,12 +101,10 @@ class Dataset:
         return replace(self, events=both.sorted(), users=users)
 
     def only(self, frame: pl.DataFrame) -> Dataset:
-        """Return the data set with the events of a frame in place of its own; codes, users and the span of the log stay."""
-        span, frame = self.span, _named(frame)
-        if span is None and self.times == "unix" and len(self.events):
-            span = float(np.ptp(self.events.time)) / DAY if np.isfinite(self.events.time).all() else np.inf
+        """Return the data set with the events of a frame in place of its own; codes, users and windows of popularity stay."""
+        frame = _named(frame)
         events = _dated(_read_events(frame, clean_time(frame), self.items, self.users, self.signals), self.times)
-        return replace(self, events=events.sorted(), span=span)
+        return replace(self, events=events.sorted())
 
     def restrict(self, kept: NDArray[np.int64]) -> Dataset:
         """Return the data set with the items of the given keys alone; events of others are dropped."""
@@ -106,7 +112,8 @@ class Dataset:
         place[kept] = np.arange(len(kept))
         items = Items(
             ids=[self.items.ids[i] for i in kept], texts=[self.items.texts[i] for i in kept], numbers=self.items.numbers[kept],
-            number_names=self.items.number_names, attributes={n: m[kept] for n, m in self.items.attributes.items()},
+            number_names=self.items.number_names, dated=self.items.dated,
+            attributes={n: m[kept] for n, m in self.items.attributes.items()},
         )  # fmt: skip
         events = self.events.take(place[self.events.item] >= 0)
         return replace(self, items=items, events=replace(events, item=place[events.item]))
@@ -116,11 +123,17 @@ class Dataset:
         return replace(self, events=self.events.take(~(self.events.value <= 0)))
 
     def frequent(self, limit: int, half_life: float = 60.0) -> NDArray[np.int64]:
-        """Return the keys of the `limit` items with the most events, weighted by 0.5**(days / half_life) where there is a clock."""
+        """Return the keys of the `limit` items with the most events, weighted by 0.5**(days / half_life) where there is a clock.
+
+        Where people choose what is new, half of them are the newest ones.
+        """
         weight = np.ones(len(self.events))
         if self.times == "unix" and len(weight):
             weight = 0.5 ** ((np.nanmax(self.events.time) - np.nan_to_num(self.events.time)) / DAY / half_life)
         count = np.bincount(self.events.item, weights=weight, minlength=len(self.items))
+        if self.fresh is not None:
+            days = self.items.numbers[:, self.items.number_names.index(self.fresh)]
+            count[np.argsort(-np.nan_to_num(days, nan=-np.inf), kind="stable")[: limit // 2]] = np.inf
         return np.sort(np.argsort(-count, kind="stable")[:limit])
 
 

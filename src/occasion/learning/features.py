@@ -17,17 +17,19 @@ import numpy as np
 from occasion.learning.borrowed import Borrowed
 from occasion.learning.contextual import Lift, kernel_weights, signal_weights
 from occasion.learning.figures import figures
+from occasion.learning.freshness import freshness
 from occasion.learning.fusion import fuse, fuse_few, ranks
 from occasion.learning.histories import Histories
 from occasion.learning.itemitem import Ease, Neighbours, Transitions
 from occasion.learning.popularity import Popularity
 from occasion.learning.rows import products, sums
 from occasion.learning.scored import UNSAID, All, Alone, Leaders, Nearest, Some
+from occasion.learning.signals import DAY
 from occasion.pairs import beyond
 from occasion.stepping import Steps, finished
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -76,6 +78,10 @@ class Bases:
         What rare items take over from their like.
     newest : float
         Time of the newest event, seconds.
+    dated : sequence of int
+        Which numbers of the items are days since 1970.
+    fresh : int, optional
+        The one of them by which the newest items are put forward, see `occasion.learning.freshness`.
     """
 
     n_items: int
@@ -100,6 +106,8 @@ class Bases:
     absent: NDArray[np.bool_] | None = None
     borrowed: Borrowed | None = None
     newest: float = 0.0
+    dated: Sequence[int] = ()
+    fresh: int | None = None
 
     @classmethod
     def fit(
@@ -113,7 +121,8 @@ class Bases:
         fair = events.take(np.delete(np.arange(len(events)), beyond(events.user, events.item)))
         bases = cls(
             n_items=n, times=data.times, exclude_seen=data.exclude_seen, parts=[], numbers=data.items.numbers,
-            number_names=data.items.number_names, popularity=Popularity.fit(fair, n, data.times, _span(data)),
+            number_names=data.items.number_names, dated=[data.items.number_names.index(name) for name in data.items.dated],
+            popularity=Popularity.fit(fair, n, data.times, data.windows),
             n_numbers=len(data.signals.numeric), newest=float(data.events.time.max(initial=0)) if data.times == "unix" else 0.0,
         )  # fmt: skip
         builders: dict[str, tuple[bool, Callable[[], Any]]] = {
@@ -130,6 +139,8 @@ class Bases:
                 setattr(bases, name, build())
                 bases.seconds[name] = time.monotonic() - begun
                 bases.parts.append("context" if name == "lift" else name)
+        if data.fresh is not None and "popularity" in use:
+            bases.fresh = data.items.number_names.index(data.fresh)
         if text is not None and "borrowed" in use:
             bases.borrowed = Borrowed.fit(text.joint, np.bincount(events.item, minlength=n))
             bases.parts.append("borrowed")
@@ -173,8 +184,7 @@ class Bases:
             yield
         self._content(histories, add)
         yield
-        if "popularity" in self.parts:
-            self._popular(histories, add)
+        self._of_all(histories, add)
         if "repeats" in self.parts:
             self._own(histories, add)
         yield
@@ -183,6 +193,20 @@ class Bases:
             if kernel is not None:
                 add("ease_kernel", kernel, candidates=False)
         return out, forward
+
+    def _of_all(self, histories: Histories, add: Any) -> None:
+        """Add what is said of items to everybody: how popular and how new they are."""
+        for name in self.popularity.names if "popularity" in self.parts else ():
+            if not name.startswith("share"):
+                continue
+            value = self.popularity.column(name)
+            if histories.single:
+                add(f"popular_{name}", Leaders(value, self.popularity.leaders(name)))
+            else:
+                add(f"popular_{name}", np.broadcast_to(value, (len(histories), self.n_items)))
+        if self.fresh is not None:
+            ages = freshness(self.numbers[:, self.fresh], histories.requests.time / DAY)
+            add("fresh", All(ages[0], UNSAID) if histories.single else ages)
 
     def _ease(self, histories: Histories, add: Any) -> Any:
         """Add the scores of the item weights; return those for the history weighted by likeness of the moment."""
@@ -230,14 +254,6 @@ class Bases:
                     add(f"same_{name}", Alone(partial(products, matrix, vector=profile)), candidates=False)
                 else:
                     add(f"same_{name}", np.asarray(matrix @ (rows @ matrix).toarray().T, np.float32).T, candidates=False)
-
-    def _popular(self, histories: Histories, add: Any) -> None:
-        for name in (n for n in self.popularity.names if n.startswith("share")):
-            value = self.popularity.column(name)
-            if histories.single:
-                add(f"popular_{name}", Leaders(value, self.popularity.leaders(name)))
-            else:
-                add(f"popular_{name}", np.broadcast_to(value, (len(histories), self.n_items)))
 
     def _own(self, histories: Histories, add: Any) -> None:
         weights = [histories.decayed(1.0)] + ([histories.decayed(0.9)] if self.times == "position" else [])
@@ -329,7 +345,7 @@ class Bases:
         if self.novel < 0.005 or self.popularity.met.all():
             return []
         known = self.popularity.met
-        names = [n for n in ("sequence", "sentence_0.8", "lexical_0.8", "sentence_1.0", "lexical_1.0") if n in scores]
+        names = [n for n in ("sequence", "sentence_0.8", "lexical_0.8", "sentence_1.0", "lexical_1.0", "fresh") if n in scores]
         return [(_unknown(scores[n], known), self.novel) for n in names]
 
     def _barred(self, requests: Requests) -> NDArray[np.bool_] | None:
@@ -337,13 +353,6 @@ class Bases:
         if self.absent is None or requests.allowed is None:
             return self.absent if requests.allowed is None else ~requests.allowed
         return self.absent | ~requests.allowed
-
-
-def _span(data: Dataset) -> float:
-    """Days between the first and the last event of the data set: the same for all its parts, so that all have the same columns."""
-    if data.span is not None:
-        return data.span
-    return float(np.ptp(data.events.time)) / 86400.0 if data.times == "unix" and np.isfinite(data.events.time).all() else np.inf
 
 
 def _side_by_side(columns: list[Floats]) -> Floats:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.learning import repeats
+from occasion.learning.signals import DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,7 @@ def figures(bases: Bases, histories: Histories, items: NDArray[np.int32]) -> tup
     """Return figures (B, C, f) of candidates `items` (B, C), and their names (f,)."""
     table, requests = bases.popularity.table, histories.requests
     shape = items.shape
-    columns = [table[items], bases.numbers[items]]
+    columns = [table[items], _numbers(bases, requests, items)]
     names = [f"item_{n}" for n in bases.popularity.names] + [f"item_{n}" for n in bases.number_names]
     if bases.number_names:
         columns.append(np.abs(bases.numbers[items] - _usual(bases, histories)[:, None, :]))
@@ -47,6 +48,15 @@ def figures(bases: Bases, histories: Histories, items: NDArray[np.int32]) -> tup
     asked = np.concatenate(ask, 1)
     columns.append(np.broadcast_to(asked[:, None, :], (*shape, asked.shape[1])))
     return np.concatenate(columns, -1).astype(np.float32), names
+
+
+def _numbers(bases: Bases, requests: Requests, items: NDArray[np.int32]) -> Floats:
+    """Return the numbers of candidates (B, C, m); with a clock, points in time are days before the request: no day comes back."""
+    numbers = bases.numbers[items]
+    if bases.dated and bases.times == "unix":
+        dated = list(bases.dated)
+        numbers[..., dated] = (requests.time / DAY)[:, None, None] - numbers[..., dated]
+    return numbers
 
 
 def _pace(requests: Requests) -> Floats:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
     from numpy.typing import NDArray
 
@@ -17,6 +19,8 @@ __all__ = ["Items", "read_ids", "read_items"]
 DAY = 86400.0
 LIKELY = 0.9
 """Share of the filled cells of a text column that have to be figures or dates."""
+THIS_CENTURY = 10_957.0, 25_567.0
+"""Days since 1970 of 2000 and of 2040: figures that are as many seconds or milliseconds are points in time."""
 
 
 @dataclass(kw_only=True)
@@ -33,6 +37,8 @@ class Items:
     numbers : (items, m) float32
         Numeric columns, NaN where missing.
     number_names : list of str, (m,)
+    dated : sequence of str
+        Those of the numbers that are points in time, in days since 1970.
     """
 
     ids: list[str]
@@ -40,6 +46,7 @@ class Items:
     attributes: dict[str, Any] = field(default_factory=dict)
     numbers: NDArray[np.float32]
     number_names: list[str] = field(default_factory=list)
+    dated: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,7 +65,8 @@ def read_items(frame: pl.DataFrame, named: list[Any]) -> Items:
     """Turn a frame of items into texts, attributes and numbers; ids that only events name are added, with nothing known.
 
     Of several rows with one id the first counts; rows without an id are left out. Lists of words are read as one cell with several
-    values, texts that are figures or dates (of a date: days since 1970) as numbers too.
+    values, texts that are figures or dates as numbers too. Points in time become days: dates, and figures that are seconds or
+    milliseconds since 1970.
     """
     ids = read_ids(frame["item_id"])
     first = {i: row for row, i in reversed(list(enumerate(ids))) if i is not None}
@@ -67,14 +75,15 @@ def read_items(frame: pl.DataFrame, named: list[Any]) -> Items:
         frame, ids = frame[rows], [ids[row] for row in rows]
     catalogue = [i for i in ids if i is not None]
     extra = sorted({str(i) for i in named if i is not None} - set(catalogue))
-    texts, attributes, numbers = [], {}, {}
+    texts, attributes, numbers, dated = [], {}, {}, []
     for name in frame.columns:
         column = _flat(frame[name])
         if name == "item_id" or column is None or column.null_count() == len(column):
             continue
         value = _numbers(column) if not name.endswith("_id") or column.dtype.is_float() else None
         if value is not None:
-            numbers[name] = value
+            numbers[name], is_date = value
+            dated += [name] * is_date
         if column.dtype.is_float() or (column.dtype.is_integer() and not name.endswith("_id")):
             continue
         cells = ["" if v is None else str(v).strip() for v in column.to_list()]
@@ -87,7 +96,12 @@ def read_items(frame: pl.DataFrame, named: list[Any]) -> Items:
     padded = np.concatenate([stacked, np.full((len(extra), stacked.shape[1]), np.nan)]).astype(np.float32)
     joined = [". ".join(c for c in row if c) for row in zip(*texts, strict=True)] if texts else [""] * len(catalogue)
     return Items(
-        ids=catalogue + extra, texts=joined + [""] * len(extra), attributes=attributes, numbers=padded, number_names=list(numbers)
+        ids=catalogue + extra,
+        texts=joined + [""] * len(extra),
+        attributes=attributes,
+        numbers=padded,
+        number_names=list(numbers),
+        dated=dated,
     )
 
 
@@ -102,9 +116,10 @@ def _flat(column: pl.Series) -> pl.Series | None:
     return type(column)(column.name, words)
 
 
-def _numbers(column: pl.Series) -> NDArray[np.float64] | None:
-    """Return what a column says as numbers (n,), NaN where nothing; None where it does not hold at least three different ones."""
-    if column.dtype.is_temporal():
+def _numbers(column: pl.Series) -> tuple[NDArray[np.float64], bool] | None:
+    """Return a column as numbers (n,), NaN where it says nothing, and whether they are days; None of fewer than three different."""
+    is_date = column.dtype.is_temporal()
+    if is_date:
         value = column.dt.epoch("d") if str(column.dtype) == "Date" else column.dt.epoch("s") / DAY
     elif column.dtype.is_numeric():
         value = column
@@ -114,14 +129,20 @@ def _numbers(column: pl.Series) -> NDArray[np.float64] | None:
         value = filled.cast(float, strict=False)
         least = max(LIKELY * (len(filled) - filled.null_count()), 1)
         if value.count() < least:
-            value = filled.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).dt.epoch("d")
+            value, is_date = filled.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).dt.epoch("d"), True
         if value.count() < least:
             return None
     else:
         return None
     out = value.cast(float).fill_null(np.nan).to_numpy().astype(np.float64)
     out = np.where(np.isfinite(out), out, np.nan)
-    return out if len(np.unique(out[np.isfinite(out)])) > 2 else None
+    known = out[np.isfinite(out)]
+    if len(np.unique(known)) < 3:
+        return None
+    for unit in () if is_date else (DAY, DAY * 1000):
+        if np.mean((known / unit > THIS_CENTURY[0]) & (known / unit < THIS_CENTURY[1])) >= LIKELY:
+            return out / unit, True
+    return out, is_date
 
 
 def _is_code(cells: list[str]) -> bool:

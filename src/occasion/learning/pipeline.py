@@ -16,6 +16,7 @@ from occasion.errors import ModelError
 from occasion.learning.features import Bases, Candidates
 from occasion.learning.folds import Fold, held_out, shortened, split
 from occasion.learning.model import WIDTH, Model
+from occasion.learning.older import of_one_kind
 from occasion.learning.ranker import Ranker, ndcg_each
 from occasion.learning.sequence import SequenceModel, has_torch
 from occasion.learning.text import TextVectors
@@ -144,10 +145,18 @@ def _rank(trials: list[Trial], seed: int, threads: int, seconds: float) -> Ranke
     trials = [t for t in trials if len(t.labels)]
     if not trials:
         return Ranker([], 0, {"queries": 0, "why": "no event can be held out"})
+    begun, count = time.monotonic(), len(trials)
     features, labels, users, answers = (
         np.concatenate(c) for c in zip(*((t.found.features, t.labels, t.users, t.answers) for t in trials), strict=True)
     )
-    return Ranker.fit(features, labels, users, answers, trials[0].bases.names, seed=seed, threads=threads, seconds=seconds)
+    if count > 1 and trials[0].bases.times != "none":
+        fold = np.repeat(np.arange(count), [len(t.labels) for t in trials])
+        count = of_one_kind(features, labels, users, answers, fold, seed)
+        features, labels, users, answers = (part[fold < count] for part in (features, labels, users, answers))
+    seconds -= time.monotonic() - begun
+    ranker = Ranker.fit(features, labels, users, answers, trials[0].bases.names, seed=seed, threads=threads, seconds=seconds)
+    ranker.report["folds"] = count
+    return ranker
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from occasion.learning.dataset import DAY
+from occasion.learning.signals import DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,12 +16,26 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-__all__ = ["Popularity"]
+__all__ = ["Popularity", "windows"]
 
 LEADERS = 2000
 """Items of each figure that are kept in order: a request bars some of them, and wants a hundred of the others."""
-WINDOWS = (3.0, 14.0, 60.0)
+WINDOWS = (0.25, 1.0, 3.0, 14.0, 60.0)
 """Days before the newest event."""
+SHORT, LEAST = 3.0, 1000
+"""Days from which on a window is always told apart, and events that a shorter one has to hold, about: what was chosen in the last
+hours says something of news, and is chance where a catalogue has a hundred events a day."""
+
+
+def windows(time: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return which of WINDOWS (days) a log with events at times (n,) tells apart: those it is longer than, with enough events.
+
+    Where the time of an event is unknown nothing is known of the span: all windows but the short ones.
+    """
+    span = float(np.ptp(time)) / DAY if len(time) else 0.0
+    if not np.isfinite(span):
+        return tuple(days for days in WINDOWS if days >= SHORT)
+    return tuple(days for days in WINDOWS if days < span and (days >= SHORT or len(time) * days / span >= LEAST))
 
 
 class Popularity:
@@ -39,8 +53,8 @@ class Popularity:
         self.table, self.names = table, names
 
     @classmethod
-    def fit(cls, events: Events, n_items: int, times: str, span: float = np.inf) -> Popularity:
-        """Count; windows (shorter than `span` days) and ages only where `times` is "unix"."""
+    def fit(cls, events: Events, n_items: int, times: str, told: tuple[float, ...] = WINDOWS) -> Popularity:
+        """Count; windows (those `told` apart, in days) and ages only where `times` is "unix"."""
         columns = {"share": _log_share(np.bincount(events.item, minlength=n_items))}
         pairs = np.unique(events.user.astype(np.int64) * n_items + events.item) % n_items
         columns["people"] = np.log1p(np.bincount(pairs, minlength=n_items)).astype(np.float32)
@@ -50,7 +64,7 @@ class Popularity:
             # No event yet, as in the first fold of a short log, is no reason for other columns.
             now = np.nanmax(events.time) if len(events) else 0.0
             age = (now - np.nan_to_num(events.time, nan=now)) / DAY
-            for days in (w for w in WINDOWS if w < span):
+            for days in told:
                 columns[f"share_{days:g}d"] = _log_share(np.bincount(events.item[age <= days], minlength=n_items))
             oldest, newest = np.full(n_items, -np.inf), np.full(n_items, np.inf)
             np.maximum.at(oldest, events.item, age)
