@@ -4,6 +4,9 @@ A small log is cut at several points, so that the ranker has enough questions. W
 whatever the day brought clicks in lists now, and what ranks the one well ranks the other badly. So people are held out of the
 newest fold, and a linear order is learnt from the newest fold of the others and from all of theirs; where the former ranks better
 beyond doubt, the older folds are left out.
+
+This is for logs with an order alone, where each person's newest event is asked for. With a clock the newest fold is one stretch of
+time: what is peculiar to it helps people who are held out of it, and is over when the model serves.
 """
 
 from __future__ import annotations

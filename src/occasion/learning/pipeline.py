@@ -149,7 +149,7 @@ def _rank(trials: list[Trial], seed: int, threads: int, seconds: float) -> Ranke
     features, labels, users, answers = (
         np.concatenate(c) for c in zip(*((t.found.features, t.labels, t.users, t.answers) for t in trials), strict=True)
     )
-    if count > 1 and trials[0].bases.times != "none":
+    if count > 1 and trials[0].bases.times == "position":
         fold = np.repeat(np.arange(count), [len(t.labels) for t in trials])
         count = of_one_kind(features, labels, users, answers, fold, seed)
         features, labels, users, answers = (part[fold < count] for part in (features, labels, users, answers))
