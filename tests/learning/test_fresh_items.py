@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from occasion.learning import histories as reading
 from occasion.learning import pipeline
 from occasion.learning.dataset import Dataset, build_requests
 from occasion.learning.items import read_items
@@ -33,7 +34,7 @@ def world(days: int, people: int = 12, pieces: int = 16) -> tuple[pl.DataFrame, 
     return pl.DataFrame(items), pl.DataFrame(events)
 
 
-def test_new_pieces_come_first_where_people_read_what_is_new():
+def test_new_pieces_come_first_where_people_read_what_is_new(monkeypatch):
     days = 40
     items, events = world(days)
     data = Dataset.from_frames(items, events)
@@ -50,6 +51,10 @@ def test_new_pieces_come_first_where_people_read_what_is_new():
     ages = candidates.features[..., model.bases.names.index("item_published")]
     published = data.items.numbers[candidates.items, 0]
     assert np.allclose(ages, now / DAY - published, atol=0.01)
+    # Alone over a large catalogue, by the short way, the same are put forward.
+    monkeypatch.setattr(reading, "LARGE", 0)
+    alone = model.bases.candidates(requests.part(0, 1), 20)
+    assert set(alone.items[0].tolist()) == set(candidates.items[0].tolist())
 
 
 @pytest.mark.parametrize("unit", [1, 1000])

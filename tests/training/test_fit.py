@@ -187,6 +187,17 @@ def test_a_fit_takes_no_more_memory_than_it_may(tmp_path):
     assert list((tmp_path / "versions").glob("*")) == []
 
 
+@pytest.mark.parametrize(
+    ("end", "code", "says"),
+    [("os.abort()", -signal.SIGABRT, True), ("raise KeyboardInterrupt", 1, False), ("sys.exit(3)", 3, False), ("pass", 0, False)],
+)
+def test_a_library_that_ends_the_process_has_its_words_said_for_it(end, code, says):
+    program = f"import os, sys\nfrom occasion.training.bounds import held_to\nwith held_to(700):\n    {end}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode in (code, -signal.SIGINT if "Keyboard" in end else code)
+    assert ("got no memory within 700 megabytes. Cure" in done.stderr) is says
+
+
 def test_the_bound_of_memory_holds_within_the_block_alone():
     before = resource.getrlimit(resource.RLIMIT_DATA)
     with pytest.raises(ModelError, match=r"more than 256 megabytes.*Cure"), held_to(256):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from occasion.errors import DataError, ModelError
 
@@ -12,6 +14,8 @@ __all__ = ["LEAST", "check_memory", "held_to"]
 MEGABYTE = 1 << 20
 LEAST = 256.0
 """Megabytes without which nothing can be learnt."""
+_CURE = "Cure: a larger bound, or leave out what takes most: --without sequence, --without ease, --without ratings."
+_WAIT = "import sys; sys.stdin.buffer.read(1) or print(sys.argv[1], file=sys.stderr)"
 _SAID = ("bad_alloc", "allocate memory", "out of memory", "not enough memory", "failed to allocate", "failed to map segment")
 """What libraries, and the loader of libraries, say when they get no memory, in small letters."""
 
@@ -28,7 +32,7 @@ def held_to(memory: float | None) -> Iterator[None]:
 
     It counts what the process has for itself and not what it maps from files (Linux: ``RLIMIT_DATA``; where the system has no such
     limit, nothing holds). Some libraries end the process where they get none (in a thread that cannot throw, say): nothing is lost
-    then but the words that tell why.
+    then, and a process that only waits for that says why on stderr.
 
     Raises
     ------
@@ -39,19 +43,35 @@ def held_to(memory: float | None) -> Iterator[None]:
         yield
         return
     _ready_for_products()
-    before = _limited(int(memory * MEGABYTE))
+    with _mourned(memory):
+        before = _limited(int(memory * MEGABYTE))
+        try:
+            yield
+        except Exception as error:
+            if not _is_about_memory(error):
+                raise
+            raise ModelError(f"learning needs more than {memory:,.0f} megabytes of memory. {_CURE}") from error
+        finally:
+            if before is not None:
+                _limited(before)
+
+
+@contextmanager
+def _mourned(memory: float) -> Iterator[None]:
+    """Let another process say why, should this one end within the block: it waits for a word, or for the pipe to close without."""
+    words = f"error: learning ended at once, most likely as a library got no memory within {memory:,.0f} megabytes. {_CURE}"
+    # Out of the terminal's group: Ctrl-C is for the one that learns.
+    waiting = subprocess.Popen(  # noqa: S603  # nosec B603: a list of our own words, no shell
+        [sys.executable, "-I", "-S", "-c", _WAIT, words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         yield
-    except Exception as error:
-        if not _is_about_memory(error):
-            raise
-        raise ModelError(
-            f"learning needs more than {memory:,.0f} megabytes of memory. "
-            "Cure: a larger bound, or leave out what takes most: --without sequence, --without ease, --without ratings."
-        ) from error
     finally:
-        if before is not None:
-            _limited(before)
+        with suppress(OSError):
+            waiting.communicate(b".")
 
 
 def _ready_for_products() -> None:
