@@ -103,7 +103,7 @@ def read_log(recommender: Recommender) -> LearningLog:
     return LearningLog(
         columns=columns,
         frame=frame,
-        data=Dataset.from_frames(_items(recommender), frame, exclude_seen=LEFT_OUT[settings.repeats]),
+        data=Dataset.from_frames(_items(recommender, shift), frame, exclude_seen=LEFT_OUT[settings.repeats]),
         shift=shift,
     )
 
@@ -135,8 +135,8 @@ def event_frame(columns: EventColumns, recommender: Recommender, shift: float) -
     return pl.DataFrame(series).with_columns(pl.col("time").fill_nan(None))
 
 
-def _items(recommender: Recommender) -> pl.DataFrame:
-    """Return one row a key, in order of keys, empty where an item is not described."""
+def _items(recommender: Recommender, shift: float) -> pl.DataFrame:
+    """Return one row a key, in order of keys, empty where an item is not described; times are shifted as those of events."""
     import polars as pl
 
     found: dict[int, Item] = {entry.key: entry.item for entry in recommender.store.items() if entry.item is not None}
@@ -153,6 +153,9 @@ def _items(recommender: Recommender) -> pl.DataFrame:
         )
     if any(i is not None and i.price is not None for i in items):
         series[_free("price", series)] = pl.Series([None if i is None else i.price for i in items], dtype=pl.Float64)
+    since = [None if i is None or i.available_from is None else i.available_from + shift for i in items]
+    if any(at is not None for at in since):
+        series[_free("available_from", series)] = pl.Series(since, dtype=pl.Float64)
     return pl.DataFrame(series)
 
 
