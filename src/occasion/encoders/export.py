@@ -14,6 +14,9 @@ from occasion.errors import EncoderError, MissingExtraError
 
 __all__ = ["export_onnx"]
 
+BLOCK = 64
+"""Weights, and values of an activation, that share a step of their whole numbers. One step for a whole run, as is usual, is a third
+faster, but a few large values blur all the others, those of other texts in the run too."""
 KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
 BESIDE = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "config.json", WORDS)
 
@@ -28,18 +31,19 @@ def export_onnx(model: str | Path, out: Path, *, int8: bool = True) -> Path:
     out : Path
         Folder to write; what was there before is replaced once the export is whole.
     int8 : bool
-        Quantise weights to 8 bits, per output channel, and activations at run time: a quarter of the size and about half of
-        the time. Default: True.
+        Quantise weights to 8 bits, a step for each `BLOCK` of them, and activations likewise at run time: a quarter of the size
+        and about two thirds of the time. Default: True.
 
     Raises
     ------
     MissingExtraError
-        Without torch, transformers and onnx.
+        Without torch, transformers, onnx and onnx-ir.
     EncoderError
         For a model that cannot be loaded, is no encoder, or has modules that plain pooling does not cover.
     """
     try:
-        import onnx  # noqa: F401 - the exporters below need it
+        import onnx  # noqa: F401 - the exporters below need them
+        import onnx_ir  # noqa: F401
         import torch
         import transformers
     except ImportError:
@@ -115,12 +119,17 @@ def _finish(folder: Path, int8: bool) -> None:
         return
     import logging
 
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-    # It advises a preparation, for every model, that dynamic quantisation does not need.
+    # It advises a preparation, for every model, that this quantisation does not need.
     logging.disable(logging.WARNING)
     try:
-        quantize_dynamic(full, model, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gather"])
+        quantize_dynamic(full, model, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["Gather"])
+        products = MatMulNBitsQuantizer(onnx.load(model), bits=8, block_size=BLOCK, is_symmetric=True, accuracy_level=4)
+        products.process()
+        products.model.save_model_to_file(str(model), False)
     finally:
         logging.disable(logging.NOTSET)
     full.unlink()

@@ -33,10 +33,9 @@ class OnnxEncoder:
 
     Where there is ``words.npz``, vectors of single words are added: `occasion.encoders.words`.
 
-    Order and batch: a model with dynamically quantised activations (``int8``) picks the step of its whole numbers from all
-    that is in a run, so a text's vector would depend on its neighbours (measured: by up to 4e-2 in a value). Such a model
-    gets one text a run, which on a CPU costs nothing (5.5 ms a title alone, 5.6 in batches of 16). Other models get batches
-    of about equal length.
+    Order and batch: models come in batches of texts of about equal length. Where activations are quantised with one step for all
+    that is in a run (not so by `occasion.encoders.export`), a text's vector would depend on its neighbours (measured: by up to 4e-2
+    in a value); such a model gets one text a run.
 
     Parameters
     ----------
