@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import subprocess  # nosec B404: starts this interpreter alone
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
