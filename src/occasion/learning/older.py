@@ -68,7 +68,18 @@ def of_one_kind(
                 return folds
             weights = linear_weights(features[rows], labels[rows], seed + part)
             worth[count - 1].append(ndcg_each(z @ weights, labels[asked], answers[asked]))
+        # Mostly nothing speaks for fewer, and two parts are enough to see that.
+        if part and _more(worth)[1] < 1:
+            return folds
+    best, errors = _more(worth)
+    return best + 1 if errors > DOUBT else folds
+
+
+def _more(worth: list[list[NDArray[np.float64]]]) -> tuple[int, float]:
+    """Return by which folds a question is worth most, and by how many standard errors more than by all; of equal ones the most."""
     each = [np.concatenate(some) for some in worth]
-    best = max(range(folds), key=lambda n: (float(each[n].mean()), n))
+    best = max(range(len(each)), key=lambda n: (float(each[n].mean()), n))
     more = each[best] - each[-1]
-    return best + 1 if more.mean() > DOUBT * more.std() / np.sqrt(max(len(more), 1)) else folds
+    if not len(more):
+        return len(each) - 1, 0.0
+    return best, float(more.mean() / max(more.std() / np.sqrt(max(len(more), 1)), 1e-12))
