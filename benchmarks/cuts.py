@@ -16,7 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -265,7 +265,7 @@ def sources(model: pipeline.Model, requests: Requests, answers: list[np.ndarray]
     for start in range(0, len(requests), 500):
         part = requests.part(start, min(start + 500, len(requests)))
         if bases.times == "unix":
-            part.time[~np.isfinite(part.time)] = bases.newest
+            part = replace(part, time=np.where(np.isfinite(part.time), part.time, bases.newest))
         histories = Histories(part, bases.n_items)
         scores, _ = finished(bases.scores(histories))
         if "moment" in scores:

@@ -73,6 +73,18 @@ def test_seconds_and_milliseconds_are_points_in_time(unit):
     assert np.allclose(np.diff(made), 1)
 
 
+def test_of_a_large_catalogue_the_newest_are_kept_and_what_has_no_day_is_not_among_them():
+    items, events = world(40, people=40)
+    undated = pl.DataFrame({"item_id": [f"old-{k}" for k in range(2000)], "title": ["old"] * 2000})
+    # The last 750 of them were chosen once, long ago.
+    long_ago = [{"user_id": "u0", "item_id": f"old-{k}", "time": START - k} for k in range(1250, 2000)]
+    data = Dataset.from_frames(pl.concat([items, undated], how="diagonal"), pl.concat([pl.DataFrame(long_ago), events]))
+    assert data.fresh == "published"
+    assert {f"{day}-{k}" for day in (39, 38, 37) for k in range(16)} <= {data.items.ids[k] for k in data.frequent(100)}
+    # 640 pieces have a day; of 1,400 places the others are for what people chose.
+    assert {f"old-{k}" for k in range(1250, 2000)} <= {data.items.ids[k] for k in data.frequent(1400)}
+
+
 def test_short_windows_are_told_apart_where_a_day_has_many_events():
     rng = np.random.default_rng(0)
     dense = windows(START + rng.random(20_000) * 10 * DAY)

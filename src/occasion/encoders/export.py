@@ -15,8 +15,8 @@ from occasion.errors import EncoderError, MissingExtraError
 __all__ = ["export_onnx"]
 
 BLOCK = 64
-"""Weights, and values of an activation, that share a step of their whole numbers. One step for a whole run, as is usual, is a third
-faster, but a few large values blur all the others, those of other texts in the run too."""
+"""Weights, and values of an activation, that share a step of their whole numbers. One step for a whole run, as is usual, takes
+three fifths of the time, but a few large values blur all the others, those of other texts in the run too."""
 KNOWN_MODULES = ("Transformer", "Pooling", "Normalize")
 BESIDE = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "config.json", WORDS)
 
@@ -32,7 +32,7 @@ def export_onnx(model: str | Path, out: Path, *, int8: bool = True) -> Path:
         Folder to write; what was there before is replaced once the export is whole.
     int8 : bool
         Quantise weights to 8 bits, a step for each `BLOCK` of them, and activations likewise at run time: a quarter of the size
-        and about two thirds of the time. Default: True.
+        and about three quarters of the time. Default: True.
 
     Raises
     ------

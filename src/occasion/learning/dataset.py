@@ -125,7 +125,7 @@ class Dataset:
     def frequent(self, limit: int, half_life: float = 60.0) -> NDArray[np.int64]:
         """Return the keys of the `limit` items with the most events, weighted by 0.5**(days / half_life) where there is a clock.
 
-        Where people choose what is new, half of them are the newest ones.
+        Where people choose what is new, up to half of them are the newest ones.
         """
         weight = np.ones(len(self.events))
         if self.times == "unix" and len(weight):
@@ -133,7 +133,8 @@ class Dataset:
         count = np.bincount(self.events.item, weights=weight, minlength=len(self.items))
         if self.fresh is not None:
             days = self.items.numbers[:, self.items.number_names.index(self.fresh)]
-            count[np.argsort(-np.nan_to_num(days, nan=-np.inf), kind="stable")[: limit // 2]] = np.inf
+            newest = np.argsort(-days, kind="stable")[: limit // 2]  # What has no day is last.
+            count[newest[np.isfinite(days[newest])]] = np.inf
         return np.sort(np.argsort(-count, kind="stable")[:limit])
 
 

@@ -404,7 +404,7 @@ def _met(kernel: Floats, lift: Floats) -> Floats:
 def _aged(histories: Histories, half_life: float) -> Any:
     """Return sums (B, items) of own events with weight 0.5**(days / half_life)."""
     requests = histories.requests
-    age = np.maximum(requests.time[requests.row] - requests.when, 0) / 86400.0
+    age = np.maximum(requests.time[requests.row] - requests.when, 0) / DAY
     weight = (0.5 ** (age / half_life)).astype(np.float32)
     if histories.single:
         return _few(histories, histories.sums_each(weight))[0]

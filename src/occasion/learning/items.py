@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from occasion.learning.signals import DAY
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Items", "read_ids", "read_items"]
 
-DAY = 86400.0
 LIKELY = 0.9
 """Share of the filled cells of a text column that have to be figures or dates."""
 THIS_CENTURY = 10_957.0, 25_567.0
