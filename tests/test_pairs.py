@@ -14,53 +14,68 @@ keys = st.integers(0, 9)
 added = st.lists(st.tuples(keys, keys, st.sampled_from([0.5, 1.0, 2.0])).filter(lambda p: p[0] != p[1]), max_size=60)
 
 
+def put(late, some):
+    ones, others, gains = zip(*some, strict=True)
+    late.add(np.array(ones, np.int32), np.array(others, np.int32), np.array(gains, np.float32))
+
+
 @settings(max_examples=80, deadline=None)
 @given(added, st.integers(1, 30))
-def test_sums_are_those_of_a_dictionary(some, newest):
+def test_sums_are_those_of_a_dictionary(some, at_once):
     expected: dict[int, Counter[int]] = defaultdict(Counter)
     late = LatePairs()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairs, "NEWEST", newest)
-        for one, other, gain in some:
-            late.add(one, other, gain)
-            expected[one][other] += gain
-            expected[other][one] += gain
-        asked = np.array([*range(11), 3], np.int32)
-        place, others, gains = late.each(asked)
-        assert others.dtype == np.int32
-        for at, key in enumerate(asked.tolist()):
-            sums: Counter[int] = Counter()
-            for other, gain in zip(others[place == at].tolist(), gains[place == at].tolist(), strict=True):
-                sums[other] += gain
-            assert dict(sums) == pytest.approx(dict(expected[key]))
+    for first in range(0, len(some), at_once):
+        put(late, some[first : first + at_once])
+    for one, other, gain in some:
+        expected[one][other] += gain
+        expected[other][one] += gain
+    asked = np.array([*range(11), 3], np.int32)
+    place, others, gains = late.each(asked)
+    assert (place.dtype, others.dtype, gains.dtype) == (np.int64, np.int32, np.float32)
+    for at, key in enumerate(asked.tolist()):
+        sums: Counter[int] = Counter()
+        for other, gain in zip(others[place == at].tolist(), gains[place == at].tolist(), strict=True):
+            sums[other] += gain
+        assert dict(sums) == pytest.approx(dict(expected[key]))
     late.clear()
     assert len(late) == 0
     assert len(late.each(asked)[0]) == 0
 
 
-def test_a_popular_item_keeps_its_strongest_others_in_both_states(monkeypatch):
-    monkeypatch.setattr(pairs, "NEWEST", 1000)
+def test_a_popular_item_keeps_its_strongest_others():
     late = LatePairs(strongest=5)
-    for other in range(1, 2000):
-        late.add(0, other, 1.0)
+    for other in range(8, 2000):
+        put(late, [(0, other, 1.0)])
         if other % 20 == 0:
-            late.add(0, 7, 1.0)
+            put(late, [(0, 7, 1.0)])
     _, others, gains = late.each(np.array([0], np.int32))
     others, gains = summed(others, gains)
-    assert len(others) <= 15
     assert int(others[np.argmax(gains)]) == 7
-    assert gains.max() == 1.0 + 99
+    assert gains.max() == 99
+    # Those of the longest run are cut, those that came since are not yet.
+    assert len(others) < 1000
     assert len(late) < 6000
+
+
+def test_there_are_few_runs_to_look_into_and_a_pair_is_moved_seldom(monkeypatch):
+    moved = []
+    plain = pairs._distinct
+    monkeypatch.setattr(pairs, "_distinct", lambda codes, gains: moved.append(len(codes)) or plain(codes, gains))
+    late, rng = LatePairs(), np.random.default_rng(0)
+    for _ in range(2000):
+        ones, others = rng.integers(0, 50_000, (2, 10))
+        put(late, [(one, other, 1.0) for one, other in zip(ones, others, strict=True) if one != other])
+        assert len(late._runs) <= 7
+    assert sum(moved) < 25 * len(late)
 
 
 def test_memory_an_event_is_small():
     rng = np.random.default_rng(0)
     late = LatePairs()
-    for _ in range(20_000):
-        one, other = rng.integers(0, 20_000, 2).tolist()
-        if one != other:
-            late.add(one, other, 1.0)
-    held = late._codes.nbytes + late._gains.nbytes
+    for _ in range(200):
+        put(late, [(one, other, 1.0) for one, other in rng.integers(0, 20_000, (100, 2)).tolist() if one != other])
+    held = sum(codes.nbytes + gains.nbytes for codes, gains in late._runs)
+    assert len(late) > 39_000
     assert held <= 12 * len(late)
 
 
@@ -70,29 +85,37 @@ def test_equal_keys_are_summed():
     assert values.tolist() == [2, 5]
 
 
+def counted(counts, some):
+    ones, others = np.array(some, np.int32).reshape(-1, 2).T
+    return counts.add(ones, others).tolist()
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 5)), max_size=60))
-def test_few_pairs_are_counted_exactly(some):
+@given(st.lists(st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 5)), max_size=60), st.integers(1, 60))
+def test_few_pairs_are_counted_exactly(some, at_once):
     counts, expected = PairCounts(), Counter()
-    for pair in some:
+    found = [one for first in range(0, len(some), at_once) for one in counted(counts, some[first : first + at_once])]
+    for pair, count in zip(some, found, strict=True):
         expected[pair] += 1
-        assert counts.add(*pair) == expected[pair]
+        assert count == expected[pair]
 
 
-def test_counts_of_many_pairs_are_never_too_small_and_hardly_ever_too_great():
+@pytest.mark.parametrize("at_once", [1, 1000])
+def test_counts_of_many_pairs_are_never_too_small_and_hardly_ever_too_great(at_once):
     rng = np.random.default_rng(0)
     counts, expected, over = PairCounts(), Counter(), 0
-    for one, other in zip(rng.integers(0, 5000, 100_000).tolist(), rng.integers(0, 5000, 100_000).tolist(), strict=True):
-        expected[one, other] += 1
-        found = counts.add(one, other)
-        assert found >= expected[one, other]
-        over += found > expected[one, other]
+    some = rng.integers(0, 5000, (20_000 if at_once == 1 else 100_000, 2)).tolist()
+    for first in range(0, len(some), at_once):
+        part = some[first : first + at_once]
+        for pair, found in zip(part, counted(counts, part), strict=True):
+            expected[tuple(pair)] += 1
+            assert found >= expected[tuple(pair)]
+            over += found > expected[tuple(pair)]
     assert over < 500
-    for _ in range(300):
-        last = counts.add(1, 1)
-    assert last == PairCounts.MOST
+    assert counted(counts, 300 * [(1, 1)])[-1] == PairCounts.MOST
+    assert counted(counts, [(1, 1)]) == [PairCounts.MOST]
     counts.clear()
-    assert counts.add(1, 1) == 1
+    assert counted(counts, [(1, 1), (2, 1), (1, 1)]) == [1, 1, 2]
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=60), st.integers(1, 5))

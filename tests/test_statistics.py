@@ -90,6 +90,15 @@ def test_top_respects_what_is_allowed_even_when_all_the_popular_are_not():
     assert s.top(3, np.zeros(3, bool)).keys.tolist() == []
 
 
+def test_what_is_new_is_among_the_most_popular_while_these_are_few():
+    s = Statistics()
+    s.build(clicks((0, 0), (1, 0), (2, 1), (3, 1)), 9)
+    assert sorted(s.top(5).keys.tolist()) == [0, 1]
+    s.observe(clicks((4, 8), (5, 8), (6, 8)), {}, {})
+    s.observe(clicks((4, 7)), {}, {})
+    assert sorted(s.top(5).keys.tolist()) == [0, 1, 7, 8]
+
+
 def test_items_of_one_person_go_together_and_not_with_themselves():
     s = Statistics()
     s.build(clicks((0, 0), (0, 1), (1, 0), (1, 1), (2, 5), (2, 5)), 6)

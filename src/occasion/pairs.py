@@ -1,12 +1,11 @@
-"""Pairs counted event by event in little memory: items that came together lately, and who chose what how often.
+"""Pairs counted as events come, in little memory: items that came together lately, and who chose what how often.
 
-An event makes ten pairs of items, and each is to be found from both. In dictionaries this takes up to 2,000 bytes an event; here
-only the newest pairs are in dictionaries, all others in two arrays, 12 bytes a pair and direction.
+An event makes ten pairs of items, and each is to be found from both. In dictionaries this takes up to 2,000 bytes an event; in
+sorted arrays it is 12 bytes a pair and direction.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,17 +22,21 @@ __all__ = ["MOST_OF_ONE", "LatePairs", "PairCounts", "beyond", "runs", "summed"]
 MOST_OF_ONE = 20
 """So many events of one account count for one item; what it does beyond moves its own answers alone, not those of others."""
 
-NEWEST = 20_000
-"""Pairs in dictionaries, both directions counted; of more, all go into the arrays, which takes some milliseconds."""
+GROWTH = 4
+"""A run of pairs is merged with the one after it once it is less than so many times as long."""
 _LOW = np.int64(0xFFFFFFFF)
 _BITS = 18
-_ALL = 2**64 - 1
-_FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
+_FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
 """Odd numbers; the high bits of a product with one of them spread pairs evenly (multiplicative hashing)."""
 
 
 class LatePairs:
     """Sums of gains by item and other item.
+
+    Each addition is a sorted run, merged with those before it that are not much longer: so there are few runs to look into, and a
+    pair is moved a few times however many there are (a log-structured merge tree).
+
+    Reference: O'Neil et al., "The log-structured merge-tree (LSM-tree)", Acta Informatica 1996.
 
     Parameters
     ----------
@@ -44,88 +47,60 @@ class LatePairs:
 
     def __init__(self, strongest: int = 120) -> None:
         self.strongest = strongest
-        self._newest: dict[int, dict[int, float]] = defaultdict(dict)
-        self._new = 0
-        # Sorted: the item in the high half of a code, the other one in the low half.
-        self._codes: Codes = np.zeros(0, np.int64)
-        self._gains: Floats = np.zeros(0, np.float32)
+        # The longest first. Codes are sorted: the item in the high half, the other one in the low half.
+        self._runs: list[tuple[Codes, Floats]] = []
 
     def __len__(self) -> int:
-        """Return the number of pairs held, both directions counted; one that is both new and old counts twice."""
-        return self._new + len(self._codes)
+        """Return the number of pairs held, both directions counted; one that is in several runs counts in each."""
+        return sum(len(codes) for codes, _ in self._runs)
 
-    def add(self, one: int, other: int, gain: float) -> None:
-        """Count a pair of different item keys."""
-        for key, mate in ((one, other), (other, one)):
-            mine = self._newest[key]
-            before = mine.get(mate)
-            if before is None:
-                self._new += 1
-                before = 0.0
-            mine[mate] = before + gain
-        if self._new > NEWEST:
-            self._settle()
+    def add(self, ones: Keys, others: Keys, gains: Floats) -> None:
+        """Count pairs (n,) of different item keys."""
+        if not len(ones):
+            return
+        one, other = ones.astype(np.int64), others.astype(np.int64)
+        codes, gains = _distinct(np.concatenate([one << 32 | other, other << 32 | one]), np.concatenate([gains, gains]))
+        while self._runs and len(self._runs[-1][0]) < GROWTH * len(codes):
+            longer = self._runs.pop()
+            codes, gains = _distinct(np.concatenate([longer[0], codes]), np.concatenate([longer[1], gains]))
+        self._runs.append((codes, gains) if self._runs else self._trimmed(codes, gains))
 
     def each(self, keys: Keys) -> tuple[NDArray[np.int64], Keys, Floats]:
         """Return the others of several items at once: the place of the item (n,) in `keys`, the other (n,), and a gain (n,).
 
-        One and the same other may come twice for an item; its gains add up to its sum.
+        One and the same other may come several times for an item; its gains add up to its sum.
         """
         wide = keys.astype(np.int64)
-        first, last = np.searchsorted(self._codes, wide << 32), np.searchsorted(self._codes, (wide + 1) << 32)
-        rows = runs(first, last - first)
-        place = np.repeat(np.arange(len(keys)), last - first)
-        parts = [(place, (self._codes[rows] & _LOW).astype(np.int32), self._gains[rows])]
-        for at, key in enumerate(keys.tolist()):
-            newest = self._newest.get(key)
-            if newest:
-                others, gains = np.fromiter(newest, np.int32, len(newest)), np.fromiter(newest.values(), np.float32, len(newest))
-                if len(others) > self.strongest:
-                    best = np.argpartition(-gains, self.strongest)[: self.strongest]
-                    others, gains = others[best], gains[best]
-                parts.append((np.full(len(others), at), others, gains))
+        bounds = np.concatenate([wide << 32, (wide + 1) << 32])
+        parts = []
+        for codes, gains in self._runs:
+            first, last = np.searchsorted(codes, bounds).reshape(2, -1)
+            rows = runs(first, last - first)
+            if len(rows):
+                parts.append((np.repeat(np.arange(len(keys)), last - first), (codes[rows] & _LOW).astype(np.int32), gains[rows]))
         if len(parts) == 1:
             return parts[0]
-        joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        return joined[0], joined[1], joined[2]
+        columns = zip(*parts, strict=True) if parts else ([np.zeros(0, kind)] for kind in (np.int64, np.int32, np.float32))
+        place, others, sums = (np.concatenate(list(column)) for column in columns)
+        return place, others, sums
 
     def clear(self) -> None:
         """Forget all."""
-        self._newest.clear()
-        self._new = 0
-        self._codes, self._gains = np.zeros(0, np.int64), np.zeros(0, np.float32)
+        self._runs.clear()
 
-    def _settle(self) -> None:
-        """Take the newest pairs into the arrays."""
-        sizes = np.fromiter(map(len, self._newest.values()), np.int64, len(self._newest))
-        high = np.repeat(np.fromiter(self._newest, np.int64, len(self._newest)), sizes)
-        low = np.fromiter((mate for mine in self._newest.values() for mate in mine), np.int64, self._new)
-        gains = np.fromiter((gain for mine in self._newest.values() for gain in mine.values()), np.float32, self._new)
-        codes = high << 32 | low
-        self._newest.clear()
-        self._new = 0
-        order = np.argsort(codes)
-        codes, gains = np.concatenate([self._codes, codes[order]]), np.concatenate([self._gains, gains[order]])
-        # Two sorted runs, which a stable sort only has to merge.
-        order = np.argsort(codes, kind="stable")
-        codes, gains = codes[order], gains[order]
-        starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
-        self._codes, self._gains = codes[starts], np.add.reduceat(gains, starts)
-        self._trim()
-
-    def _trim(self) -> None:
-        """Keep the strongest others of those items that have too many."""
-        items = self._codes >> 32
+    def _trimmed(self, codes: Codes, gains: Floats) -> tuple[Codes, Floats]:
+        """Return the strongest others of those items that have too many, and all of the rest."""
+        items = codes >> 32
         starts = np.flatnonzero(np.concatenate([[True], items[1:] != items[:-1]]))
         ends = np.append(starts[1:], len(items))
         full = np.flatnonzero(ends - starts > 2 * self.strongest)
         if not len(full):
-            return
+            return codes, gains
         keep = np.ones(len(items), np.bool_)
         for first, last in zip(starts[full].tolist(), ends[full].tolist(), strict=True):
             keep[first:last] = False
-            keep[first + np.argpartition(-self._gains[first:last], self.strongest)[: self.strongest]] = True
-        self._codes, self._gains = self._codes[keep], self._gains[keep]
+            keep[first + np.argpartition(-gains[first:last], self.strongest)[: self.strongest]] = True
+        return codes[keep], gains[keep]
 
 
 class PairCounts:
@@ -143,30 +118,41 @@ class PairCounts:
     """Greatest count that is told from greater ones."""
 
     def __init__(self) -> None:
-        self._rows = [bytearray(1 << _BITS) for _ in _FACTORS]
+        self.clear()
 
-    def add(self, one: int, other: int) -> int:
-        """Count a pair once more; return how often it came."""
-        pair = one << 32 | other
-        places = [(pair * factor & _ALL) >> (64 - _BITS) for factor in _FACTORS]
-        count = min(row[place] for row, place in zip(self._rows, places, strict=True))
-        if count < self.MOST:
-            count += 1
+    def add(self, ones: Keys, others: Keys) -> NDArray[np.int64]:
+        """Count pairs (n,) of numbers from 0 on once more each; return how often each came, equal ones counted up."""
+        pairs, place, more = np.unique(
+            ones.astype(np.uint64) << 32 | others.astype(np.uint64), return_inverse=True, return_counts=True
+        )
+        order = np.argsort(place, kind="stable")
+        nth = np.empty(len(place), np.int64)
+        nth[order] = np.arange(len(place)) - np.repeat(np.cumsum(more) - more, more) + 1
+        places = (pairs * _FACTORS[:, None] >> (64 - _BITS)).astype(np.intp)  # (4, pairs)
+        before = np.take_along_axis(self._rows, places, axis=1).min(axis=0).astype(np.int64)
+        after = np.minimum(before + more, self.MOST).astype(np.uint8)
+        for row, at in zip(self._rows, places, strict=True):
             # Only those that are less: what another pair has added need not be added again.
-            for row, place in zip(self._rows, places, strict=True):
-                if row[place] < count:
-                    row[place] = count
-        return count
+            np.maximum.at(row, at, after)
+        return np.asarray(np.minimum(before[place] + nth, self.MOST), np.int64)
 
     def clear(self) -> None:
         """Forget all."""
-        self._rows = [bytearray(1 << _BITS) for _ in _FACTORS]
+        self._rows = np.zeros((len(_FACTORS), 1 << _BITS), np.uint8)
 
 
 def runs(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return ``starts[0], starts[0] + 1, ...`` for `lengths[0]` numbers, then the same for the next, and so on."""
     ends = np.cumsum(lengths)
     return np.asarray(np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths), np.int64)
+
+
+def _distinct(codes: Codes, gains: Floats) -> tuple[Codes, Floats]:
+    """Return distinct codes, ascending, with their sums. Of sorted stretches a stable sort makes one by merging them."""
+    order = np.argsort(codes, kind="stable")
+    codes = codes[order]
+    starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
+    return codes[starts], np.add.reduceat(gains[order], starts)
 
 
 def summed(keys: Keys, values: Floats) -> tuple[Keys, Floats]:

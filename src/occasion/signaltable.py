@@ -100,10 +100,16 @@ class SignalTable:
         """Take recent events over into the arrays: they are looked up faster there."""
         late = self.recent.pop(code)
         self.spread.pop(code, None)
-        both = np.concatenate([self.keys[code], np.fromiter(late, np.int32, len(late))])
-        counts = np.concatenate([self.counts[code], np.fromiter(late.values(), np.float32, len(late))])
-        self.keys[code], place = np.unique(both, return_inverse=True)
-        self.counts[code] = np.bincount(place, counts).astype(np.float32)
+        keys = np.fromiter(late, np.int32, len(late))
+        order = np.argsort(keys)
+        keys, more = keys[order], np.fromiter(late.values(), np.float32, len(late))[order]
+        # Put into what is sorted, not sorted anew: there may be as many as there are items.
+        mine, counts = self.keys[code], self.counts[code].copy()
+        at = np.searchsorted(mine, keys)
+        known = np.append(mine, np.int32(-1))[at] == keys
+        counts[at[known]] += more[known]
+        self.keys[code] = np.insert(mine, at[~known], keys[~known])
+        self.counts[code] = np.insert(counts, at[~known], more[~known])
 
 
 def table_of(item: Keys, weight: Floats, signal: tuple[Keys, Sequence[Scalar]], size: int) -> SignalTable:

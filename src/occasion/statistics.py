@@ -37,7 +37,7 @@ AHEAD = 0.25
 """Half-lives that an event may lie ahead of what many people's events say, for what is popular now."""
 WINDOW = 10
 """How many following events of the same person count as going together with an event."""
-GAINS = tuple(lag**-0.5 for lag in range(1, WINDOW + 1))
+GAINS = np.arange(1, WINDOW + 1, dtype=np.float32) ** np.float32(-0.5)
 """What an event counts for going together with one so many places later."""
 NEIGHBOURS = 60
 """Neighbours kept of each item."""
@@ -160,6 +160,8 @@ class Statistics:
         """Events since the last full count by account and item."""
         self._top: Keys | None = None
         self._at_top: set[int] = set()
+        self._least = -1
+        """The last of the most popular when they were last looked for; -1 where those were all."""
         self._outstanding: dict[tuple[str, int], Keys] = {}
 
     def liking(self, columns: EventColumns) -> Floats:
@@ -224,21 +226,16 @@ class Statistics:
         """
         self.scale.add(columns)
         weight = self.liking(columns)
-        trails = {user: list(keys) for user, keys in recent.items()}
         self.grow(int(columns.item.max(initial=-1)) + 1)
-        counted = []
-        rows = zip(columns.user.tolist(), columns.item.tolist(), weight.tolist(), self._held(columns).tolist(), strict=True)
-        for n, (user, key, value, at) in enumerate(rows):
-            if value > 0 and self._counts(user, key):
-                counted.append(n)
-                self._count(key, value, at)
-                trail = trails.setdefault(user, [])
-                self.repeats += key in trail
-                self._pair(key, trail)
-                trail.append(key)
+        at = self._held(columns)
+        counted = np.flatnonzero(weight > 0)
+        counted = counted[self._counts(columns.user[counted], columns.item[counted])]
+        keys = columns.item[counted]
+        self._count(keys, weight[counted].astype(np.float64), at[counted])
+        self._follow(columns.user[counted], keys, recent)
         self.events += len(counted)
         self.late += len(columns.seq)
-        self._signalled(signals, np.array(counted, np.int64), columns.item, weight)
+        self._signalled(signals, counted, columns.item, weight)
         if len(columns.seq):
             self.cursor = int(columns.seq[-1])
 
@@ -253,9 +250,12 @@ class Statistics:
                     merged = table.observe(values[code], item[at].tolist(), weight[at].tolist())
                     self._outstanding.pop((name, -1 if merged is None else merged), None)
 
-    def _counts(self, user: int, key: int) -> bool:
-        """Return whether one more event of an account counts for an item."""
-        return user < 0 or self._given.add(user, key) <= MOST_OF_ONE
+    def _counts(self, users: Keys, keys: Keys) -> NDArray[np.bool_]:
+        """Return for which events (n,) one more of the account counts for the item."""
+        out = np.ones(len(users), np.bool_)
+        known = users >= 0
+        out[known] = self._given.add(users[known], keys[known]) <= MOST_OF_ONE
+        return out
 
     def grow(self, size: int) -> None:
         """Make room for `size` item keys."""
@@ -264,27 +264,39 @@ class Statistics:
             self.count = np.concatenate([self.count, np.zeros(room)])
             self.now = np.concatenate([self.now, np.zeros(room)])
 
-    def _count(self, key: int, weight: float, at: float) -> None:
-        self.count[key] += weight
-        self.mass += weight
-        if math.isnan(at):
-            self.now[key] += weight
-        else:
-            # Discounting to a fixed reference lets one event change one number; rebase before the factor overflows.
-            if at - self.reference > 200 * self.half_life:
-                self.now *= math.exp2(-min(1000.0, (at - self.reference) / self.half_life))
-                self.reference = at
-            self.now[key] += weight * math.exp2(max(-1000.0, (at - self.reference) / self.half_life))
-        if self._top is not None and key not in self._at_top:
-            least = self._top[-1] if len(self._top) else -1
-            if least < 0 or self.now[key] > self.now[least]:
-                self._top = np.append(self._top, np.int32(key))
-                self._at_top.add(key)
+    def _count(self, keys: Keys, weights: NDArray[np.float64], at: NDArray[np.float64]) -> None:
+        """Count events (n,) for their items; NaN is no time."""
+        np.add.at(self.count, keys, weights)
+        self.mass += float(weights.sum())
+        # Discounting to a fixed reference lets one event change one number; rebase before the factor overflows.
+        newest = float(np.fmax.reduce(at, initial=self.reference))
+        if newest - self.reference > 200 * self.half_life:
+            self.now *= math.exp2(-min(1000.0, (newest - self.reference) / self.half_life))
+            self.reference = newest
+        age = np.where(np.isnan(at), 0.0, (at - self.reference) / self.half_life)
+        np.add.at(self.now, keys, weights * np.exp2(np.maximum(age, -1000.0)))
+        if self._top is not None:
+            risen = distinct(keys if self._least < 0 else keys[self.now[keys] > self.now[self._least]])
+            entered = [key for key in risen.tolist() if key not in self._at_top]
+            self._top = np.append(self._top, np.array(entered, np.int32))
+            self._at_top.update(entered)
 
-    def _pair(self, key: int, trail: Sequence[int]) -> None:
-        for gain, other in zip(GAINS, reversed(trail[-WINDOW:]), strict=False):
-            if other != key:
-                self._late.add(key, other, gain)
+    def _follow(self, users: Keys, keys: Keys, recent: Mapping[int, Sequence[int]]) -> None:
+        """Count how events (n,) go together with what the same people did before, `recent` to begin with."""
+        trails = {user: list(recent.get(user, ())) for user in set(users.tolist())}
+        before: list[int] = []
+        sizes = np.zeros(len(keys), np.int64)
+        for n, (user, key) in enumerate(zip(users.tolist(), keys.tolist(), strict=True)):
+            trail = trails[user]
+            self.repeats += key in trail
+            last = trail[-WINDOW:]
+            before += last
+            sizes[n] = len(last)
+            trail.append(key)
+        one, other = np.repeat(keys, sizes), np.array(before, np.int32)
+        lag = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(other))
+        different = one != other
+        self._late.add(one[different], other[different], GAINS[lag[different] - 1])
 
     def replace(self, other: Statistics) -> None:
         """Take over all counts of another object; holders of a reference to this one see them."""
@@ -337,6 +349,7 @@ class Statistics:
         if self._top is None or len(self._top) > 2 * TOP:
             self._top = _best(self.now, TOP)
             self._at_top = set(self._top.tolist())
+            self._least = int(self._top[-1]) if len(self._top) == TOP else -1
         keys = self._top if allowed is None else self._top[is_allowed(self._top, allowed)]
         if len(keys) < k and allowed is not None and len(self._top) >= TOP:
             values = np.where(_resized(allowed, len(self.now)), self.now, 0)
