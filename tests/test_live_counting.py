@@ -183,6 +183,33 @@ def test_who_is_in_a_hurry_takes_events_over_in_slices(tmp_path: Path, encoder: 
         assert figures(anew) == mine
 
 
+def test_an_answer_takes_over_none_of_what_is_left_where_some_was_taken_over_since_the_last_one(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("occasion.live.SLICE", 100)
+    with Recommender(load_settings(home=tmp_path), encoder=encoder, hurried=True) as shop:
+        shop.store.put_items(GOODS)
+        shop.refresh()
+        live = shop.live
+        assert not live.behind
+        shop.feedback(events(0, 450))
+        shop.refresh()
+        assert (live.behind, live.statistics.cursor) == (True, 100)
+        assert live.catch_up()
+        shop.feedback(Event(user="late", item="i7", type="dislike", at=NOW + 4000, id="no"))
+        answer = shop.recommend(Context(user="late", at=NOW + 5000), 30)
+        assert "i7" not in answer.items, "what a person did counts at once"
+        assert live.statistics.cursor == 200
+        shop.refresh()
+        assert live.statistics.cursor == 300, "but where nobody else did, an answer does"
+        while live.catch_up():
+            pass
+        assert (live.behind, live.statistics.cursor) == (False, 451)
+        shop.feedback(events(1000, 1))
+        shop.refresh()
+        assert live.statistics.cursor == 452, "a few are taken over at once"
+
+
 def test_who_is_in_a_hurry_has_very_many_events_counted_aside(
     tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,49 @@ def test_closing_drops_what_waits():
     asyncio.run(run())
 
 
+def test_what_nobody_waits_for_is_done_in_portions_behind_all_requests():
+    lane, held, order = Lane("test", 100), Held(), []
+
+    def portion(name, of):
+        order.append(name)
+        return order.count(name) < of
+
+    async def ask():
+        first = asyncio.create_task(lane.run(held))
+        await asyncio.to_thread(held.begun.wait, 30)
+        lane.run_idle("a", lambda: portion("a", 3))
+        lane.run_idle("a", lambda: portion("never", 3))
+        lane.run_idle("b", lambda: 1 / 0)
+        second = asyncio.create_task(lane.run(lambda: order.append("asked")))
+        await asyncio.sleep(0)
+        assert lane.busy == 2, "what nobody waits for does not count"
+        held.go.set()
+        await asyncio.gather(first, second)
+
+    asyncio.run(ask())
+    until(lambda: not lane._idle)
+    assert order == ["asked", "a", "a", "a"]
+    lane.run_idle("a", lambda: portion("again", 1))
+    until(lambda: "again" in order)
+    lane.close()
+    lane.run_idle("a", lambda: portion("closed", 1))
+    assert "closed" not in order
+    assert not lane._idle
+
+
+def test_after_a_flood_of_events_counts_follow_without_further_requests(serve, monkeypatch):
+    monkeypatch.setattr("occasion.live.SLICE", 10)
+    client = serve()
+    flood = [{"user": f"u{n}", "item": "chips", "type": "click"} for n in range(90)]
+    assert client.post("/v1/recommend", json={"user": "u1"}).status_code == 200
+    tenant = client.app.state.service.tenants.opened("default")
+    live = tenant.recommender.live
+    assert client.post("/v1/events", json={"events": flood}).json()["new"] == 90
+    assert client.post("/v1/recommend", json={"user": "u1"}).status_code == 200
+    until(lambda: live.statistics.cursor == tenant.store.cursor()[1])
+    until(lambda: not live.behind)
+
+
 def test_requests_that_wait_are_answered_side_by_side_each_for_itself(serve, monkeypatch):
     http, held, widths = serve(), Held(), []
     asked = [

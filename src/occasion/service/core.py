@@ -179,6 +179,12 @@ class Service:
         with contextlib.suppress(OverloadedError):
             asyncio.run(self.ask(tenant, lambda: tenant.recommender.refresh()))
 
+    def catch_up_idle(self, tenant: Tenant) -> None:
+        """Let a tenant's counts follow its store while no answer waits; an answer takes over little of what others did."""
+        live = tenant.recommender.live
+        if live.behind:
+            self.answers.run_idle(tenant, lambda: not self.stopping and live.catch_up())
+
     def close(self) -> None:
         """Finish what runs, then close everything; idempotent."""
         self.stopping = True

@@ -1,6 +1,7 @@
 """Lanes: threads that do the heavy work of a process, with a bounded queue before each; what does not fit is refused at once.
 
-Work of one kind that waits at the same time may be done together (`Lane.run_together`).
+Work of one kind that waits at the same time may be done together (`Lane.run_together`), and what nobody waits for is done while
+there is nothing else to do (`Lane.run_idle`).
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ class Lane:
         self._lock = threading.Lock()
         self._waiting: defaultdict[Hashable, deque[tuple[Any, Future[Any]]]] = defaultdict(deque)
         """What waits to be done together with others of its kind."""
+        self._idle: set[Hashable] = set()
+        """Kinds of work that is done while nothing waits."""
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def run(self, work: Callable[[], Result]) -> Result:
@@ -115,6 +118,34 @@ class Lane:
             for _, future in taken:
                 if not future.done():
                     _tell(future, error)
+
+    def run_idle(self, kind: Hashable, portion: Callable[[], bool]) -> None:
+        """Call `portion` while no request waits or runs, again and again until it returns False: there is no more to do.
+
+        Requests that come meanwhile wait for one portion at most. Of each kind there is one such work at a time.
+        """
+        with self._lock:
+            if kind in self._idle:
+                return
+            self._idle.add(kind)
+        self._pool_idle(kind, portion)
+
+    def _pool_idle(self, kind: Hashable, portion: Callable[[], bool]) -> None:
+        try:
+            # Behind all that wait.
+            self._pool.submit(self._perform_idle, kind, portion)
+        except RuntimeError:
+            self._idle.discard(kind)
+
+    def _perform_idle(self, kind: Hashable, portion: Callable[[], bool]) -> None:
+        more = False
+        try:
+            more = self.busy > 0 or portion()
+        finally:
+            if not more:
+                self._idle.discard(kind)
+        if more:
+            self._pool_idle(kind, portion)
 
     def _enter(self) -> None:
         with self._lock:

@@ -96,6 +96,7 @@ def _side_by_side(wishes: Sequence[_Wish]) -> Iterator[tuple[int, tuple[Slate, d
         else:
             wish = wishes[number]
             yield number, (made, {"parse": wish.begun - wish.call.begun, "queue": now - wish.begun, **looked, **timed[number][1]})
+    service.catch_up_idle(tenant)
 
 
 def _told(call: Call, stages: dict[str, float]) -> dict[str, float]:
