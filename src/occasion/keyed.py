@@ -138,12 +138,19 @@ def leading(values: NDArray[Any], count: int) -> NDArray[np.int64]:
     if len(values) <= count:
         return np.arange(len(values))
     size = min(STRETCH, len(values) // (2 * max(count, 1)))
+    # Methods, not functions of numpy's: an answer looks for what leads some twenty times.
     if size < LEAST_STRETCH:
-        return np.asarray(np.flatnonzero(values >= np.partition(values, len(values) - count)[len(values) - count]))
+        return np.asarray((values >= _nth_greatest(values, count)).nonzero()[0])
     tops = values[: len(values) // size * size].reshape(size, -1).max(axis=0)
-    near = np.flatnonzero(values >= np.partition(tops, len(tops) - count)[len(tops) - count])
+    near = (values >= _nth_greatest(tops, count)).nonzero()[0]
     some = values[near]
-    return np.asarray(near[some >= np.partition(some, len(some) - count)[len(some) - count]])
+    return np.asarray(near[some >= _nth_greatest(some, count)])
+
+
+def _nth_greatest(values: NDArray[Any], n: int) -> Any:
+    ordered = values.copy()
+    ordered.partition(len(values) - n)
+    return ordered[len(values) - n]
 
 
 def top_positive(keys: Keys, scores: Floats, k: int, allowed: NDArray[np.bool_] | None) -> CandidateScores:

@@ -143,8 +143,10 @@ class PairCounts:
 
 def runs(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return ``starts[0], starts[0] + 1, ...`` for `lengths[0]` numbers, then the same for the next, and so on."""
-    ends = np.cumsum(lengths)
-    return np.asarray(np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths), np.int64)
+    ends = lengths.cumsum()
+    out = (starts - (ends - lengths)).repeat(lengths)
+    out += np.arange(len(out))
+    return np.asarray(out, np.int64)
 
 
 def _distinct(codes: Codes, gains: Floats) -> tuple[Codes, Floats]:

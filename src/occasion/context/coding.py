@@ -101,7 +101,8 @@ class ContextCodes:
 
     def vocabulary(self, name: str) -> Vocabulary:
         """Return the vocabulary of a signal, a new one where it is new."""
-        return self.vocabularies.setdefault(name, Vocabulary())
+        found = self.vocabularies.get(name)
+        return self.vocabularies.setdefault(name, Vocabulary()) if found is None else found
 
     def names(self) -> list[str]:
         """Return the names of signals that a context has."""

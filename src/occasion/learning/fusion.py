@@ -91,13 +91,16 @@ def fuse_few(
     if seen is not None:
         blocked = barred.copy()
         blocked[seen] = True
-    gained = np.zeros(len(share))
+    put: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    gains: list[Floats] = [np.zeros(0, np.float32)]
     for value, trust in values:
         alike = isinstance(value, Leaders)
         best = value.best(depth, barred if alike else blocked)[0]
-        gained[best] += weight[: len(best)] * np.float32(0.5 if alike else trust)
+        put.append(best)
+        gains.append(np.asarray(weight[: len(best)] * np.float32(0.5 if alike else trust), np.float32))
         yield
-    items = np.flatnonzero(gained > 0)
+    gained = np.bincount(np.concatenate(put), np.concatenate(gains), len(share))
+    items = gained.nonzero()[0]
     fused = gained[items].astype(np.float32)
     if len(items) < count:
         left = np.ones(len(share), np.bool_)
@@ -107,7 +110,7 @@ def fuse_few(
         items, fused = np.concatenate([items, more]), np.concatenate([fused, np.zeros(len(more), np.float32)])
     fused += 1e-6 / 20 * share[items]
     fused[blocked[items]] = -1
-    order = np.argsort(-fused, kind="stable")[:count]
+    order = (-fused).argsort(kind="stable")[:count]
     return items[order], fused[order]
 
 

@@ -32,8 +32,10 @@ def _taken(matrix: Any, rows: NDArray[Any]) -> tuple[Floats, NDArray[Any], NDArr
     if 0 < len(rows) <= ONE_BY_ONE:
         spans = list(map(slice, starts.tolist(), stops.tolist()))
         return np.concatenate([data[s] for s in spans]), np.concatenate([indices[s] for s in spans]), stops - starts
-    places = runs(starts, stops - starts)
-    return data[places], indices[places], stops - starts
+    lengths = stops - starts
+    # Where each row has one value (a category of each item), they stand where the rows start.
+    places = starts if (lengths == 1).all() else runs(starts, lengths)
+    return data[places], indices[places], lengths
 
 
 def sums(matrix: Any, rows: NDArray[Any], weights: Iterable[Floats]) -> list[Floats]:
@@ -54,7 +56,7 @@ def _summed(matrix: Any, rows: NDArray[Any], weights: Iterable[Floats]) -> tuple
     places, found = columns.astype(np.intp), []
     for each in weights:
         out = np.zeros(matrix.shape[1], np.float32)
-        np.add.at(out, places, values * np.repeat(each, lengths))
+        np.add.at(out, places, values * each.repeat(lengths))
         found.append(out)
     return found, columns
 
@@ -62,5 +64,7 @@ def _summed(matrix: Any, rows: NDArray[Any], weights: Iterable[Floats]) -> tuple
 def products(matrix: Any, rows: NDArray[Any], vector: Floats) -> Floats:
     """Return the inner products (n,) of given rows (n,) of a CSR with a vector (columns,)."""
     values, columns, lengths = _taken(matrix, rows)
-    owner = np.repeat(np.arange(len(rows)), lengths)
-    return np.bincount(owner, values * vector[columns], len(rows)).astype(np.float32)
+    each = values * vector[columns]
+    if (lengths == 1).all():
+        return np.asarray(each, np.float32)
+    return np.bincount(np.arange(len(rows)).repeat(lengths), each, len(rows)).astype(np.float32)

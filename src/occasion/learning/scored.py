@@ -98,7 +98,7 @@ class Places:
     def _looked_for(self, wanted: NDArray[Any]) -> Rows:
         if not len(self.items):
             return np.full(len(wanted), -1)
-        at = np.searchsorted(self.items, wanted)
+        at = self.items.searchsorted(wanted)
         return np.where(self.items.take(at, mode="clip") == wanted, at, -1)
 
 
@@ -271,15 +271,16 @@ def _best(items: Rows | None, values: Floats, count: int, barred: Mask, floor: f
     The greatest are looked for first and the barred ones left out then: to leave them out of all values costs as much again.
     """
     near = leading(values, count + BARRED)
-    fits = ~barred[near if items is None else items[near]]
+    named = near if items is None else items[near]
+    fits = ~barred[named]
     if len(near) < len(values) and np.count_nonzero(fits) < count:
         near = np.flatnonzero(~(barred if items is None else barred[items]))
         near = near[leading(values[near], count)]
+        named = near if items is None else items[near]
         fits = np.ones(len(near), np.bool_)
     some = values[near]
     fits &= some > floor
-    near = near[fits]
-    return _ordered(near if items is None else items[near], some[fits], count)
+    return _ordered(named[fits], some[fits], count)
 
 
 def _ordered(items: Rows, values: Floats, count: int) -> tuple[Rows, Floats]:
@@ -287,7 +288,7 @@ def _ordered(items: Rows, values: Floats, count: int) -> tuple[Rows, Floats]:
     if len(items) > 2 * count:
         near = leading(values, count)
         items, values = items[near], values[near]
-    order = np.argsort(-values, kind="stable")
+    order = (-values).argsort(kind="stable")
     if len(order) >= count:
         order = order[:count]
         order = order[values[order] > values[order[-1]]]

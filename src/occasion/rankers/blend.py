@@ -75,7 +75,17 @@ class BlendRanker:
         self._made: dict[tuple[str, ...], Floats] = {}
 
     def weights(self, moment: Moment, keys: NDArray[np.int32]) -> dict[str, Floats | float]:
-        """Return each source's weight for each candidate (n,), or for all alike, before they are scaled to sum to one at most."""
+        """Return each source's weight for each candidate (n,), or for all alike, before they are scaled to sum to one at most.
+
+        Worked out once for the same candidates of a moment: they may be ranked by all sources and by some.
+        """
+        kept = moment.extra.get("weights")
+        if kept is None or kept[0] is not keys or kept[1] is not self:
+            kept = moment.extra["weights"] = (keys, self, self._weights(moment, keys))
+        found: dict[str, Floats | float] = kept[2]
+        return found
+
+    def _weights(self, moment: Moment, keys: NDArray[np.int32]) -> dict[str, Floats | float]:
         s = self.statistics
         n = float(np.maximum(moment.weights, 0).sum())
         u, b = n / (n + 4), s.events / (s.events + 500)
