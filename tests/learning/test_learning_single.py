@@ -207,6 +207,14 @@ def test_rows_taken_by_hand_are_multiplied_as_matrices_are(seed, n, k):
     assert products(matrix, rows, vector) == pytest.approx(matrix[rows] @ vector, abs=1e-5)
 
 
+def test_rows_of_one_value_each_are_multiplied_as_any():
+    rng = np.random.default_rng(0)
+    matrix = sparse.csr_matrix((rng.random(30).astype(np.float32), rng.integers(0, 5, 30), np.arange(31)), shape=(30, 5))
+    rows, vector = rng.integers(0, 30, 40), rng.random(5).astype(np.float32)
+    assert products(matrix, rows, vector) == pytest.approx(matrix[rows] @ vector, abs=1e-6)
+    assert sums(matrix, rows, [np.ones(40, np.float32)])[0] == pytest.approx(np.asarray(matrix[rows].sum(0)).ravel(), abs=1e-5)
+
+
 def test_the_nearest_beside_many_that_may_not_come():
     rng = np.random.default_rng(1)
     matrix = (rng.standard_normal((8000, 300)) * np.linspace(1, 0.1, 300)).astype(np.float32)

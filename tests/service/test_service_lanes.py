@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from occasion.service import core
 from occasion.service.lanes import TOGETHER, Lane, OverloadedError
 from occasion.service.routes import answers
 from waiting import until
@@ -157,6 +158,21 @@ def test_after_a_flood_of_events_counts_follow_without_further_requests(serve, m
     assert client.post("/v1/recommend", json={"user": "u1"}).status_code == 200
     until(lambda: live.statistics.cursor == tenant.store.cursor()[1])
     until(lambda: not live.behind)
+
+
+def test_events_in_bulk_wait_while_earlier_ones_are_taken_over(serve, monkeypatch):
+    client = serve()
+    assert client.post("/v1/recommend", json={"user": "u1"}).status_code == 200
+    live = client.app.state.service.tenants.opened("default").recommender.live
+    flood = {"events": [{"user": f"u{n}", "item": "chips", "id": f"bulk-{n}"} for n in range(90)]}
+    monkeypatch.setattr(core, "YIELD_SECONDS", 60.0)
+    live._events_left = True
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.post, "/v1/events", json=flood)
+        assert client.post("/v1/events", json={"user": "ann", "item": "dip"}).json()["new"] == 1
+        assert not waiting.done()
+        live._events_left = False
+        assert waiting.result(60).json()["new"] == 90
 
 
 def test_requests_that_wait_are_answered_side_by_side_each_for_itself(serve, monkeypatch):

@@ -134,10 +134,13 @@ class Service:
         await self.openings.wait(tenant)
         return await self.answers.run_together(tenant, wish, perform)
 
-    async def give_way(self) -> None:
-        """Wait a little while answers queue up in any worker: who sends events in bulk can wait, who looks at a screen cannot."""
+    async def give_way(self, tenant: Tenant) -> None:
+        """Wait a little while answers queue up in any worker: who sends events in bulk can wait, who looks at a screen cannot.
+
+        So it is while this worker takes over earlier events: it would fall behind further, and answers would wait for that.
+        """
         until = time.monotonic() + YIELD_SECONDS
-        while not self.stopping and self._longest_queue() > 1 and time.monotonic() < until:
+        while not self.stopping and (self._longest_queue() > 1 or tenant.behind) and time.monotonic() < until:
             await asyncio.sleep(YIELD_STEP)
 
     def _longest_queue(self) -> int:

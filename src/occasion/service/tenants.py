@@ -111,6 +111,11 @@ class Tenant:
         return self._recommender is not None
 
     @property
+    def behind(self) -> bool:
+        """Whether the recommender, if it is there, has events of the log left to take over."""
+        return self._recommender is not None and self._recommender.live.behind
+
+    @property
     def counts_who_left(self) -> bool:
         """Whether the recommender, if it is there, still counts somebody who was erased or withdrew."""
         if self._recommender is None:

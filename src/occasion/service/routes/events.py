@@ -48,7 +48,7 @@ _NDJSON = {
 async def _append(call: Call, events: list[Event]) -> int:
     """Store events durably; return how many were new."""
     if len(events) >= BULK:
-        await call.service.give_way()
+        await call.service.give_way(call.tenant)
 
     def work() -> int:
         call.service.quotas.admit(call.tenant, "events", len(events))
