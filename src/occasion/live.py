@@ -112,6 +112,8 @@ class LiveState:
         self._encode_again = 0.0
         self._events_left = False
         """Whether the log may hold events that wait for a later call."""
+        self._newest = 0
+        """The newest event of the log when it was last looked at."""
         self._spared = False
         """Whether events that are left were taken over since the last answer: then it need not do so."""
         self._opening = False
@@ -185,6 +187,11 @@ class LiveState:
     def behind(self) -> bool:
         """Whether there may be events left that the next `refresh` would take over: of those counted aside it would take none."""
         return self._events_left and not self._opening
+
+    @property
+    def left(self) -> int:
+        """How many events were left when the last `refresh` looked, about; see `behind`."""
+        return max(0, self._newest - self.statistics.cursor) if self.behind else 0
 
     @property
     def withdrawals(self) -> int:
@@ -372,7 +379,7 @@ class LiveState:
                 self.counter.discard()
             else:
                 self.statistics.replace(found)
-        newest = self.store.cursor()[1]
+        newest = self._newest = self.store.cursor()[1]
         many = newest - self.statistics.cursor > max(CATCH_UP, self.statistics.events // 5)
         if (first and self.statistics.cursor == 0) or (many and (first or not self.hurried)):
             self._count_all()

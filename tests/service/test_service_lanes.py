@@ -11,6 +11,7 @@ import pytest
 from occasion.service import core
 from occasion.service.lanes import TOGETHER, Lane, OverloadedError
 from occasion.service.routes import answers
+from occasion.service.tenants import FEW_LEFT
 from waiting import until
 
 
@@ -166,7 +167,10 @@ def test_events_in_bulk_wait_while_earlier_ones_are_taken_over(serve, monkeypatc
     live = client.app.state.service.tenants.opened("default").recommender.live
     flood = {"events": [{"user": f"u{n}", "item": "chips", "id": f"bulk-{n}"} for n in range(90)]}
     monkeypatch.setattr(core, "YIELD_SECONDS", 60.0)
-    live._events_left = True
+    live._events_left, live._newest = True, live.statistics.cursor + FEW_LEFT
+    few = [{"user": f"u{n}", "item": "dip", "id": f"few-{n}"} for n in range(20)]
+    assert client.post("/v1/events", json={"events": few}).json()["new"] == 20
+    live._newest += 1
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(client.post, "/v1/events", json=flood)
         assert client.post("/v1/events", json={"user": "ann", "item": "dip"}).json()["new"] == 1

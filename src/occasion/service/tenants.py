@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tenant", "Tenants", "tenant_settings"]
 
+FEW_LEFT = 256
+"""Events left to take over that hold up no others: some 15 ms of work."""
 OPENING_SECONDS = 3600.0
 """How long a process waits while another one builds what a home's first answer needs."""
 
@@ -112,8 +114,8 @@ class Tenant:
 
     @property
     def behind(self) -> bool:
-        """Whether the recommender, if it is there, has events of the log left to take over."""
-        return self._recommender is not None and self._recommender.live.behind
+        """Whether the recommender, if it is there, has more than a few events of the log left to take over."""
+        return self._recommender is not None and self._recommender.live.left > FEW_LEFT
 
     @property
     def counts_who_left(self) -> bool:
