@@ -63,11 +63,11 @@ class Server:
         return took
 
     async def ready(self) -> int:
-        """Return the status of the ready route, 0 where nobody answers."""
+        """Return the status of the ready route, 0 where nobody answers, or who was asked ends before the answer."""
         try:
             async with Connection(self.port) as connection:
                 return (await connection.send("GET", "/v1/health/ready"))[0]
-        except OSError:
+        except (OSError, EOFError):
             return 0
 
     def pids(self) -> list[int]:
