@@ -238,6 +238,8 @@ def learn(cut: Cut, options: argparse.Namespace) -> dict[str, object]:
     place[model.kept] = np.arange(len(model.kept))
     mapped = [np.where(a >= 0, place[a], -1) for a in answers]
     alone = sources(model, requests.rename(place), mapped, count)
+    if say:
+        say("alone: " + ", ".join(f"{name} {alone[name][0].mean():.4f}" for name in _best(alone, len(alone))))
     pairs = {f"{a} + {b}": _worth(_blend(alone[a][1], alone[b][1]), mapped, count) for a, b in combinations(_best(alone, 5), 2)}
     best, pair = _best(alone, 1)[0], max(pairs, key=lambda name: float(pairs[name].mean()), default="")
     found: dict[str, object] = {

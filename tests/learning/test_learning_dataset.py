@@ -132,6 +132,14 @@ def test_the_most_frequent_items_are_kept():
     assert small.items.ids[0] == data.items.ids[kept[0]]
 
 
+def test_more_items_are_kept_where_a_few_hold_too_little_of_the_events():
+    data = Dataset.from_frames(catalogue(), walkers(30))
+    count = np.sort(np.bincount(data.events.item, minlength=60))[::-1]
+    held = count[:10].sum() / count.sum()
+    assert len(data.frequent(10, most=20, share=held - 0.01)) == 10
+    assert len(data.frequent(10, most=20, share=held + 0.01)) == 20
+
+
 @settings(derandomize=True, max_examples=50)
 @given(
     st.lists(

@@ -110,7 +110,7 @@ def test_a_large_catalogue_with_few_events_costs_little():
 
 
 def test_many_people_are_never_a_dense_matrix(monkeypatch):
-    monkeypatch.setattr(itemitem, "HEAVY", 0.0)
+    monkeypatch.setattr(itemitem, "SPARSE", 1e9)
     monkeypatch.setattr(itemitem, "DENSE", 10.0)
     monkeypatch.setattr(itemitem, "_strongest_dense", None)
     data = Dataset.from_frames(catalogue(), walkers(20, 5))

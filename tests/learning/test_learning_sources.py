@@ -92,7 +92,7 @@ def test_dense_and_sparse_neighbours_agree(data, monkeypatch):
     from occasion.learning import itemitem
 
     sparse_way = Neighbours.fit(data.events, len(data.users), 60).matrix.todense()
-    monkeypatch.setattr(itemitem, "HEAVY", 0.0)
+    monkeypatch.setattr(itemitem, "SPARSE", 1e9)
     assert np.allclose(Neighbours.fit(data.events, len(data.users), 60).matrix.todense(), sparse_way, atol=1e-5)
 
 

@@ -122,15 +122,18 @@ class Dataset:
         """Return the data set without events whose value says no (0 or less); a value that is missing says nothing."""
         return replace(self, events=self.events.take(~(self.events.value <= 0)))
 
-    def frequent(self, limit: int, half_life: float = 60.0) -> NDArray[np.int64]:
+    def frequent(self, limit: int, half_life: float = 60.0, *, most: int = 0, share: float = 1.0) -> NDArray[np.int64]:
         """Return the keys of the `limit` items with the most events, weighted by 0.5**(days / half_life) where there is a clock.
 
-        Where people choose what is new, up to half of them are the newest ones.
+        Where people choose what is new, up to half of them are the newest ones. Up to `most` are returned where `limit` items hold
+        less than a `share` of the weight.
         """
         weight = np.ones(len(self.events))
         if self.times == "unix" and len(weight):
             weight = 0.5 ** ((np.nanmax(self.events.time) - np.nan_to_num(self.events.time)) / DAY / half_life)
         count = np.bincount(self.events.item, weights=weight, minlength=len(self.items))
+        if limit < most and np.sort(count)[::-1][:limit].sum() < share * count.sum():
+            limit = most
         if self.fresh is not None:
             days = self.items.numbers[:, self.items.number_names.index(self.fresh)]
             newest = np.argsort(-days, kind="stable")[: limit // 2]  # What has no day is last.

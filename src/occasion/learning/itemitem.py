@@ -7,6 +7,7 @@ All score a history by the sum over its items of weight times row; weights fall 
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,8 +35,8 @@ def interactions(events: Events, n_users: int, n_items: int) -> Any:
     return x
 
 
-HEAVY = 1e8
-"""Products of two interactions of one user, above which dense blocks are faster."""
+SPARSE = 300
+"""How much longer a product of two interactions takes among sparse rows than in a dense matrix."""
 DENSE = 2.5e8
 """Cells (users times items) up to which interactions may be held densely: 1 GB."""
 
@@ -152,7 +153,7 @@ class Neighbours:
         x = sparse.diags(np.log(1 + n_items / np.maximum(size, 1)).astype(np.float32)).dot(x).tocsr()
         norm = np.sqrt(np.asarray(x.multiply(x).sum(0)).ravel()) + 1e-9
         columns, parts = x.T.tocsr(), []
-        heavy = float((size.astype(float) ** 2).sum()) > HEAVY and n_users * n_items <= DENSE
+        heavy = n_users * n_items <= DENSE and SPARSE * float((size.astype(float) ** 2).sum()) > n_users * float(n_items) ** 2
         dense = np.asarray(x.todense(), np.float32) if heavy else None
         for start in range(0, n_items, 1000):
             rows = columns[start : start + 1000]
@@ -177,10 +178,18 @@ def _strongest(block: Any, norm: NDArray[Any], start: int, k: int, shrink: float
     rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
     data = block.data / (norm[start + rows] * norm[block.indices] + shrink)
     data[block.indices == start + rows] = 0
-    order = np.lexsort((-data, rows))
-    place = np.arange(len(order)) - block.indptr[rows[order]]
-    keep = order[(place < k) & (data[order] > 0)]
-    return sparse.csr_matrix((data[keep], (rows[keep], block.indices[keep])), shape=block.shape)
+    near = [low + _greatest(data[low:high], k) for low, high in pairwise(block.indptr.tolist())]
+    ptr = np.concatenate([[0], np.cumsum([len(places) for places in near])])
+    keep = np.concatenate([*near, np.zeros(0, np.int64)])
+    return sparse.csr_matrix((data[keep], block.indices[keep], ptr), shape=block.shape)
+
+
+def _greatest(values: Floats, k: int) -> NDArray[np.int64]:
+    """Return the places, ascending, of the `k` greatest of values (n,) that are above 0."""
+    if len(values) <= k:
+        return np.flatnonzero(values > 0)
+    top = np.sort(np.argpartition(values, len(values) - k)[len(values) - k :])
+    return np.asarray(top[values[top] > 0])
 
 
 def _strongest_dense(block: Floats, norm: NDArray[Any], start: int, k: int, shrink: float) -> Any:
