@@ -1,15 +1,19 @@
-"""Addresses that the settings name: a service does not let itself be sent into the private network without being told to."""
+"""Addresses: which ones only this machine reaches, and which the settings may name.
+
+A service does not let itself be sent into the private network without being told to.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from occasion.errors import SettingsError
 from occasion.settings import Settings
 
-__all__ = ["check_addresses"]
+__all__ = ["check_addresses", "is_loopback"]
 
 
 def check_addresses(settings: Settings) -> None:
@@ -56,3 +60,14 @@ def _looked_up(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]
         return []
     addresses = [ipaddress.ip_address(str(one).partition("%")[0]) for one in found]
     return [one.ipv4_mapped if isinstance(one, ipaddress.IPv6Address) and one.ipv4_mapped else one for one in addresses]
+
+
+@lru_cache(maxsize=256)
+def is_loopback(host: str) -> bool:
+    """Return whether an address is only reachable from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -7,10 +7,10 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from occasion.errors import EncoderError
+from occasion.service.addresses import is_loopback
 from occasion.service.bursts import Bursts
 from occasion.service.control import ControlFile
 from occasion.service.insights import Insights
@@ -221,16 +221,3 @@ def is_near(headers: Mapping[bytes, str]) -> bool:
     """
     host = headers.get(b"host", "").rsplit(":", 1)[0] or "localhost"
     return is_loopback(host) and not any(name in headers for name in _PROXIES)
-
-
-@lru_cache(maxsize=256)
-def is_loopback(host: str) -> bool:
-    """Return whether an address is only reachable from this machine."""
-    import ipaddress
-
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

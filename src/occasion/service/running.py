@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from occasion.errors import SettingsError
-from occasion.service.core import is_loopback
+from occasion.service.addresses import is_loopback
 from occasion.service.logs import logger, setup
 from occasion.service.sharing import Door
 from occasion.service.siblings import Siblings
