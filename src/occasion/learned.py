@@ -37,7 +37,10 @@ BOOK = "book.json"
 RATED = 30
 """Best candidates whose expected ratings are looked up, where ratings have a say: the others stay where they are."""
 GROUPS = (
-    ("moment", ("moment", "lift_", "own_kernel", "own_moment", "own_ctx", "own_clock", "ease_kernel", "clock_", "number_")),
+    (
+        "moment",
+        ("moment", "close", "lift_", "own_kernel", "own_moment", "own_ctx", "own_clock", "ease_kernel", "clock_", "number_"),
+    ),
     ("popularity", ("popular_", "item_", "fresh")),
     ("history", ("sentence", "lexical", "same_", "unlike_", "own", "history")),
 )
@@ -227,6 +230,7 @@ class LearnedModel:
             value=np.ones(np.count_nonzero(known), np.float32),
             past=past[known],
             allowed=None if moment.allowed is None else is_allowed(self._kept, moment.allowed),
+            at=_position(moment.signals),
         )
 
     # -- why ----------------------------------------------------------------------------------------------------------------
@@ -261,3 +265,9 @@ class LearnedModel:
             np.add.at(split.T, groups, steps.T)
         split[:, self.names.index("history")] += answer.rated[chosen]
         return np.asarray((split[:-1] - split[-1]) / answer.span, np.float32)
+
+
+def _position(signals: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return where a moment says somebody is, degrees."""
+    latitude, longitude = signals.get("latitude"), signals.get("longitude")
+    return (latitude, longitude) if isinstance(latitude, float) and isinstance(longitude, float) else None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from occasion.learning.borrowed import Borrowed
+from occasion.learning.closeness import closeness, points, whereabouts, which
 from occasion.learning.contextual import Lift, kernel_weights, signal_weights
 from occasion.learning.figures import figures
 from occasion.learning.freshness import freshness
@@ -41,7 +42,19 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "Bases", "Candidates"]
 
-PARTS = ("ease", "neighbours", "transitions", "sequence", "text", "popularity", "context", "repeats", "attributes", "borrowed")
+PARTS = (
+    "ease",
+    "neighbours",
+    "transitions",
+    "sequence",
+    "text",
+    "popularity",
+    "context",
+    "repeats",
+    "attributes",
+    "borrowed",
+    "places",
+)
 """Parts that can be left out by name."""
 
 CELLS = 6_000_000
@@ -82,6 +95,10 @@ class Bases:
         Which numbers of the items are days since 1970.
     fresh : int, optional
         The one of them by which the newest items are put forward, see `occasion.learning.freshness`.
+    points : (items, 3) float64, optional
+        Where items are, see `occasion.learning.closeness`.
+    told : (int, int), optional
+        Which numbers of a request are its latitude and longitude.
     """
 
     n_items: int
@@ -108,6 +125,8 @@ class Bases:
     newest: float = 0.0
     dated: Sequence[int] = ()
     fresh: int | None = None
+    points: NDArray[np.float64] | None = None
+    told: tuple[int, int] | None = None
 
     @classmethod
     def fit(
@@ -141,6 +160,10 @@ class Bases:
                 bases.parts.append("context" if name == "lift" else name)
         if data.fresh is not None and "popularity" in use:
             bases.fresh = data.items.number_names.index(data.fresh)
+        where = which(data.items.number_names) if "places" in use else None
+        if where is not None:
+            bases.points, bases.told = points(data.items.numbers[:, list(where)]), which(data.signals.numeric)
+            bases.parts.append("places")
         if text is not None and "borrowed" in use:
             bases.borrowed = Borrowed.fit(text.joint, np.bincount(events.item, minlength=n))
             bases.parts.append("borrowed")
@@ -195,7 +218,7 @@ class Bases:
         return out, forward
 
     def _of_all(self, histories: Histories, add: Any) -> None:
-        """Add what is said of items to everybody: how popular and how new they are."""
+        """Add what the catalogue and the counts say of items: how popular, how new, and how close by they are."""
         for name in self.popularity.names if "popularity" in self.parts else ():
             if not name.startswith("share"):
                 continue
@@ -207,6 +230,12 @@ class Bases:
         if self.fresh is not None:
             ages = freshness(self.numbers[:, self.fresh], histories.requests.time / DAY)
             add("fresh", All(ages[0], UNSAID) if histories.single else ages)
+        if self.points is not None:
+            close = closeness(self.points, whereabouts(histories.requests, self.points, self.told))
+            # What is chosen by many and close: places near each other differ in how many come.
+            many = np.where(close > UNSAID, close + self.popularity.column("share"), np.float32(UNSAID))
+            for name, value in (("close", close), ("close_popular", many)):
+                add(name, All(value[0], UNSAID) if histories.single else value)
 
     def _ease(self, histories: Histories, add: Any) -> Any:
         """Add the scores of the item weights; return those for the history weighted by likeness of the moment."""
