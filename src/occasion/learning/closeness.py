@@ -67,7 +67,7 @@ def whereabouts(requests: Requests, items: Points, told: tuple[int, int] | None)
 
 def closeness(items: Points, where: Points) -> Floats:
     """Return -ln(1 + km) from points (B, 3) to items (items, 3): (B, items); -1e9, which says nothing, where either is unknown."""
-    # By the chord: the cosine of a small angle has no digits to spare, twice its half's sine does.
+    # In 64 bits the cosine still has the digits that tell a metre.
     chord = np.sqrt(np.maximum(2 - 2 * (where @ items.T), 0))
     out = -np.log1p(2 * RADIUS * np.arcsin(np.minimum(chord / 2, 1)))
     return np.where(np.isfinite(out), out, UNSAID).astype(np.float32)
