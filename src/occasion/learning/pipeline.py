@@ -39,7 +39,11 @@ QUERIES = 10_000
 WORK = 8e7
 """Held-out queries times items at most."""
 POOL, LARGEST, ENOUGH = 16_000, 32_000, 0.97
-"""Items that sources score, of larger catalogues those with the most recent events: LARGEST where POOL hold less than ENOUGH."""
+"""Items that sources score, of larger catalogues those with the most recent events.
+
+LARGEST where POOL hold less than ENOUGH of the events and people do not come back to what they had: where they do, the rest is not
+worth its time.
+"""
 MOST_HIDDEN = 0.3
 """Share of the items that are hidden at most, so that the ranker sees what items without events are worth."""
 UNUSED, NEVER = 0.5, 0.05
@@ -123,7 +127,7 @@ def _pool(
     data: Dataset, without: tuple[str, ...], cache: Path | None, threads: int, vectors: Floats | None
 ) -> tuple[Dataset, NDArray[np.int64], TextVectors | None]:
     """Return the data of the items that sources score, the keys of these, and the vectors of their texts."""
-    kept = data.frequent(POOL, most=LARGEST, share=ENOUGH)
+    kept = data.frequent(POOL, most=LARGEST if data.exclude_seen else 0, share=ENOUGH)
     if len(kept) < len(data.items):
         data = data.restrict(kept)
     ready = None if vectors is None else vectors[kept]
