@@ -109,6 +109,14 @@ def test_a_large_catalogue_with_few_events_costs_little():
     assert len(model.recommend([0], k=10)[0]) == 10
 
 
+@pytest.mark.parametrize("back", [True, False])
+def test_more_items_are_scored_where_nobody_comes_back(monkeypatch, back):
+    for name, value in (("POOL", 10), ("LARGEST", 30)):
+        monkeypatch.setattr(pipeline, name, value)
+    data = Dataset.from_frames(catalogue(), walkers(30), exclude_seen=not back)
+    assert len(pipeline.fit(data, without=QUICK).kept) == (10 if back else 30)
+
+
 def test_many_people_are_never_a_dense_matrix(monkeypatch):
     monkeypatch.setattr(itemitem, "SPARSE", 1e9)
     monkeypatch.setattr(itemitem, "DENSE", 10.0)
