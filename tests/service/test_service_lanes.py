@@ -118,7 +118,7 @@ def test_closing_drops_what_waits():
     asyncio.run(run())
 
 
-def test_what_nobody_waits_for_is_done_in_portions_behind_all_requests():
+def test_what_nobody_waits_for_is_done_in_portions_behind_all_requests(caplog):
     lane, held, order = Lane("test", 100), Held(), []
 
     def portion(name, of):
@@ -140,6 +140,7 @@ def test_what_nobody_waits_for_is_done_in_portions_behind_all_requests():
     asyncio.run(ask())
     until(lambda: not lane._idle)
     assert order == ["asked", "a", "a", "a"]
+    assert "ZeroDivisionError" in caplog.text
     lane.run_idle("a", lambda: portion("again", 1))
     until(lambda: "again" in order)
     lane.close()

@@ -13,6 +13,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from occasion.service.logs import logger
+
 __all__ = ["Lane", "OverloadedError"]
 
 Result = TypeVar("Result")
@@ -141,6 +143,9 @@ class Lane:
         more = False
         try:
             more = self.busy > 0 or portion()
+        except Exception:
+            # Nobody waits for it who could be told.
+            logger.exception("idle work")
         finally:
             if not more:
                 self._idle.discard(kind)
