@@ -98,10 +98,13 @@ def test_the_moments_own_position_counts_before_the_last_places(monkeypatch, tmp
     assert data.items.ids.index(goal["item_id"]) in alone.items[0]
 
 
-def test_who_has_been_nowhere_is_asked_nothing_of():
+def test_nothing_is_close_to_who_has_been_nowhere():
     items, events = walks(20, 4)
     data = Dataset.from_frames(items, events, exclude_seen=False)
     model = pipeline.fit(data, budget=5, without=QUICK)
-    asked = pl.DataFrame({"query_id": ["a"], "user_id": ["nobody"], "time": [1.71e9]})
-    answers, _ = model.predict(build_requests(data.events, data.queries(asked)), 10)
-    assert (answers >= 0).all()
+    asked = pl.DataFrame({"query_id": ["a", "b"], "user_id": ["nobody", "u0"], "time": [1.71e9, 1.71e9]})
+    requests = build_requests(data.events, data.queries(asked))
+    close = model.bases.candidates(requests, 20).features[..., model.bases.names.index("close")]
+    assert (close[0] == np.float32(reading.UNSAID)).all()
+    assert (close[1] > -20).all()
+    assert (model.predict(requests, 10)[0] >= 0).all()
