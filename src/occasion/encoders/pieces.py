@@ -39,7 +39,8 @@ class WordPieces:
     def __init__(self, tokenizer: Any) -> None:
         self._normalize, self._best = tokenizer._normalizer.normalize, tokenizer._viterbi
         self._begin, self._end, self._nothing = tokenizer._bos_id, tokenizer._eos_id, tokenizer._unk_id
-        if any(SPACE in piece[1:] for piece in tokenizer._pieces):
+        pieces: list[str] = tokenizer._pieces
+        if "".join(pieces).count(SPACE) != sum(piece.startswith(SPACE) for piece in pieces):
             raise ValueError("the vocabulary has pieces of several words")
         plain = "".join(map(chr, range(32, 127)))
         self._keeps_plain = self._normalize(plain) == SPACE + plain[1:]
