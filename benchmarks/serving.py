@@ -22,6 +22,14 @@ TICK = os.sysconf("SC_CLK_TCK")
 PEOPLE = latency.people_of(200_000)
 
 
+def _command(pid: int | str) -> bytes:
+    """Return how a process was called; nothing for one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 class Server:
     """`occasion serve` in processes of its own."""
 
@@ -71,15 +79,15 @@ class Server:
             return 0
 
     def pids(self) -> list[int]:
-        """Return the workers' process ids; the service's own where it is its only one."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        found = [int(p) for p in children if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
-        return found or [self.process.pid]
+        """Return the workers' process ids, copies of their parent; the service's own where it is its only one."""
+        own = self.process.pid
+        children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        return [int(p) for p in children if _command(p) == _command(own)] or [own]
 
     def memory(self) -> dict[str, float]:
-        """Return the workers' resident, private and proportional megabytes, summed."""
+        """Return the resident, private and proportional megabytes of workers and parent, summed; Rss counts shared ones often."""
         out = {"Rss": 0.0, "Private_Dirty": 0.0, "Pss": 0.0}
-        for pid in self.pids():
+        for pid in {*self.pids(), self.process.pid}:
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
                 name, _, rest = line.partition(":")
                 if name in out:

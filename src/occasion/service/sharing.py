@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import threading
 import time
+from collections import deque
+from collections.abc import Iterable
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -22,12 +24,12 @@ __all__ = ["Door", "WorkerServer"]
 
 READY = b"r"
 HANDED = b"c"
-WAIT_SECONDS = 0.5
 PAUSE_SECONDS = 0.05
+AT_ONCE = 64
 
 
 class Door:
-    """The parent's side: takes connections in a thread of its own.
+    """The parent's side. It has no thread: the parent is forked, and calls `serve` whenever it has nothing else to do.
 
     Parameters
     ----------
@@ -36,75 +38,89 @@ class Door:
     """
 
     def __init__(self, listening: socket.socket) -> None:
+        listening.setblocking(False)
         self._listening = listening
-        self._channels: list[socket.socket] = []
-        self._ready: list[socket.socket] = []
-        self._change = threading.Condition()
-        self._open = True
-        threading.Thread(target=self._take, daemon=True, name="door").start()
+        self._channels: set[socket.socket] = set()
+        self._ready: deque[socket.socket] = deque()
+        self._taken: socket.socket | None = None
+        """A connection that no worker could be handed yet."""
 
-    @staticmethod
-    def channel() -> tuple[socket.socket, socket.socket]:
-        """Return the parent's and the worker's end of a new channel."""
-        return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    def channel(self) -> socket.socket:
+        """Return a new worker's end of its channel; it is handed connections from when it says that it is ready."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        # A worker that hangs must not hold up the others.
+        ours.setblocking(False)
+        self._channels.add(ours)
+        return theirs
 
-    def add(self, channel: socket.socket) -> None:
-        """Hand connections to a new worker from when it says that it is ready."""
-        channel.settimeout(None)
-        with self._change:
-            self._channels.append(channel)
-        threading.Thread(target=self._listen, args=(channel,), daemon=True, name="worker channel").start()
+    def serve(self, others: Iterable[int], seconds: float) -> None:
+        """Hand connections over until a file of `others` can be read, at most for so long."""
+        others, end = set(others), time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            waited: list[socket.socket | int] = [*self._channels, *others]
+            if self._taken is not None:
+                left = min(left, PAUSE_SECONDS)
+            elif self._ready:
+                waited.append(self._listening)
+            readable = wait(waited, left)
+            for channel in self._channels.intersection(readable):
+                self._hear(channel)
+            self._hand_over()
+            if others.intersection(readable):
+                return
 
-    def _listen(self, channel: socket.socket) -> None:
-        """Wait for a worker to be ready, and for its end."""
+    def _hear(self, channel: socket.socket) -> None:
+        """Take notice that a worker is ready, or of its end."""
+        said = b""
         with contextlib.suppress(OSError):
-            while channel.recv(1) == READY:
-                with self._change:
-                    self._ready.append(channel)
-                    self._change.notify_all()
-        with self._change:
-            for held in (self._channels, self._ready):
-                if channel in held:
-                    held.remove(channel)
+            said = channel.recv(1)
+        if said == READY:
+            self._ready.append(channel)
+            return
+        self._channels.remove(channel)
+        with contextlib.suppress(ValueError):
+            self._ready.remove(channel)
         channel.close()
 
-    def _take(self) -> None:
-        while self._open:
-            try:
-                taken, _ = self._listening.accept()
-            except OSError:
-                # Out of files, or a client that went away already: only a door that was closed takes no more.
-                time.sleep(PAUSE_SECONDS)
-                continue
-            with taken:
-                while self._open and not self._handed(taken):
-                    pass
+    def _hand_over(self) -> None:
+        """Hand the connections that wait to the workers by turns, so many at most that the parent sees to other things too."""
+        for _ in range(AT_ONCE):
+            if not self._ready:
+                return
+            if self._taken is None:
+                try:
+                    self._taken, _ = self._listening.accept()
+                except BlockingIOError:
+                    return
+                except OSError:
+                    # Out of files, or a client that went away already: only a door that was closed takes no more.
+                    time.sleep(PAUSE_SECONDS)
+                    return
+            if not self._handed(self._taken):
+                return
+            self._taken.close()
+            self._taken = None
 
     def _handed(self, taken: socket.socket) -> bool:
-        """Hand a connection to the worker whose turn it is; False where none could take it."""
-        with self._change:
-            if not self._ready:
-                self._change.wait(WAIT_SECONDS)
-                return False
-            channel = self._ready.pop(0)
-            self._ready.append(channel)
-        try:
-            socket.send_fds(channel, [HANDED], [taken.fileno()])
-        except OSError:
-            with self._change, contextlib.suppress(ValueError):
-                self._ready.remove(channel)
-            return False
-        return True
+        """Hand a connection to the worker whose turn it is, or the next; False where none could take it."""
+        for channel in list(self._ready):
+            self._ready.rotate(-1)
+            with contextlib.suppress(OSError):
+                socket.send_fds(channel, [HANDED], [taken.fileno()])
+                return True
+        return False
+
+    def leave(self) -> None:
+        """Let go of everything, in a worker that was forked: it must hold neither the port nor what belongs to other workers."""
+        for held in (self._listening, self._taken, *self._channels):
+            if held is not None:
+                held.close()
 
     def close(self) -> None:
-        """Take no more connections."""
-        self._open = False
-        with contextlib.suppress(OSError):
-            # Closing alone would not wake the thread that waits for a connection.
-            self._listening.shutdown(socket.SHUT_RDWR)
+        """Take no more connections; the channels stay, as their end tells a worker that it is alone."""
         self._listening.close()
-        with self._change:
-            self._change.notify_all()
+        if self._taken is not None:
+            self._taken.close()
 
 
 class WorkerServer(uvicorn.Server):
