@@ -111,7 +111,7 @@ class Door:
         return False
 
     def leave(self) -> None:
-        """Let go of everything, in a worker that was forked: it must hold neither the port nor what belongs to other workers."""
+        """Let go of everything: at the end, and in a worker that was forked, as it must hold neither port nor others' channels."""
         for held in (self._listening, self._taken, *self._channels):
             if held is not None:
                 held.close()

@@ -55,8 +55,10 @@ MODULES = (
     "occasion.encoders.remote",
     "occasion.service.connections",
     "occasion.service.patience",
+    "numpy.random",
+    "scipy.sparse",
 )
-"""What a worker needs besides the routes, the stores and the sources, but would load only when it opens its store."""
+"""What a worker needs besides routes, stores, sources and policies, but would load only when it opens its store or answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +200,7 @@ class _Crew:
         for worker in self._alive.values():
             worker.join(max(0.1, end - time.monotonic()))
             worker.kill()
+        self.door.leave()
 
 
 def _can_fork() -> bool:
@@ -242,13 +245,14 @@ def _load_model(settings: Settings) -> Encoder | None:
 
 
 def _load_code() -> None:
+    from occasion.policies import POLICIES
     from occasion.service.routes import ROUTERS
     from occasion.sources import SOURCES
     from occasion.stores import STORES
 
     for name in ("occasion.service.app", *ROUTERS, *MODULES):
         import_module(name)
-    for place in (*SOURCES.values(), *STORES.values()):
+    for place in (*POLICIES.values(), *SOURCES.values(), *STORES.values()):
         import_module(place.partition(":")[0])
 
 
