@@ -236,6 +236,26 @@ def resident(pid):
     return memory(pid, "Rss:")
 
 
+@LINUX
+def test_a_worker_that_cannot_be_started_is_started_later(tmp_path):
+    import resource
+
+    home = fill(tmp_path / "home")
+    with running(home, "--workers", "2") as service:
+        parent, (one, two) = service.process.pid, service.workers()
+        usual = resource.prlimit(parent, resource.RLIMIT_NOFILE)
+        # Enough for what it waits for, too little for another channel.
+        resource.prlimit(parent, resource.RLIMIT_NOFILE, (8, usual[1]))
+        os.kill(one, signal.SIGKILL)
+        until(lambda: service.log.read_text().count('"event": "no worker started"') >= 2)
+        assert service.workers() == [two]
+        resource.prlimit(parent, resource.RLIMIT_NOFILE, usual)
+        until(lambda: service.log.read_text().count('"event": "ready"') == 3)
+        assert len(service.workers()) == 2
+        assert service.ready()
+        assert service.stop() == 0
+
+
 LOADED = """
 import sys
 from pathlib import Path

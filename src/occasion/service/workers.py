@@ -158,34 +158,43 @@ class _Crew:
         """Start the workers that are due and hand out connections, until one dies or a moment has passed."""
         for slot in [slot for slot, due in self._due.items() if due <= time.monotonic()]:
             del self._due[slot]
-            self._alive[slot] = self._begun(slot)
+            try:
+                self._alive[slot] = self._begun(slot)
+            except OSError:
+                # Out of memory, files or processes: the others go on, and it may be better soon.
+                logger.exception("no worker started")
+                self._fill_later(slot)
         pause = min([WATCH_SECONDS, *(max(0.001, due - time.monotonic()) for due in self._due.values())])
         self.door.serve([worker.sentinel for worker in self._alive.values()], pause)
         for slot in [slot for slot, worker in self._alive.items() if not worker.is_alive()]:
             self._bury(slot, self._alive.pop(slot))
 
     def _begun(self, slot: int) -> BaseProcess:
-        channel = self.door.channel()
-        place = Place(channel=channel, parent=os.getpid(), folder=self.folder, slot=slot)
-        process: BaseProcess
-        if self._forks:
-            given = self.settings, place, self._encoder, self.door
-            process = multiprocessing.get_context("fork").Process(target=_forked, args=given, name="worker")
-            with _signals_held():
+        with self.door.channel() as channel:
+            place = Place(channel=channel, parent=os.getpid(), folder=self.folder, slot=slot)
+            process: BaseProcess
+            if self._forks:
+                given = self.settings, place, self._encoder, self.door
+                process = multiprocessing.get_context("fork").Process(target=_forked, args=given, name="worker")
+                with _signals_held():
+                    process.start()
+            else:
+                told = self.settings.model_dump_json(), place
+                process = multiprocessing.get_context("spawn").Process(target=_spawned, args=told, name="worker")
                 process.start()
-        else:
-            told = self.settings.model_dump_json(), place
-            process = multiprocessing.get_context("spawn").Process(target=_spawned, args=told, name="worker")
-            process.start()
-        channel.close()
-        return process
+            return process
 
     def _bury(self, slot: int, worker: BaseProcess) -> None:
-        """Take a dead worker out of what is shown of all of them, and say when its place is filled."""
-        _forget(worker)
-        Siblings.mourn(self.folder, slot)
+        """Take a dead worker out of what is shown of all of them, and let its place be filled."""
+        # Where the system gives no file for it, the next one in its place does so.
+        with contextlib.suppress(OSError):
+            _forget(worker)
+            Siblings.mourn(self.folder, slot)
         logger.error("worker died", extra={"fields": {"worker": worker.pid, "code": worker.exitcode}})
-        # One that cannot start would be started again for ever without a pause.
+        self._fill_later(slot)
+
+    def _fill_later(self, slot: int) -> None:
+        """Let a place be filled: at once, but one that cannot start would be started again for ever without a pause."""
         now = time.monotonic()
         self._deaths = max(0.0, self._deaths - (now - self._counted) * FORGIVEN_A_SECOND)
         self._due[slot] = now + min(LONGEST_PAUSE, PAUSE_SECONDS * self._deaths)
