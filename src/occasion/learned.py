@@ -39,8 +39,9 @@ RATED = 30
 GROUPS = (
     (
         "moment",
-        ("moment", "close", "lift_", "own_kernel", "own_moment", "own_ctx", "own_clock", "ease_kernel", "clock_", "number_"),
+        ("moment", "lift_", "own_kernel", "own_moment", "own_ctx", "own_clock", "ease_kernel", "clock_", "number_"),
     ),
+    ("nearby", ("close",)),
     ("popularity", ("popular_", "item_", "fresh")),
     ("history", ("sentence", "lexical", "same_", "unlike_", "own", "history")),
 )
@@ -132,7 +133,7 @@ class LearnedModel:
         self._place = np.full(model.n_items, -1, np.int32)
         self._place[model.kept] = np.arange(len(model.kept))
         self._kept = model.kept.astype(np.int32)
-        self.names = ("moment", "history", "others", "popularity")
+        self.names = ("moment", "nearby", "history", "others", "popularity")
         self._paths: Paths | None = None
 
     @classmethod
@@ -235,7 +236,7 @@ class LearnedModel:
 
     # -- why ----------------------------------------------------------------------------------------------------------------
     def parts(self, answer: LearnedAnswer, keys: Keys) -> Floats:
-        """Return how the scores of known keys split into `names` (n, 4): they add up to the scores.
+        """Return how the scores of known keys split into `names` (n, 5): they add up to the scores.
 
         Steps on the paths through the trees (`occasion.learning.paths`) and weighted features, less those of the worst candidate,
         summed by part.

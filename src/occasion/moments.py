@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from occasion.context import ContextExtractor
+from occasion.context.signals import unusable
 from occasion.data import Context
 from occasion.errors import EncoderError
 from occasion.keyed import distinct_history, joined, taken
@@ -96,6 +97,8 @@ class MomentReader:
         moment.allowed, more = self._allowed(moment, rules)
         if strange := [item for item in context.recent if self.live.catalogue.key(item) is None]:
             notes.append(note("unknown", context.locale, ids=quoted(strange)))
+        if wrong := unusable(context.signals):
+            notes.append(note("unusable", context.locale, signals=", ".join(wrong)))
         return moment, [*more, *notes] if known else [*more, *notes, note("unread", context.locale)]
 
     def _until(self, at: float) -> float:

@@ -18,6 +18,7 @@ NOTES: Mapping[str, tuple[str, str]] = {
     ),
     "unplaced": ("Pinned, but unknown or not allowed here: {ids}.", "已置顶但未知或在此处不被允许：{ids}。"),
     "unknown": ("Just looked at, but unknown, and passed over: {ids}.", "刚浏览但未知，已略过：{ids}。"),
+    "unusable": ("Not usable, and passed over: {signals}.", "无法使用，已略过：{signals}。"),
     "unencoded": (
         "The language model does not answer just now: words count as they are written, not by what they mean.",
         "语言模型暂时没有响应：文字按字面而非含义计算。",

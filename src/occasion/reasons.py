@@ -15,6 +15,7 @@ _SENTENCES: dict[str, dict[str, object]] = {
     "en": {
         "moment": "Fits the moment: {moment}.",
         "moment-bare": "Suits a moment like this one.",
+        "nearby": "Close by.",
         "history": "Close to what you chose: {items}.",
         "history-bare": "Fits what you chose before.",
         "again": "You come back to it.",
@@ -29,6 +30,7 @@ _SENTENCES: dict[str, dict[str, object]] = {
         "and": "Also: {rest}.",
         "names": {
             "moment": "the moment",
+            "nearby": "how close it is",
             "history": "your history",
             "looks": "its looks",
             "others": "people like you",
@@ -40,6 +42,7 @@ _SENTENCES: dict[str, dict[str, object]] = {
     "zh": {
         "moment": "符合此刻的情境：{moment}。",
         "moment-bare": "适合这样的时刻。",
+        "nearby": "就在附近。",
         "history": "与您选择过的相近：{items}。",
         "history-bare": "符合您以往的选择。",
         "again": "您常常回来用它。",
@@ -52,7 +55,7 @@ _SENTENCES: dict[str, dict[str, object]] = {
         "exploration": "新品，了解还不多。",
         "rules": "由规则放在这里。",
         "and": "另外：{rest}。",
-        "names": {"moment": "此刻的情境", "history": "您的历史", "looks": "外观", "others": "相似的人", "popularity": "受欢迎程度"},
+        "names": {"moment": "此刻的情境", "nearby": "距离", "history": "您的历史", "looks": "外观", "others": "相似的人", "popularity": "受欢迎程度"},
         "comma": "、",
         "alike": {"history": "文字内容相近。", "looks": "外观相近。", "others": "常与它一起被选择。"},
     },

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from occasion.context.signals import MISSING, as_written, level, normalised, warmth
+from occasion.context.signals import MISSING, as_written, level, normalised, unusable, warmth
 from occasion.context.spellings import NAMES, VALUES
 from occasion.context.words import signals_in_words
 
@@ -124,3 +124,20 @@ def test_what_own_words_state(text, stated):
 def test_any_words_can_be_read(text):
     found = signals_in_words(text)
     assert normalised(found) == found
+
+
+@pytest.mark.parametrize("name", ["latitude", "lng", "Temperature", "hour", "month"])
+@given(value=st.one_of(st.integers(-400, 400), st.floats(-400, 400), st.booleans(), st.text(max_size=9), st.sampled_from(sorted(MISSING))))
+@example(value="24")
+@example(value="13 °C")
+def test_a_number_is_used_or_missing_or_told_to_be_unusable(name, value):
+    told = unusable({name: value})
+    missing = isinstance(value, str) and value.strip().casefold() in MISSING
+    if missing or (isinstance(value, str) and "_" in value):  # "_" is a blank.
+        return
+    assert bool(normalised({name: value})) != bool(told)
+    assert all(text.startswith(f"{name} ") and " to " in text for text in told)
+
+
+def test_values_that_are_in_range_are_not_told():
+    assert unusable({"latitude": 48.1, "longitude": "11,5", "hour": 23, "month": "December", "temperature": "hot", "mood": 999}) == []

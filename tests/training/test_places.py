@@ -47,4 +47,9 @@ def test_a_version_puts_first_what_is_close_to_where_somebody_is(tmp_path):
             shares.append(np.mean([town[int(item[1:])] == there for item in slate.items]))
             home = guide.recommend(Context(user=f"u{person}", at=now), k=10)
             assert np.mean([town[int(item[1:])] == there for item in home.items]) < 0.3
-    assert np.mean(shares) > 0.5
+        assert np.mean(shares) > 0.5
+        close = [entry for entry in slate.entries if entry.reason.startswith("Close by.")]
+        assert len(close) > 5
+        assert all(max(entry.parts, key=lambda group: entry.parts[group]) == "nearby" for entry in close)
+        lost = guide.recommend(away.revised(signals={"latitude": 131.2, "longitude": "east"}), k=3)
+    assert lost.notes == ("Not usable, and passed over: latitude 131.2 (-90 to 90), longitude 'east' (-180 to 180).",)

@@ -14,6 +14,7 @@ __all__ = ["compared", "document", "field_of", "movement", "table"]
 
 PARTS = {
     "moment": "moment",
+    "nearby": "nearby",
     "history": "history",
     "looks": "looks",
     "others": "others",

@@ -15,8 +15,9 @@ from functools import lru_cache
 
 from occasion.context.spellings import NAMES, VALUES
 from occasion.data import Scalar
+from occasion.titles import shortened
 
-__all__ = ["KNOWN", "MISSING", "as_written", "level", "normalised", "warmth"]
+__all__ = ["KNOWN", "MISSING", "as_written", "level", "normalised", "unusable", "warmth"]
 
 MISSING = frozenset({"", "-", "--", "?", "n/a", "na", "nan", "none", "null", "nil", "undefined", "unknown", "未知", "无"})
 """Texts that say that a value is not known; such a signal is left out."""
@@ -47,7 +48,10 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "hour": (0.0, 24.0),
     "month": (1.0, 13.0),
 }
-"""From (inclusive) to (inclusive, but for hour and month); what lies outside is a fault and left out."""
+"""From (inclusive) to (inclusive, but for those COUNTED); what lies outside is a fault and left out."""
+COUNTED = ("hour", "month")
+SHOWN = 40
+"""Characters shown of a text in the place of a number."""
 _NUMBER = re.compile(r"\s*([-+−]?\d+(?:[.,]\d+)?)\s*(?:°|º|degrees?|度)?\s*([cf])?\s*$", re.IGNORECASE)
 _STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)
 
@@ -88,7 +92,7 @@ def _number(name: str, value: Scalar) -> Scalar | None:
     if isinstance(value, bool):
         return None
     low, high = _RANGES[name]
-    if name in ("hour", "month"):
+    if name in COUNTED:
         return int(value) if low <= value < high else None
     return float(value) if low <= value <= high else None
 
@@ -110,7 +114,7 @@ def _one(name: str, value: Scalar) -> tuple[str, Scalar] | None:
     """Return a signal under its known name and value; None for one that says nothing."""
     if isinstance(value, (int, float)) and not abs(value) < HUGE:
         return None if isinstance(value, float) and math.isnan(value) else (f"{_key(name)}_level", "huge")
-    if isinstance(value, str) and value[: 2 * LONGEST].strip().casefold() in MISSING:
+    if not _says(value):
         return None
     key = _key(name)
     if isinstance(value, str) and key in ("weekday", "weekend", "day", "time") and (day := _day(_words(value))) is not None:
@@ -185,6 +189,31 @@ def normalised(signals: Mapping[str, Scalar]) -> dict[str, Scalar]:
     for name, word in _levels(out).items():
         out.setdefault(name, word)
     return out
+
+
+def unusable(signals: Mapping[str, Scalar]) -> list[str]:
+    """Return those signals, in words, that are left out as a number of their kind cannot be what they say.
+
+    Examples
+    --------
+    >>> unusable({"latitude": 131.2, "lng": "north", "hour": 7, "temperature": "unknown", "month": 13})
+    ['latitude 131.2 (-90 to 90)', "lng 'north' (-180 to 180)", 'month 13 (1 to 12)']
+    """
+    out = []
+    for name, value in signals.items():
+        key = _key(name)
+        if key in _RANGES and _says(value) and _one(name, value) is None:
+            low, high = _RANGES[key]
+            said = repr(shortened(value, SHOWN)) if isinstance(value, str) else str(value)
+            out.append(f"{name} {said} ({low:g} to {high - (key in COUNTED):g})")
+    return out
+
+
+def _says(value: Scalar) -> bool:
+    """Whether a value says anything, right or wrong."""
+    if isinstance(value, str):
+        return value[: 2 * LONGEST].strip().casefold() not in MISSING
+    return not (isinstance(value, float) and math.isnan(value))
 
 
 def as_written(signals: Mapping[str, Scalar], known: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -62,7 +62,7 @@ class LearnedRanker:
         return {"moment": np.float32(SPOKEN) * said, "learned": np.float32(1 - SPOKEN) * model}
 
     def detail(self, moment: Moment, keys: Keys, parts: Mapping[str, Floats]) -> dict[str, Floats]:
-        """Return the parts of chosen keys (n,) with ``learned`` split into moment, history, others and popularity."""
+        """Return the parts of chosen keys (n,) with ``learned`` split into moment, nearby, history, others and popularity."""
         if "learned" not in parts or not len(keys):
             return dict(parts)
         names = self.learned.names
@@ -73,7 +73,7 @@ class LearnedRanker:
         return out
 
     def _shares(self, moment: Moment, keys: Keys) -> Floats:
-        """Return what share (n, 4) of the model's score each part has; rows sum to 1, single shares may be negative."""
+        """Return what share (n, 5) of the model's score each part has; rows sum to 1, single shares may be negative."""
         answer = self.learned.ask(moment)
         out = np.full((len(keys), len(self.learned.names)), 1 / len(self.learned.names), np.float32)
         known = np.flatnonzero(answer.of(keys)[1])

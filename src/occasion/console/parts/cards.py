@@ -10,11 +10,12 @@ from occasion.data import Item, SlateEntry
 
 __all__ = ["GROUPS", "card_html", "image_html", "split_html"]
 
-GROUPS = ("moment", "history", "looks", "others", "popularity", "exploration", "rules")
+GROUPS = ("moment", "nearby", "history", "looks", "others", "popularity", "exploration", "rules")
 """Parts of a score, in the order of the bar."""
 
 WORDS: Words = {
     "moment": ("moment", "情境"),
+    "nearby": ("nearby", "附近"),
     "history": ("history", "历史"),
     "looks": ("looks", "外观"),
     "others": ("others", "他人"),
