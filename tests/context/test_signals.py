@@ -127,7 +127,11 @@ def test_any_words_can_be_read(text):
 
 
 @pytest.mark.parametrize("name", ["latitude", "lng", "Temperature", "hour", "month"])
-@given(value=st.one_of(st.integers(-400, 400), st.floats(-400, 400), st.booleans(), st.text(max_size=9), st.sampled_from(sorted(MISSING))))
+@given(
+    value=st.one_of(
+        st.integers(-400, 400), st.floats(-400, 400), st.booleans(), st.text(max_size=9), st.sampled_from(sorted(MISSING))
+    )
+)
 @example(value="24")
 @example(value="13 °C")
 def test_a_number_is_used_or_missing_or_told_to_be_unusable(name, value):
@@ -140,4 +144,6 @@ def test_a_number_is_used_or_missing_or_told_to_be_unusable(name, value):
 
 
 def test_values_that_are_in_range_are_not_told():
-    assert unusable({"latitude": 48.1, "longitude": "11,5", "hour": 23, "month": "December", "temperature": "hot", "mood": 999}) == []
+    assert (
+        unusable({"latitude": 48.1, "longitude": "11,5", "hour": 23, "month": "December", "temperature": "hot", "mood": 999}) == []
+    )

@@ -142,9 +142,16 @@ def test_no_rating_at_all():
     assert np.isfinite(RatedModel.fit(data, None).predict(asked)).all()
 
 
-@pytest.mark.parametrize(("mostly_unused", "hides"), [(True, False), (False, True)])
-def test_what_nobody_wants_is_not_taken_for_new(mostly_unused, hides):
-    data = Dataset.from_frames(catalogue(130 if mostly_unused else 90), walkers(150, 8))
+@pytest.mark.parametrize(
+    ("items", "events", "hides"),
+    [
+        (130, walkers(150, 8), False),  # Nobody wants most of them.
+        (1000, walkers(60, 4, n=1000), False),  # Few are known yet, and most events are an item's first.
+        (90, walkers(150, 8), True),
+    ],
+)
+def test_what_most_of_a_catalogue_is_is_not_taken_for_new(items, events, hides):
+    data = Dataset.from_frames(catalogue(items), events)
     learner = pipeline._Learner(
         data=data,
         text=TextVectors.fit(data.items.texts),

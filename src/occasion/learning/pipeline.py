@@ -46,13 +46,14 @@ worth its time.
 """
 MOST_HIDDEN = 0.3
 """Share of the items that are hidden at most, so that the ranker sees what items without events are worth."""
-UNUSED, NEVER = 0.5, 0.05
-"""Share of the items without events, above which they stay unused where fewer than NEVER of the next events are an item's first."""
+UNUSED = 0.5
+"""Share of the items without events, above which what is new to the log is much of what the log itself has shown to be chosen."""
 SEQUENCE: dict[str, Any] = {"layers": 2, "dim": 96}
 LONG, LIGHT = 300_000, {"layers": 1, "dropout": 0.1}
 """Events, from which on time and not the log is what the sequence model is short of, and how it is then lighter."""
 HELD, FEW = 1500, 50
-"""Held-out requests that tell how many epochs of the sequence model are best: so many at most, and more than FEW."""
+"""Held-out requests that tell how many epochs of the sequence model are best: so many at most, and more than FEW. No more than
+FEW do not tell whether refitting is wrong."""
 SHARE = 0.5
 """Of the seconds left after the texts: for the sequence models of all folds and of the refitting, to each as much."""
 
@@ -253,14 +254,13 @@ class _Learner:
 
         Without a clock the log does not show when an item came into the catalogue, and no answer in it is an item without
         events. An item that has none is then taken for one like the others whose time is yet to come: as large a share of
-        the items with events is hidden, and those without stand aside. But where most of the catalogue has no events, and items
-        that were met once are so few that hardly any next event will be an item's first (their share of all events foretells it
-        [Good 1953]), what has no events is what nobody wants.
+        the items with events is hidden, and those without stand aside. But where most of the catalogue has no events, the log
+        shows by itself how often an event is an item's first (as often as items were met once, of all events [Good 1953]) and
+        among how many that have none; to let these stand aside would make each that is hidden look worth so much more.
         """
         count = np.bincount(self.data.events.item, minlength=len(self.data.items))
         share = float(np.mean(count == 0))
-        unwanted = share > UNUSED and float(np.sum(count == 1)) < NEVER * max(len(self.data.events), 1)
-        if self.data.times != "position" or self.text is None or share < 0.002 or fold.newest or unwanted:
+        if self.data.times != "position" or self.text is None or not 0.002 <= share <= UNUSED or fold.newest:
             return np.zeros(len(count), bool)
         return np.asarray((count > 0) & (rng.random(len(count)) < min(share, MOST_HIDDEN)))
 
@@ -280,6 +280,8 @@ class _Learner:
         ):
             return True
         rows = np.flatnonzero(np.isin(trial.users, ranker.held))
+        if len(rows) <= FEW:
+            return True
         other = trial.fold.base | (trial.fold.labels & ~np.isin(self.data.events.user, ranker.held))
         newer = self.bases(self.data.events.take(other), trial.bases.sequence, trial.bases.novel)
         wanted = [set(trial.found.items[r][trial.labels[r]].tolist()) for r in rows]
@@ -291,7 +293,7 @@ class _Learner:
         change = after - before
         self.note(f"refitting changes ndcg@10 from {before.mean():.4f} to {after.mean():.4f}")
         # Refitting where it is wrong costs half of what was learnt, leaving it where it is right a few hundredths.
-        return bool(change.mean() > -change.std() / np.sqrt(max(len(change), 1)))
+        return bool(change.mean() >= -change.std() / np.sqrt(len(change)))
 
     def refit(self, trial: Trial) -> Bases:
         """Learn the sources from everything, the sequence model for as many epochs as were best."""
