@@ -250,8 +250,8 @@ CUTS: dict[str, Callable[[Path], Cut]] = {
 }
 
 
-def learn(cut: Cut, options: argparse.Namespace) -> dict[str, object]:
-    """Learn a cut and return its figures."""
+def learn(cut: Cut, options: argparse.Namespace) -> tuple[dict[str, object], dict[str, np.ndarray]]:
+    """Learn a cut and return its figures, and what each question was worth by each source alone."""
     begun = time.process_time()
     data = Dataset.from_frames(cut.items, cut.train)
     say = (lambda text: print("  ", text, file=sys.stderr, flush=True)) if options.verbose else None
@@ -289,7 +289,7 @@ def learn(cut: Cut, options: argparse.Namespace) -> dict[str, object]:
         "less_best": _difference(ours, alone[best][0]), "less_pair": _difference(ours, pairs[pair]) if pair else "",
         "seconds": spent, "parts": model.report["parts"], "ranker": str(model.report["ranker"]), "each": ours.round(4).tolist(),
     }  # fmt: skip
-    return found
+    return found, {name: each for name, (each, _) in alone.items()}
 
 
 def _difference(ours: np.ndarray, theirs: np.ndarray) -> str:
@@ -378,7 +378,7 @@ def main() -> None:
         except FileNotFoundError as error:
             print(f"{name}: left out, as {error.filename or error} is not there", file=sys.stderr)
             continue
-        found = learn(cut, options)
+        found, _ = learn(cut, options)
         print(
             f"| {name} | {found['events']:,} | {found['queries']:,} | {found['ndcg']:.4f} +- {found['error']:.4f} | {found['best']} {found['best_ndcg']:.4f} "
             f"| {found['less_best']} | {found['pair']} {found['pair_ndcg']:.4f} | {found['less_pair']} | {found['seconds']:.0f} |",

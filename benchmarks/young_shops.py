@@ -1,0 +1,80 @@
+"""Learn samples of a few people of a log, as a shop has them in its first weeks, and compare with the single sources.
+
+Usage: python benchmarks/young_shops.py DATA [--only NAME ...] [--budget SECONDS] [--cache FOLDER] [--list]
+
+DATA is as for `cuts.py`. The last event but one of each person is asked for, the whole catalogue is ranked. One sample holds too few
+questions to tell anything, so those of several samples are pooled: a row is ndcg@10 over all of them, that of the source which alone
+is best *on these very questions*, and the paired difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+import cuts
+
+
+def sample(data: Path, name: str, share: float, number: int) -> cuts.Cut:
+    """Some of the people of a log that tells an order alone."""
+    items, events = cuts.sets(data, name)
+    users = np.sort(events["user_id"].unique().to_numpy())
+    some = np.random.default_rng(100 + number).permutation(users)[: max(round(share * len(users)), 1)]
+    return cuts.last(items, events.filter(pl.col("user_id").is_in(some.tolist())))
+
+
+SHOPS: dict[str, tuple[int, Callable[[Path, int], cuts.Cut]]] = {
+    "scientific, 83 people": (6, partial(sample, name="amazon_scientific", share=0.01)),
+    "scientific, 599 people": (2, partial(sample, name="amazon_scientific", share=0.072)),
+    "industrial, 99 people": (6, partial(sample, name="amazon_industrial", share=0.03)),
+    "industrial, 328 people": (3, partial(sample, name="amazon_industrial", share=0.1)),
+    "industrial, 986 people": (1, partial(sample, name="amazon_industrial", share=0.3)),
+}
+"""Name to how many samples, and how one is drawn."""
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="shops whose names hold one of these")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds for learning each sample, about (default 60)")
+    parser.add_argument("--cache", type=Path, help="folder that keeps text vectors between runs")
+    parser.add_argument("--list", action="store_true", help="name the shops and end")
+    given = parser.parse_args()
+    names = [n for n in SHOPS if not given.only or any(some in n for some in given.only)]
+    if given.list or not names:
+        print("\n".join(SHOPS))
+        raise SystemExit(0 if given.list else f"no shop's name holds {given.only}. Cure: see --list")
+    print("| people | samples | events of one | questions | ours | best single source | less it |\n" + "|---" * 7 + "|")
+    for name in names:
+        samples, draw = SHOPS[name]
+        ours: list[float] = []
+        alone: dict[str, list[np.ndarray]] = {}
+        events = 0
+        for number in range(samples):
+            cut = draw(given.data, number=number)
+            options = argparse.Namespace(budget=given.budget, cache=given.cache, seed=number, limit=10_000, verbose=False)
+            found, by_source = cuts.learn(cut, options)
+            ours += found["each"]
+            events += len(cut.train)
+            for source, each in by_source.items():
+                alone.setdefault(source, []).append(each)
+        mine = np.array(ours)
+        pooled = {source: np.concatenate(some) for source, some in alone.items() if len(some) == samples}
+        best = max(pooled, key=lambda source: float(pooled[source].mean()))
+        less = mine - pooled[best]
+        print(
+            f"| {name} | {samples} | {events // samples:,} | {len(mine):,} | {mine.mean():.4f} +- {mine.std() / np.sqrt(len(mine)):.4f} "
+            f"| {best} {pooled[best].mean():.4f} | {less.mean():+.4f} +- {less.std() / np.sqrt(len(less)):.4f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
