@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from occasion.errors import EncoderError
 from occasion.service.logs import logger, setup
+from occasion.service.sharedfolder import shared_folder
 from occasion.service.sharing import Door, WorkerServer
 from occasion.service.siblings import Siblings
 from occasion.settings import Settings
@@ -124,11 +124,11 @@ def supervise(settings: Settings, socket: Socket) -> None:
     stop = threading.Event()
     for number in STOPPING:
         signal.signal(number, lambda *_: stop.set())
-    with tempfile.TemporaryDirectory(prefix="occasion-metrics-", dir=_memory()) as folder:
+    with shared_folder() as folder:
         # The library of the measures looks for it when it is loaded.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        Siblings.prepare(Path(folder))
-        crew = _Crew(settings, Door(socket), Path(folder))
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+        Siblings.prepare(folder)
+        crew = _Crew(settings, Door(socket), folder)
         while not stop.is_set():
             crew.watch()
         crew.end()
@@ -263,12 +263,6 @@ def _load_code() -> None:
         import_module(name)
     for place in (*POLICIES.values(), *SOURCES.values(), *STORES.values()):
         import_module(place.partition(":")[0])
-
-
-def _memory() -> str | None:
-    """Return a folder in memory for the measures of the workers, where the system has one: a full disk must not stop them."""
-    shared = "/dev/shm"  # noqa: S108  # nosec B108
-    return shared if os.access(shared, os.W_OK) else None
 
 
 def _forget(worker: BaseProcess) -> None:
