@@ -20,9 +20,12 @@ import polars as pl
 import cuts
 
 
-def sample(data: Path, name: str, share: float, number: int) -> cuts.Cut:
-    """Some of the people of a log that tells an order alone."""
+def sample(data: Path, name: str, share: float, number: int, least: float = 0.0) -> cuts.Cut:
+    """Some of the people of a log, of whose times the order alone is told; with `least`, what they rated so well."""
     items, events = cuts.sets(data, name)
+    if least:
+        events = events.filter(pl.col("rating") >= least)
+    events = events.sort("user_id", "time", maintain_order=True).with_columns(time=pl.int_range(pl.len()).over("user_id"))
     users = np.sort(events["user_id"].unique().to_numpy())
     some = np.random.default_rng(100 + number).permutation(users)[: max(round(share * len(users)), 1)]
     return cuts.last(items, events.filter(pl.col("user_id").is_in(some.tolist())))
@@ -34,6 +37,7 @@ SHOPS: dict[str, tuple[int, Callable[[Path, int], cuts.Cut]]] = {
     "industrial, 99 people": (6, partial(sample, name="amazon_industrial", share=0.03)),
     "industrial, 328 people": (3, partial(sample, name="amazon_industrial", share=0.1)),
     "industrial, 986 people": (1, partial(sample, name="amazon_industrial", share=0.3)),
+    "liked films, 47 people": (4, partial(sample, name="movielens_100k", share=0.05, least=4)),
 }
 """Name to how many samples, and how one is drawn."""
 
