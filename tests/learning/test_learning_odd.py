@@ -208,3 +208,10 @@ def test_fusing_leaves_out_what_is_barred():
     fused = fuse(values, (np.array([0]), np.array([0])), np.array([False, False, False, True]), np.zeros(4, np.float32))
     assert fused[0, [0, 3]].tolist() == [-1, -1]
     assert fused[0, 1] > fused[0, 2] > 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_handful_of_questions_does_not_keep_sources_from_the_newest_events(seed):
+    # Twelve people are held out, by whose word alone the sources would have stayed as they were.
+    data = Dataset.from_frames(catalogue(1000), walkers(60, 5, n=1000, seed=seed))
+    assert pipeline.fit(data, without=QUICK).report["refitted"]
