@@ -19,7 +19,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
@@ -350,23 +350,35 @@ def _worth(items: np.ndarray, answers: list[np.ndarray], count: np.ndarray) -> n
     return ndcg_each(places, labels, count)
 
 
+def arguments(told: str | None, budget: float) -> argparse.ArgumentParser:
+    """Return the options that all scripts which learn several cuts have."""
+    parser = argparse.ArgumentParser(description=told, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="those whose names hold one of these")
+    parser.add_argument("--budget", type=float, default=budget, help=f"seconds for learning each, about (default {budget:g})")
+    parser.add_argument("--cache", type=Path, help="folder that keeps text vectors between runs")
+    parser.add_argument("--list", action="store_true", help="say all names and end")
+    return parser
+
+
+def picked(every: Iterable[str], options: argparse.Namespace) -> list[str]:
+    """Return the names that are wanted; where all are only to be said, or none is, end."""
+    names = [n for n in every if not options.only or any(some in n for some in options.only)]
+    if options.list or not names:
+        print("\n".join(every))
+        raise SystemExit(0 if options.list else f"no name holds {options.only}. Cure: see --list")
+    return names
+
+
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="cuts whose names hold one of these")
+    parser = arguments(__doc__, 90.0)
     parser.add_argument("--out", type=Path, help="folder for what each question was worth")
-    parser.add_argument("--budget", type=float, default=90.0, help="seconds for learning each, about (default 90)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, default=3000, help="questions of each at most (default 3000)")
-    parser.add_argument("--cache", type=Path, help="folder that keeps text vectors between runs")
     parser.add_argument("--verbose", action="store_true", help="say what each fit does")
-    parser.add_argument("--list", action="store_true", help="name the cuts and end")
     options = parser.parse_args()
-    names = [n for n in CUTS if not options.only or any(some in n for some in options.only)]
-    if options.list or not names:
-        print("\n".join(CUTS))
-        raise SystemExit(0 if options.list else f"no cut's name holds {options.only}. Cure: see --list")
+    names = picked(CUTS, options)
     print(
         "| data and cut | events | questions | ours | best single source | less it | best two | less them | processor s |\n"
         + "|---" * 9

@@ -10,6 +10,7 @@ is best *on these very questions*, and the paired difference.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ def sample(data: Path, name: str, share: float, number: int, least: float = 0.0)
     return cuts.last(items, events.filter(pl.col("user_id").is_in(some.tolist())))
 
 
-SHOPS: dict[str, tuple[int, Callable[[Path, int], cuts.Cut]]] = {
+SHOPS: dict[str, tuple[int, Callable[..., cuts.Cut]]] = {
     "scientific, 83 people": (6, partial(sample, name="amazon_scientific", share=0.01)),
     "scientific, 599 people": (2, partial(sample, name="amazon_scientific", share=0.072)),
     "industrial, 99 people": (6, partial(sample, name="amazon_industrial", share=0.03)),
@@ -44,17 +45,8 @@ SHOPS: dict[str, tuple[int, Callable[[Path, int], cuts.Cut]]] = {
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="shops whose names hold one of these")
-    parser.add_argument("--budget", type=float, default=60.0, help="seconds for learning each sample, about (default 60)")
-    parser.add_argument("--cache", type=Path, help="folder that keeps text vectors between runs")
-    parser.add_argument("--list", action="store_true", help="name the shops and end")
-    given = parser.parse_args()
-    names = [n for n in SHOPS if not given.only or any(some in n for some in given.only)]
-    if given.list or not names:
-        print("\n".join(SHOPS))
-        raise SystemExit(0 if given.list else f"no shop's name holds {given.only}. Cure: see --list")
+    given = cuts.arguments(__doc__, 60.0).parse_args()
+    names = cuts.picked(SHOPS, given)
     print("| people | samples | events of one | questions | ours | best single source | less it |\n" + "|---" * 7 + "|")
     for name in names:
         samples, draw = SHOPS[name]
@@ -62,13 +54,19 @@ def main() -> None:
         alone: dict[str, list[np.ndarray]] = {}
         events = 0
         for number in range(samples):
-            cut = draw(given.data, number=number)
+            try:
+                cut = draw(given.data, number=number)
+            except FileNotFoundError as error:
+                print(f"{name}: left out, as {error.filename or error} is not there", file=sys.stderr)
+                break
             options = argparse.Namespace(budget=given.budget, cache=given.cache, seed=number, limit=10_000, verbose=False)
             found, by_source = cuts.learn(cut, options)
             ours += found["each"]
             events += len(cut.train)
             for source, each in by_source.items():
                 alone.setdefault(source, []).append(each)
+        if not ours:
+            continue
         mine = np.array(ours)
         pooled = {source: np.concatenate(some) for source, some in alone.items() if len(some) == samples}
         best = max(pooled, key=lambda source: float(pooled[source].mean()))
