@@ -47,7 +47,7 @@ worth its time.
 MOST_HIDDEN = 0.3
 """Share of the items that are hidden at most, so that the ranker sees what items without events are worth."""
 UNUSED = 0.5
-"""Share of the items without events, above which what is new to the log is much of what the log itself has shown to be chosen."""
+"""Share of the items without events above which none is hidden: the log then shows by itself what they are worth."""
 SEQUENCE: dict[str, Any] = {"layers": 2, "dim": 96}
 LONG, LIGHT = 300_000, {"layers": 1, "dropout": 0.1}
 """Events, from which on time and not the log is what the sequence model is short of, and how it is then lighter."""
