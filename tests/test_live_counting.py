@@ -77,7 +77,7 @@ def test_late_events_are_counted_again_beside_answers(tmp_path: Path, encoder: E
         settled(shop)
         assert shop.live.statistics.late <= MOST_LATE
         mine = figures(shop)
-    (tmp_path / "derived" / "statistics.npz").unlink()
+    (tmp_path / "derived" / "statistics.npys").unlink()
     with open_shop(tmp_path, encoder) as anew:
         assert figures(anew) == mine
 
@@ -139,7 +139,7 @@ def test_a_long_log_is_counted_in_a_process_of_its_own_where_that_can_be(
         assert shop.live.statistics.late <= MOST_LATE
         assert bool(built) == bool(python)
         mine = figures(shop)
-    (tmp_path / "derived" / "statistics.npz").unlink()
+    (tmp_path / "derived" / "statistics.npys").unlink()
     with open_shop(tmp_path, encoder) as anew:
         assert figures(anew) == mine
 
@@ -178,7 +178,7 @@ def test_who_is_in_a_hurry_takes_events_over_in_slices(tmp_path: Path, encoder: 
         assert max(np.diff(seen)) == 100
         assert not shop.live.refresh()
         mine = figures(shop)
-    (tmp_path / "derived" / "statistics.npz").unlink()
+    (tmp_path / "derived" / "statistics.npys").unlink()
     with open_shop(tmp_path, encoder) as anew:
         assert figures(anew) == mine
 
@@ -225,7 +225,7 @@ def test_who_is_in_a_hurry_has_very_many_events_counted_aside(
         assert shop.live.statistics.cursor < 1200
         counted(shop, 2600)
         mine = figures(shop)
-    (tmp_path / "derived" / "statistics.npz").unlink()
+    (tmp_path / "derived" / "statistics.npys").unlink()
     with open_shop(tmp_path, encoder) as anew:
         assert figures(anew) == mine
 
@@ -247,6 +247,6 @@ def test_many_events_since_the_last_count_hold_up_no_start(
         counted(shop, 3500)
         assert not shop.live.refresh()
         mine = figures(shop)
-    (tmp_path / "derived" / "statistics.npz").unlink()
+    (tmp_path / "derived" / "statistics.npys").unlink()
     with open_shop(tmp_path, encoder) as anew:
         assert figures(anew) == mine

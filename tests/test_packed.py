@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from occasion.arrayfile import read_arrays, write_arrays
 from occasion.errors import VectorIndexError
-from occasion.indexes.files import kept, read_arrays, write_arrays
+from occasion.indexes.files import kept
 from occasion.packed import PackedTexts
 
 texts = st.lists(st.text(st.characters(), max_size=5), unique=True, max_size=20)

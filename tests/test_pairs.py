@@ -69,6 +69,23 @@ def test_there_are_few_runs_to_look_into_and_a_pair_is_moved_seldom(monkeypatch)
     assert sum(moved) < 25 * len(late)
 
 
+def test_large_runs_are_merged_block_by_block_to_the_same(monkeypatch):
+    rng = np.random.default_rng(1)
+    some = [(rng.zipf(1.4, 300) % 50, rng.zipf(1.4, 300) % 50, rng.random(300, np.float32)) for _ in range(40)]
+    found = []
+    for block, own in ((1 << 15, 1 << 18), (7, 64)):
+        monkeypatch.setattr(pairs, "BLOCK", block)
+        monkeypatch.setattr(pairs, "OWN_MEMORY", own)
+        late = LatePairs(strongest=15)
+        for ones, others, gains in some:
+            different = ones != others
+            late.add(ones[different].astype(np.int32), others[different].astype(np.int32), gains[different])
+        found.append(late.each(np.arange(50, dtype=np.int32)))
+    assert len(found[0][0]) > 1000
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_memory_an_event_is_small():
     rng = np.random.default_rng(0)
     late = LatePairs()

@@ -281,9 +281,49 @@ def test_saved_and_loaded_are_the_same(tmp_path):
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 not really", b"\x00" * 4000])
 def test_a_damaged_file_is_named_with_its_cure(tmp_path, content):
     if content is not None:
-        (tmp_path / "statistics.npz").write_bytes(content)
+        (tmp_path / "statistics.npys").write_bytes(content)
     with pytest.raises(ModelError, match="occasion index"):
         Statistics.load(tmp_path)
+
+
+def saved(tmp_path):
+    s = Statistics()
+    s.build(columns([(n % 3, n % 5, "click", np.nan, float(n)) for n in range(30)]), 5)
+    s.save(tmp_path)
+    return s, tmp_path / "statistics.npys"
+
+
+@pytest.mark.parametrize("place", [0, 200, -600, -1])
+def test_a_byte_that_changed_is_noticed(tmp_path, place):
+    _, path = saved(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="damaged"):
+        Statistics.load(tmp_path)
+
+
+def test_what_is_read_in_place_outlasts_the_next_counts_and_is_written_on_by_nobody(tmp_path):
+    s, path = saved(tmp_path)
+    before = path.read_bytes()
+    t = Statistics.load(tmp_path)
+    t.observe(columns([(1, 2, "click", np.nan, 99.0)]), {}, {1: [0]})
+    assert path.read_bytes() == before
+    assert t.count[2] > s.count[2]
+    other = Statistics()
+    other.build(columns([]), 5)
+    other.save(tmp_path)
+    np.testing.assert_array_equal(t.neighbours.scores, s.neighbours.scores)
+
+
+def test_what_an_older_release_kept_is_removed_with_the_rest(tmp_path):
+    older = tmp_path / "statistics.npz"
+    older.write_bytes(b"of somebody")
+    saved(tmp_path)
+    assert not older.exists()
+    older.write_bytes(b"of somebody")
+    Statistics.discard(tmp_path)
+    assert not list(tmp_path.glob("*.np*"))
 
 
 def test_an_empty_log_answers_empty():

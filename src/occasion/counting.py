@@ -117,6 +117,8 @@ class LogCounter:
                 if self.store.cursor()[2] != withdrawals:
                     # Somebody left while it was counted: the file may hold what is theirs.
                     self.discard()
+            # Read from there they are in memory once, however many processes read them.
+            return self.kept(fresh.cursor) or fresh
         return fresh
 
     def count_beside(self, items: int, least: int) -> Statistics:

@@ -6,7 +6,10 @@ sorted arrays it is 12 bytes a pair and direction.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import mmap
+import sys
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +27,10 @@ MOST_OF_ONE = 20
 
 GROWTH = 4
 """A run of pairs is merged with the one after it once it is less than so many times as long."""
+BLOCK = 1 << 15
+"""Codes that are merged at once."""
+OWN_MEMORY = 1 << 18
+"""Bytes from which on an array of a run has memory of its own."""
 _LOW = np.int64(0xFFFFFFFF)
 _BITS = 18
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
@@ -61,8 +68,7 @@ class LatePairs:
         one, other = ones.astype(np.int64), others.astype(np.int64)
         codes, gains = _distinct(np.concatenate([one << 32 | other, other << 32 | one]), np.concatenate([gains, gains]))
         while self._runs and len(self._runs[-1][0]) < GROWTH * len(codes):
-            longer = self._runs.pop()
-            codes, gains = _distinct(np.concatenate([longer[0], codes]), np.concatenate([longer[1], gains]))
+            codes, gains = _merged(*self._runs.pop(), codes, gains)
         self._runs.append((codes, gains) if self._runs else self._trimmed(codes, gains))
 
     def each(self, keys: Keys) -> tuple[NDArray[np.int64], Keys, Floats]:
@@ -90,17 +96,23 @@ class LatePairs:
 
     def _trimmed(self, codes: Codes, gains: Floats) -> tuple[Codes, Floats]:
         """Return the strongest others of those items that have too many, and all of the rest."""
-        items = codes >> 32
-        starts = np.flatnonzero(np.concatenate([[True], items[1:] != items[:-1]]))
-        ends = np.append(starts[1:], len(items))
-        full = np.flatnonzero(ends - starts > 2 * self.strongest)
-        if not len(full):
+        most = 2 * self.strongest
+        # So long a stretch of one item holds every so manyth place.
+        items = np.unique(codes[most::most] >> 32)
+        bounds = codes.searchsorted(np.concatenate([items << 32, (items + 1) << 32])).reshape(2, -1)
+        full = bounds[:, bounds[1] - bounds[0] > most]
+        if not full.shape[1]:
             return codes, gains
-        keep = np.ones(len(items), np.bool_)
-        for first, last in zip(starts[full].tolist(), ends[full].tolist(), strict=True):
-            keep[first:last] = False
-            keep[first + np.argpartition(-gains[first:last], self.strongest)[: self.strongest]] = True
-        return codes[keep], gains[keep]
+        kept: list[slice | NDArray[np.int64]] = []
+        done = 0
+        for first, last in full.T.tolist():
+            best = np.argpartition(-gains[first:last], self.strongest)[: self.strongest]
+            kept += [slice(done, first), first + np.sort(best)]
+            done = last
+        kept.append(slice(done, len(codes)))
+        length = len(codes) - int((full[1] - full[0] - self.strongest).sum())
+        out, sums = _room(length, np.int64), _room(length, np.float32)
+        return np.concatenate([codes[rows] for rows in kept], out=out), np.concatenate([gains[rows] for rows in kept], out=sums)
 
 
 class PairCounts:
@@ -149,8 +161,39 @@ def runs(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.in
     return np.asarray(out, np.int64)
 
 
+def _merged(codes: Codes, gains: Floats, more: Codes, added: Floats) -> tuple[Codes, Floats]:
+    """Return one run of two, each of distinct codes, ascending, with their sums.
+
+    Block by block: to sort both together takes three times their memory for a moment, of which a process keeps most.
+    """
+    if len(codes) + len(more) <= BLOCK:
+        return _distinct(np.concatenate([codes, more]), np.concatenate([gains, added]))
+    out, sums = _room(len(codes) + len(more), np.int64), _room(len(codes) + len(more), np.float32)
+    cuts = [0, *more.searchsorted(codes[BLOCK::BLOCK]).tolist(), len(more)]
+    filled = 0
+    for number, (first, last) in enumerate(pairwise(cuts)):
+        old, new = slice(number * BLOCK, (number + 1) * BLOCK), slice(first, last)
+        some, their = _distinct(np.concatenate([codes[old], more[new]]), np.concatenate([gains[old], added[new]]))
+        out[filled : filled + len(some)], sums[filled : filled + len(some)] = some, their
+        filled += len(some)
+    return out[:filled], sums[:filled]
+
+
+def _room(length: int, kind: type[np.generic]) -> NDArray[Any]:
+    """Return an array that is not filled yet; a large one in memory of its own, which goes back to the system with it.
+
+    Runs that grow would else leave holes as large as they are among what is small and stays; and what is not filled takes none.
+    """
+    size = length * np.dtype(kind).itemsize
+    if size < OWN_MEMORY:
+        return np.empty(length, kind)
+    # What is shared, the usual kind, takes the system longer.
+    own = mmap.mmap(-1, size) if sys.platform == "win32" else mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(own, kind)
+
+
 def _distinct(codes: Codes, gains: Floats) -> tuple[Codes, Floats]:
-    """Return distinct codes, ascending, with their sums. Of sorted stretches a stable sort makes one by merging them."""
+    """Return distinct codes, ascending, with their sums."""
     order = np.argsort(codes, kind="stable")
     codes = codes[order]
     starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))

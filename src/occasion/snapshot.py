@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from filelock import FileLock, Timeout
 
+from occasion.arrayfile import read_arrays, write_arrays
 from occasion.catalogue import Catalogue
 from occasion.errors import StoreError, VectorIndexError
 from occasion.indexes import open_index, save_index
-from occasion.indexes.files import discard_state, read_about, read_arrays, read_state, write_arrays, write_state
+from occasion.indexes.files import discard_state, read_about, read_state, write_state
 from occasion.keyed import named, parted
 from occasion.protocols import Encoder, Index, Store
 from occasion.textindex import KIND as TEXT_KIND

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from filelock import FileLock
 
+from occasion.arrayfile import read_sealed, write_sealed
 from occasion.data import Scalar
 from occasion.errors import ModelError
 from occasion.horizon import Horizon
@@ -31,7 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Beside", "Neighbours", "Statistics"]
 
-FILE, PARTIAL = "statistics.npz", "statistics.partial.npz"
+FILE, PARTIAL, LOCK = "statistics.npys", "statistics.partial.npys", "statistics.lock"
+LOCK_SECONDS = 60.0
+OLDER = "statistics.npz", "statistics.partial.npz"
+"""What releases before wrote; it is not read, and removed with the rest."""
 DAY = 86_400.0
 AHEAD = 0.25
 """Half-lives that an event may lie ahead of what many people's events say, for what is popular now."""
@@ -416,7 +421,13 @@ class Statistics:
 
     # -- keeping ----------------------------------------------------------------------------------------------------
     def save(self, folder: Path) -> None:
-        """Write arrays and a manifest; only right after `build` (recent events are not written)."""
+        """Write all to a file that `load` reads; only right after `build` (recent events are not written).
+
+        Raises
+        ------
+        OSError
+            Where it cannot be written, or another process takes long to do so.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = {"count": self.count, "now": self.now, "starts": self.neighbours.starts}
         arrays |= {"keys": self.neighbours.keys, "scores": self.neighbours.scores}
@@ -435,19 +446,22 @@ class Statistics:
             "signals": tables,
         }
         head["weights"] = self.weights
-        partial = folder / PARTIAL
-        np.savez(partial, head=np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays)
-        partial.replace(folder / FILE)
+        # One at a time: what is being read in place by others must not be written on by a second writer of the same file.
+        with FileLock(folder / LOCK, timeout=LOCK_SECONDS):
+            write_sealed(folder / PARTIAL, {"head": np.frombuffer(json.dumps(head).encode(), np.uint8), **arrays})
+            (folder / PARTIAL).replace(folder / FILE)
+            for name in OLDER:
+                (folder / name).unlink(missing_ok=True)
 
     @staticmethod
     def discard(folder: Path) -> None:
         """Remove what `save` wrote, half written files included: counts of people who are gone must not lie about."""
-        for name in (FILE, PARTIAL):
+        for name in (FILE, PARTIAL, *OLDER):
             (folder / name).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: Path) -> Statistics:
-        """Read what `save` wrote.
+        """Read what `save` wrote, where it lies in the file: what is alike in all processes is in memory once.
 
         Raises
         ------
@@ -456,8 +470,8 @@ class Statistics:
         """
         path = folder / FILE
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return cls._restored(json.loads(arrays["head"].tobytes()), arrays)
+            arrays = read_sealed(path)
+            return cls._restored(json.loads(arrays["head"].tobytes()), arrays)
         except FileNotFoundError:
             raise ModelError(f"{path} is missing. Cure: rebuild it with `occasion index`.") from None
         except Exception as error:

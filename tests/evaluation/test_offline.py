@@ -106,7 +106,7 @@ def test_counts_kept_from_the_whole_log_are_not_used_and_stay_as_they_were(open_
     served = load_settings(home=settings.home.with_name("served"))
     with Recommender(served, store=store, encoder=HashedWords()) as serving:
         serving.refresh()
-    kept = served.home / "derived" / "statistics.npz"
+    kept = served.home / "derived" / "statistics.npys"
     before = kept.read_bytes()
     assert report_on(store, served, max_queries=40).to_dict()["systems"] == fresh.to_dict()["systems"]
     assert kept.read_bytes() == before

@@ -120,7 +120,7 @@ def test_counts_on_the_disk_do_not_outlive_a_withdrawal(tmp_path, encoder):
         made.feedback([Event(user=f"u{n % 40}", item=f"i{n % 6}", type="purchase", at=NOW + n, id=str(n)) for n in range(1500)])
         made.feedback([Event(user="ann", item="new thing", type="purchase", at=NOW)])
         made.refresh()
-    assert (tmp_path / "derived" / "statistics.npz").exists()
+    assert (tmp_path / "derived" / "statistics.npys").exists()
     store = open_guarded(settings)
     store.erase("ann")
     key = store.item_key("new thing")

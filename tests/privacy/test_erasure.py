@@ -171,10 +171,10 @@ def test_counts_that_a_killed_erasure_left_are_gone_when_anybody_looks(home):
     settings = load_settings(home=home)
     with Recommender(settings) as shop:
         live_through(shop, home)
-        kept = (home / "derived" / "statistics.npz").read_bytes()
+        kept = (home / "derived" / "statistics.npys").read_bytes()
         assert WORD.encode() in kept
         erase(shop.store, settings, user=WHO)
-        (home / "derived" / "statistics.npz").write_bytes(kept)
+        (home / "derived" / "statistics.npys").write_bytes(kept)
         shop.store.expire_events("view", NOW + 10_000)  # too few are left to write counts for
     with Recommender(settings) as shop:
         shop.refresh()

@@ -119,10 +119,10 @@ def test_retention_removes_what_the_counts_knew(tmp_path):
     store.append([Event(user=f"v{n}", item="soup", type="view", at=now - 10 * 86_400, id=f"v{n}") for n in range(1200)])
     store.close()
     assert occasion(home, "index").returncode == 0
-    assert (home / "derived" / "statistics.npz").exists()
+    assert (home / "derived" / "statistics.npys").exists()
     done = occasion(home, "privacy", "expire", "--json", OCCASION_RETENTION_DAYS="view=9")
     assert json.loads(done.stdout) == {"events": {"view": 1200}, "slates": 0, "rejects": 0, "clean": True}
-    assert not (home / "derived" / "statistics.npz").exists()
+    assert not (home / "derived" / "statistics.npys").exists()
     counted = json.loads(occasion(home, "index", "--json").stdout)["events"]
     assert counted == 24
     assert json.loads(occasion(home, "privacy", "expire", "--json").stdout)["events"] == {}, "nothing without a setting"

@@ -13,22 +13,16 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from occasion.errors import VectorIndexError
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["discard_state", "kept", "read_about", "read_arrays", "read_state", "write_arrays", "write_state"]
+__all__ = ["discard_state", "kept", "read_about", "read_state", "write_state"]
 
 MANIFEST = "manifest.json"
 LOCK_SECONDS = 120.0
-ALIGNED = 64
-"""Arrays begin at multiples of so many bytes."""
 CURE = "Cure: build it anew from the vectors (`occasion index --rebuild`)"
 
 
@@ -116,41 +110,6 @@ def _remove_others(folder: Path, state: str | None) -> None:
     for path in folder.glob("????????????-*"):
         if state is None or not path.name.startswith(state):
             path.unlink()
-
-
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write named arrays to one file: npy blocks, one behind the other, the names as JSON in the first."""
-    names = np.frombuffer(json.dumps(list(arrays)).encode(), np.uint8)
-    with path.open("wb") as file:
-        for array in (names, *arrays.values()):
-            np.save(file, array, allow_pickle=False)
-            file.write(bytes(-file.tell() % ALIGNED))
-
-
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays that `write_arrays` wrote, where they lie in the file; what is written to them stays in this process.
-
-    Raises
-    ------
-    OSError, ValueError
-        Where the file cannot be read, or is no such file.
-    """
-    content = np.asarray(np.memmap(path, np.uint8, "c"))
-    with path.open("rb") as file:
-        names: list[str] = json.loads(_block(file, content).tobytes())
-        return {name: _block(file, content) for name in names}
-
-
-def _block(file: BinaryIO, content: NDArray[np.uint8]) -> NDArray[Any]:
-    """Return the array whose block begins where a file is read, and go on behind it."""
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("an array has another format")
-    shape, columnwise, dtype = np.lib.format.read_array_header_1_0(file)
-    if columnwise:
-        raise ValueError("an array has another order")
-    start, size = file.tell(), dtype.itemsize * int(np.prod(shape))
-    file.seek(start + size + -(start + size) % ALIGNED)
-    return content[start : start + size].view(dtype).reshape(shape)
 
 
 @contextmanager
