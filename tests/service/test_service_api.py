@@ -415,7 +415,7 @@ def test_people_choose_see_and_leave(http):
     assert http.get("/v1/events", params={"user": "eva"}).json()["events"] == []
     cache = http.app.state.service.encoder()
     http.post("/v1/recommend", json={"user": "zoe", "k": 1})
-    assert "a very private sentence" not in "".join(cache._kept)
+    assert "a very private sentence" not in "".join([*cache._once, *cache._again])
     acts = [a["act"] for a in http.get("/v1/audit").json()["acts"]]
     assert acts == ["person.export", "person.erase"]
     assert "eva" not in http.get("/v1/audit").text

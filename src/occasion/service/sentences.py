@@ -19,25 +19,28 @@ if TYPE_CHECKING:
 
 __all__ = ["SentenceCache"]
 
-ROOM = 4096
-"""Sentences kept: 8 MB at 512 dimensions."""
+ROOM, NEW = 4096, 1024
+"""Sentences kept that were met again (8 MB at 512 dimensions), and such as were met once."""
 
 
 class SentenceCache:
     """An encoder that remembers what it made of the last sentences; items go to the encoder itself, which has its own cache.
 
+    Most sentences never come again: they are kept for a while only, and push out none of those that do.
+
     Parameters
     ----------
     encoder : Encoder
-    room : int
-        Sentences kept, the least recently used leaves first.
+    room, new : int
+        Sentences kept that were met again, and such as were met once; of each the least recently used leaves first.
     """
 
-    def __init__(self, encoder: Encoder, room: int = ROOM) -> None:
-        self.encoder, self.room = encoder, room
+    def __init__(self, encoder: Encoder, room: int = ROOM, new: int = NEW) -> None:
+        self.encoder, self.room, self.new = encoder, room, new
         self.version, self.dim = encoder.version, encoder.dim
         self.hits = self.misses = 0
-        self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._again: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._once: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
 
     def encode(
@@ -48,9 +51,8 @@ class SentenceCache:
             return self.encoder.encode(texts, role=role, progress=progress)
         text = texts[0]
         with self._lock:
-            known = self._kept.get(text)
+            known = self._known(text)
             if known is not None:
-                self._kept.move_to_end(text)
                 self.hits += 1
                 return known[None]
         made = self.encoder.encode(texts, role=role, progress=progress)
@@ -58,10 +60,24 @@ class SentenceCache:
         kept.setflags(write=False)
         with self._lock:
             self.misses += 1
-            self._kept[text] = kept
-            if len(self._kept) > self.room:
-                self._kept.popitem(last=False)
+            if text not in self._again:
+                self._once[text] = kept
+                if len(self._once) > self.new:
+                    self._once.popitem(last=False)
         return made
+
+    def _known(self, text: str) -> NDArray[np.float32] | None:
+        """Return the vector of a sentence that was met before, which is then one that comes again."""
+        found = self._once.pop(text, None)
+        if found is None:
+            found = self._again.get(text)
+            if found is not None:
+                self._again.move_to_end(text)
+            return found
+        self._again[text] = found
+        if len(self._again) > self.room:
+            self._again.popitem(last=False)
+        return found
 
     def expect(self, texts: Sequence[str]) -> None:
         """Get the encoder ready for words, where it can be."""
@@ -71,6 +87,7 @@ class SentenceCache:
     def forget(self) -> None:
         """Drop everything kept: a person's words may be among it."""
         with self._lock:
-            self._kept.clear()
+            self._again.clear()
+            self._once.clear()
         if isinstance(self.encoder, PatientEncoder):
             self.encoder.forget()
