@@ -69,21 +69,46 @@ def test_there_are_few_runs_to_look_into_and_a_pair_is_moved_seldom(monkeypatch)
     assert sum(moved) < 25 * len(late)
 
 
-def test_large_runs_are_merged_block_by_block_to_the_same(monkeypatch):
+@pytest.mark.parametrize(("block", "at_once"), [(7, 10**9), (7, 20), (100, 1000)])
+def test_large_runs_are_merged_step_by_step_to_the_same(monkeypatch, block, at_once):
     rng = np.random.default_rng(1)
-    some = [(rng.zipf(1.4, 300) % 50, rng.zipf(1.4, 300) % 50, rng.random(300, np.float32)) for _ in range(40)]
-    found = []
-    for block, own in ((1 << 15, 1 << 18), (7, 64)):
-        monkeypatch.setattr(pairs, "BLOCK", block)
-        monkeypatch.setattr(pairs, "OWN_MEMORY", own)
-        late = LatePairs(strongest=15)
-        for ones, others, gains in some:
-            different = ones != others
-            late.add(ones[different].astype(np.int32), others[different].astype(np.int32), gains[different])
-        found.append(late.each(np.arange(50, dtype=np.int32)))
-    assert len(found[0][0]) > 1000
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_array_equal(one, other)
+    some = [(rng.zipf(1.4, 30) % 50, rng.zipf(1.4, 30) % 50, rng.random(30, np.float32)) for _ in range(300)]
+    monkeypatch.setattr(pairs, "OWN_MEMORY", 64)
+    monkeypatch.setattr(pairs, "BLOCK", block)
+    monkeypatch.setattr(pairs, "AT_ONCE", at_once)
+    late, expected = LatePairs(strongest=1000), np.zeros((50, 50))
+    for ones, others, gains in some:
+        different = ones != others
+        ones, others, gains = ones[different].astype(np.int32), others[different].astype(np.int32), gains[different]
+        late.add(ones, others, gains)
+        np.add.at(expected, (ones, others), gains)
+        np.add.at(expected, (others, ones), gains)
+        assert len(late._runs) < 12
+    place, others, gains = late.each(np.arange(50, dtype=np.int32))
+    found = np.zeros((50, 50))
+    np.add.at(found, (place, others), gains)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert (found > 0).sum() > 300
+    # What is being merged is forgotten, too.
+    late.clear()
+    late.add(np.array([1], np.int32), np.array([2], np.int32), np.ones(1, np.float32))
+    assert len(late) == 2
+
+
+def test_no_addition_takes_long_and_runs_stay_few(monkeypatch):
+    moved = []
+    plain = pairs._distinct
+    monkeypatch.setattr(pairs, "_distinct", lambda codes, gains: moved.append(len(codes)) or plain(codes, gains))
+    late, rng, most, longest = LatePairs(), np.random.default_rng(0), 0, 0
+    for _ in range(700):
+        ones, others = rng.integers(0, 50_000, (2, 640)).astype(np.int32)
+        before = len(moved)
+        late.add(ones, others + np.int32(50_000), np.ones(640, np.float32))
+        longest = max(longest, sum(moved[before:]))
+        most = max(most, len(late._runs))
+    assert len(late) > 880_000
+    assert longest < 300_000
+    assert most < 12
 
 
 def test_memory_an_event_is_small():

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
@@ -28,9 +30,13 @@ MOST_OF_ONE = 20
 GROWTH = 4
 """A run of pairs is merged with the one after it once it is less than so many times as long."""
 BLOCK = 1 << 15
-"""Codes that are merged at once."""
+"""Codes that are merged in one step, a millisecond's work."""
+AT_ONCE = 1 << 16
+"""Runs of no more codes together are merged at once, longer ones step by step, one with each addition."""
 OWN_MEMORY = 1 << 18
 """Bytes from which on an array of a run has memory of its own."""
+STEPS = 16
+"""Steps for each `BLOCK` codes that are added, at least one: as much as merging a pair a few times takes."""
 _LOW = np.int64(0xFFFFFFFF)
 _BITS = 18
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
@@ -41,7 +47,8 @@ class LatePairs:
     """Sums of gains by item and other item.
 
     Each addition is a sorted run, merged with those before it that are not much longer: so there are few runs to look into, and a
-    pair is moved a few times however many there are (a log-structured merge tree).
+    pair is moved a few times however many there are (a log-structured merge tree). Long runs are merged a step with each addition,
+    so that none of these takes long.
 
     Reference: O'Neil et al., "The log-structured merge-tree (LSM-tree)", Acta Informatica 1996.
 
@@ -56,6 +63,8 @@ class LatePairs:
         self.strongest = strongest
         # The longest first. Codes are sorted: the item in the high half, the other one in the low half.
         self._runs: list[tuple[Codes, Floats]] = []
+        self._merging: tuple[int, Iterator[tuple[Codes, Floats] | None]] | None = None
+        """The place of the first of two runs that are being merged, and what merges them."""
 
     def __len__(self) -> int:
         """Return the number of pairs held, both directions counted; one that is in several runs counts in each."""
@@ -67,9 +76,44 @@ class LatePairs:
             return
         one, other = ones.astype(np.int64), others.astype(np.int64)
         codes, gains = _distinct(np.concatenate([one << 32 | other, other << 32 | one]), np.concatenate([gains, gains]))
-        while self._runs and len(self._runs[-1][0]) < GROWTH * len(codes):
-            codes, gains = _merged(*self._runs.pop(), codes, gains)
         self._runs.append((codes, gains) if self._runs else self._trimmed(codes, gains))
+        # More than one where much is added at once: runs must not become many before they are merged.
+        for _ in range(1 + STEPS * len(codes) // BLOCK):
+            self._go_on()
+            if self._merging is None:
+                break
+
+    def _go_on(self) -> None:
+        """Go on by one step with what is being merged, and merge what is short."""
+        if self._merging is not None:
+            place, steps = self._merging
+            merged = next(steps)
+            if merged is None:
+                self._settle(place + 2)
+                return
+            self._merging = None
+            self._put(place, merged)
+        self._settle(0)
+
+    def _settle(self, first: int) -> None:
+        """Merge those runs from a place on that are not much longer than the one after them, the last ones first.
+
+        A long merge is begun only, and a second one waits until the first is done.
+        """
+        while True:
+            sizes = [len(codes) for codes, _ in self._runs]
+            place = next((n for n in range(len(sizes) - 2, first - 1, -1) if sizes[n] < GROWTH * sizes[n + 1]), None)
+            if place is None:
+                return
+            steps = _merged(*self._runs[place], *self._runs[place + 1])
+            if sizes[place] + sizes[place + 1] > AT_ONCE:
+                self._merging = self._merging or (place, steps)
+                return
+            self._put(place, next(made for made in steps if made is not None))
+
+    def _put(self, place: int, merged: tuple[Codes, Floats]) -> None:
+        """Put a merged run in the place of its two."""
+        self._runs[place : place + 2] = [merged if place else self._trimmed(*merged)]
 
     def each(self, keys: Keys) -> tuple[NDArray[np.int64], Keys, Floats]:
         """Return the others of several items at once: the place of the item (n,) in `keys`, the other (n,), and a gain (n,).
@@ -93,6 +137,7 @@ class LatePairs:
     def clear(self) -> None:
         """Forget all."""
         self._runs.clear()
+        self._merging = None
 
     def _trimmed(self, codes: Codes, gains: Floats) -> tuple[Codes, Floats]:
         """Return the strongest others of those items that have too many, and all of the rest."""
@@ -161,13 +206,14 @@ def runs(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.in
     return np.asarray(out, np.int64)
 
 
-def _merged(codes: Codes, gains: Floats, more: Codes, added: Floats) -> tuple[Codes, Floats]:
-    """Return one run of two, each of distinct codes, ascending, with their sums.
+def _merged(codes: Codes, gains: Floats, more: Codes, added: Floats) -> Iterator[tuple[Codes, Floats] | None]:
+    """Merge two runs, each of distinct codes, ascending, in steps: yield None after each, and at last one run with their sums.
 
     Block by block: to sort both together takes three times their memory for a moment, of which a process keeps most.
     """
     if len(codes) + len(more) <= BLOCK:
-        return _distinct(np.concatenate([codes, more]), np.concatenate([gains, added]))
+        yield _distinct(np.concatenate([codes, more]), np.concatenate([gains, added]))
+        return
     out, sums = _room(len(codes) + len(more), np.int64), _room(len(codes) + len(more), np.float32)
     cuts = [0, *more.searchsorted(codes[BLOCK::BLOCK]).tolist(), len(more)]
     filled = 0
@@ -176,7 +222,8 @@ def _merged(codes: Codes, gains: Floats, more: Codes, added: Floats) -> tuple[Co
         some, their = _distinct(np.concatenate([codes[old], more[new]]), np.concatenate([gains[old], added[new]]))
         out[filled : filled + len(some)], sums[filled : filled + len(some)] = some, their
         filled += len(some)
-    return out[:filled], sums[:filled]
+        yield None
+    yield out[:filled], sums[:filled]
 
 
 def _room(length: int, kind: type[np.generic]) -> NDArray[Any]:
