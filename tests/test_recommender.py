@@ -96,6 +96,16 @@ def test_each_piece_of_feedback_moves_the_very_next_answer(recommender):
     assert "boots" not in recommender.recommend(ask(user="u"), k=11).items
 
 
+def test_feedback_with_a_signal_that_cannot_be_is_kept_and_logged_without_a_word_of_it(recommender, caplog):
+    recommender.feedback([Event(user="u", item="tent", signals={"hour": 7}), Event(user="u", item="tea", at=NOW)])
+    assert not caplog.records
+    wrong = Event(user="u", item="tent", signals={"latitude": "at Ann's", "hour": 25}, at=NOW)
+    assert recommender.feedback([wrong, Event(user="v", item="tent", at=NOW)]) == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 of 2 events carry signals that are not usable, and passed over"
+    ]
+
+
 def test_a_last_no_outweighs_all_earlier_yeses_until_the_next_yes(recommender):
     likes = [Event(user="u", item="beer", type="purchase", at=NOW - 900 + n) for n in range(20)]
     recommender.feedback(likes)

@@ -1,4 +1,4 @@
-"""Notes: what an answer lacks or passes over, and why, as a sentence in English or Chinese."""
+"""Notes: what an answer or an acknowledgement lacks or passes over, and why, as a sentence in English or Chinese."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ NOTES: Mapping[str, tuple[str, str]] = {
     "unplaced": ("Pinned, but unknown or not allowed here: {ids}.", "已置顶但未知或在此处不被允许：{ids}。"),
     "unknown": ("Just looked at, but unknown, and passed over: {ids}.", "刚浏览但未知，已略过：{ids}。"),
     "unusable": ("Not usable, and passed over: {signals}.", "无法使用，已略过：{signals}。"),
+    "unusable_among": (
+        "Not usable, and passed over, in {found} of {looked} events: {signals}.",
+        "{looked} 个事件中有 {found} 个含有无法使用的信号，已略过：{signals}。",
+    ),
     "unencoded": (
         "The language model does not answer just now: words count as they are written, not by what they mean.",
         "语言模型暂时没有响应：文字按字面而非含义计算。",

@@ -24,6 +24,7 @@ from occasion.keyed import distinct, values_of
 from occasion.live import LiveState, StageProgress
 from occasion.moments import MomentReader
 from occasion.notes import note
+from occasion.passedover import PassedOver
 from occasion.policies import make_policy
 from occasion.policies.ruled import choose_under_rules
 from occasion.privacy.guarded import guarded, open_guarded
@@ -404,8 +405,17 @@ class Recommender:
 
     # -- feedback -------------------------------------------------------------------------------------------------------
     def feedback(self, events: Event | Sequence[Event]) -> int:
-        """Store what people did, durably; return how many events were new. The very next answer reflects them."""
+        """Store what people did, durably; return how many events were new. The very next answer reflects them.
+
+        A signal that cannot be (a latitude of 131, an hour of 25) counts for nothing: a warning is logged, and
+        `occasion.context.signals.unusable` says which of an event's signals those are.
+        """
         batch = list(checked_values(Event, [events] if isinstance(events, Event) else events))
+        passed_over = PassedOver()
+        passed_over.look(batch)
+        if passed_over.found:
+            # Neither names nor values: both are the caller's words, and logs hold nothing of persons.
+            logger.warning("%d of %d events carry signals that are not usable, and passed over", passed_over.found, len(batch))
         now = time.time()
         return self.store.append([e if e.at is not None else replace(e, at=now) for e in batch])
 

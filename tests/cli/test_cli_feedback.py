@@ -36,8 +36,8 @@ def test_a_dislike_changes_the_very_next_answer(shop: Path) -> None:
 
 def test_the_same_event_twice_is_stored_once(shop: Path) -> None:
     command = ("feedback", "a/b 🙂", "--user", "x/1", "--type", "rating", "--value", "4.5", "--at", "2026-01-01T10:00", "--json")
-    assert json.loads(occasion(*command, home=shop).out) == {"new": 1, "rejected": 0}
-    assert json.loads(occasion(*command, home=shop).out) == {"new": 0, "rejected": 0}
+    assert json.loads(occasion(*command, home=shop).out) == {"new": 1, "rejected": 0, "notes": []}
+    assert json.loads(occasion(*command, home=shop).out) == {"new": 0, "rejected": 0, "notes": []}
     assert ("x/1", "a/b 🙂", "rating") in events(shop)
 
 
@@ -65,11 +65,21 @@ def test_many_events_from_lines_keep_the_good_and_tell_of_the_bad(shop: Path) ->
     before = len(events(shop))
     done = occasion("feedback", "--stdin", "--json", home=shop, stdin=text)
     assert done.code == 6
-    assert json.loads(done.out) == {"new": 2, "rejected": 5}
+    assert json.loads(done.out) == {"new": 2, "rejected": 5, "notes": []}
     assert [f"line {n} rejected" in done.err for n in range(1, 8)] == [False, True, True, True, True, True, False]
     assert "'colour'" in done.err
     assert len(events(shop)) == before + 2
     assert occasion("feedback", "--stdin", "--json", home=shop, stdin="").code == 0
+
+
+def test_signals_that_cannot_be_are_told_and_their_events_stored(shop: Path) -> None:
+    done = occasion("feedback", "chips", "--user", "u1", "--signal", "latitude=131.2", home=shop)
+    assert (done.code, done.out) == (0, "1 new event stored\n")
+    assert "note: Not usable, and passed over: latitude 131.2 (-90 to 90)." in done.err
+    lines = [json.dumps({"item": "tea", "user": f"u{n}", "signals": {"hour": hour}}) for n, hour in enumerate((7, 25, 25))]
+    done = occasion("feedback", "--stdin", "--json", home=shop, stdin="\n".join(lines))
+    told = {"new": 3, "rejected": 0, "notes": ["Not usable, and passed over, in 2 of 3 events: hour 25 (0 to 23)."]}
+    assert (done.code, json.loads(done.out)) == (0, told)
 
 
 def test_lines_that_are_no_text_are_rejected_alone(shop: Path) -> None:
@@ -81,7 +91,7 @@ def test_lines_that_are_no_text_are_rejected_alone(shop: Path) -> None:
     command = [str(OCCASION), "feedback", "--stdin", "--json", "--home", str(shop)]
     done = subprocess.run(command, input=lines, capture_output=True, check=False)
     assert done.returncode == 6
-    assert json.loads(done.stdout) == {"new": 2, "rejected": 2}
+    assert json.loads(done.stdout) == {"new": 2, "rejected": 2, "notes": []}
     assert b"Traceback" not in done.stderr
 
 

@@ -55,6 +55,20 @@ def test_rejected_rows_are_explained_and_the_exit_code_says_so(files: Path) -> N
     assert occasion("import", str(files / "events.csv"), "--allow-rejects", home=files / "home").code == 0
 
 
+def test_signals_that_cannot_be_are_told_and_their_rows_taken(files: Path) -> None:
+    rows = "user,item,type,time,ctx_latitude\nann,a,click,2026-01-01,131.2\nbob,a,click,2026-01-01,48.1\n"
+    (files / "events.csv").write_text(rows, "utf-8")
+    done = occasion("import", str(files / "events.csv"), home=files / "home")
+    assert done.code == 0
+    assert "2 new or changed" in done.out
+    assert "1 taken with signals that are not usable" in done.out
+    assert "line 2: taken, but not usable, and passed over: latitude 131.2 (-90 to 90)" in done.err
+    assert not (files / "home" / "rejects.jsonl").exists()
+    told = json.loads(occasion("import", str(files / "events.csv"), "--json", "-q", home=files / "home").out)
+    assert (told["warned"], told["rejected"]) == (1, {})
+    assert [(w["line"], w["signals"], w["who"]) for w in told["warnings"]] == [(2, "latitude 131.2 (-90 to 90)", "ann")]
+
+
 def test_standard_input(files: Path) -> None:
     done = occasion("import", "-", "--kind", "items", "--json", home=files / "home", stdin=ITEMS)
     assert done.code == 0, done.err

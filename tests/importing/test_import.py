@@ -16,6 +16,7 @@ from occasion.data import Event, Item, User
 from occasion.errors import DataError
 from occasion.importing import import_files, jsonlines, plan_files
 from occasion.importing.files import find_files
+from occasion.importing.report import EXAMPLES
 from occasion.people import PURPOSES
 from occasion.privacy.guarded import open_guarded
 from occasion.settings import load_settings
@@ -73,6 +74,42 @@ def test_nothing_is_kept_of_those_who_refuse_everything(tmp_path, write):
         assert len(store.person("bob").events) == 1
         assert len(store.consents("ann")) == 3
         assert import_files(store, [events, consents]).new == 0
+
+
+def test_signals_that_cannot_be_are_counted_and_their_rows_taken(store, write):
+    path = write(
+        "events.csv",
+        "user,session,item,time,ctx_latitude,ctx_hour\n"
+        "ann,,a,2026-11-03,131.2,25\n,s1,b,2026-11-03,48.1,7\n,s2,b,2026-11-03,north,\nbob,,,2026-11-03,200,9\n",
+    )
+    summary = import_files(store, path)
+    assert (summary.new, summary.rejections, summary.warned) == (3, 1, 2), "a rejected row gets no warning too"
+    assert [(w.line, w.signals, w.who) for w in summary.warnings] == [
+        (2, "latitude '131.2' (-90 to 90), hour 25 (0 to 23)", "ann"),
+        (4, "latitude 'north' (-90 to 90)", "s2"),
+    ]
+    assert {e.signals.get("latitude") for e in store.read_events()} == {"131.2", "48.1", "north"}
+    assert "2 taken with signals that are not usable" in summary.sentence()
+    again = import_files(store, path, validate_only=True)
+    assert (again.warned, again.warnings) == (2, summary.warnings)
+    plain = import_files(store, write("plain.csv", "user,item,time,ctx_latitude\nann,a,2026-11-04,48.1\nann,b,2026-11-04,\n"))
+    assert (plain.warned, plain.warnings) == (0, [])
+    assert "usable" not in plain.sentence()
+
+
+def test_many_warnings_are_counted_and_the_first_kept(store, write):
+    rows = "".join(f"u{n},a,2026-11-03,{n}\n" for n in range(300))
+    summary = import_files(store, write("events.csv", "user,item,time,ctx_hour\n" + rows))
+    assert (summary.new, summary.warned, len(summary.warnings)) == (300, 276, EXAMPLES)
+
+
+def test_behind_pseudonyms_warnings_hold_neither_ids_nor_values(tmp_path, write):
+    events = write("events.csv", "user,item,time,ctx_latitude\nann,a,2026-11-03,131.2\n")
+    with closing(open_guarded(load_settings(home=tmp_path / "home", pseudonymous=True))) as store:
+        (warned,) = import_files(store, events).warnings
+    assert warned.signals == ""
+    assert warned.who
+    assert "ann" not in warned.who
 
 
 # -- formats ------------------------------------------------------------------------------------------------------------

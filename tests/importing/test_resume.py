@@ -68,6 +68,19 @@ def test_a_stopped_import_goes_on_where_it_was(tmp_path, log):
     store.close()
 
 
+def test_what_was_warned_of_before_a_stop_is_counted(tmp_path):
+    path = tmp_path / "events.csv"
+    rows = "".join(f"u{n % 997},i{n % 7919},{1_600_000_000 + n},{n % 48},{WIDE}\n" for n in range(ROWS))
+    path.write_text("user,item,time,ctx_hour,notes\n" + rows)
+    store = open_store(f"sqlite:///{tmp_path / 'o.db'}")
+    with pytest.raises(Stop):
+        import_files(store, str(path), progress=stop_after(2))
+    summary = import_files(store, str(path))
+    assert 0 < summary.resumed < summary.rows == ROWS
+    assert summary.warned == ROWS // 2
+    store.close()
+
+
 def test_another_file_or_another_understanding_begins_anew(tmp_path, log):
     store = open_store(f"sqlite:///{tmp_path / 'o.db'}")
     with pytest.raises(Stop):

@@ -52,8 +52,8 @@ def test_an_event_counts_in_the_very_next_answer(http):
     first = http.post("/v1/recommend", json={"user": "bob", "text": "watching the game", "k": 3}).json()
     top = first["items"][0]["item"]
     event = {"user": "bob", "item": top, "type": "dislike", "slate": first["slate"], "id": "e1"}
-    assert http.post("/v1/events", json=event).json() == {"received": 1, "new": 1}
-    assert http.post("/v1/events", json=event).json() == {"received": 1, "new": 0}
+    assert http.post("/v1/events", json=event).json() == {"received": 1, "new": 1, "notes": []}
+    assert http.post("/v1/events", json=event).json() == {"received": 1, "new": 0, "notes": []}
     after = http.post("/v1/recommend", json={"user": "bob", "text": "watching the game", "k": 8}).json()
     assert top not in [e["item"] for e in after["items"]]
     told = http.get("/v1/events", params={"user": "bob"}).json()["events"]
@@ -208,6 +208,7 @@ def test_a_stream_keeps_the_good_lines_and_tells_of_the_bad(http):
     told = http.post("/v1/events/stream", content="\n".join(lines).encode(), headers=headers).json()
     assert (told["received"], told["new"], told["rejected"]) == (1197, 1197, 3)
     assert [r["line"] for r in told["rejects"]] == [8, 10, 12]
+    assert told["notes"] == []
     again = http.post("/v1/events/stream", content=("\n".join(lines) + "\n").encode(), headers=headers).json()
     assert again["new"] == 0
     refused(http.post("/v1/events/stream", content=b"{}", headers={"content-type": "text/plain"}), 415)
@@ -217,6 +218,20 @@ def test_a_batch_is_stored_whole_or_not_at_all(http):
     batch = [{"user": "c", "item": "chips", "id": "c-1"}, {"item": "chips", "id": "c-2"}]
     refused(http.post("/v1/events", json={"events": batch}), 422, "invalid")
     assert http.get("/v1/events", params={"user": "c"}).json()["events"] == []
+
+
+def test_signals_that_cannot_be_are_told_and_their_events_stored(http):
+    event = {"user": "d", "item": "chips", "signals": {"latitude": 131.2, "weather": "rain"}}
+    told = http.post("/v1/events", json=event).json()
+    assert told == {"received": 1, "new": 1, "notes": ["Not usable, and passed over: latitude 131.2 (-90 to 90)."]}
+    assert http.get("/v1/events", params={"user": "d"}).json()["events"][0]["signals"] == event["signals"]
+    batch = [{"user": "d", "item": "dip", "signals": {"hour": hour}} for hour in (7, 25, 26, 27, 28)]
+    (note,) = http.post("/v1/events", json={"events": batch}).json()["notes"]
+    assert note == "Not usable, and passed over, in 4 of 5 events: hour 25 (0 to 23), hour 26 (0 to 23), hour 27 (0 to 23)."
+    lines = "\n".join(json.dumps({**one, "id": f"d-{n}"}) for n, one in enumerate(batch * 150)).encode()
+    streamed = http.post("/v1/events/stream", content=lines, headers={"content-type": "application/x-ndjson"}).json()
+    assert (streamed["received"], streamed["rejected"]) == (750, 0)
+    assert streamed["notes"][0].startswith("Not usable, and passed over, in 600 of 750 events: hour 25")
 
 
 def test_the_catalogue_comes_in_pages(http):
@@ -352,6 +367,14 @@ def test_a_file_is_imported_in_the_background(http):
     assert [j["id"] for j in http.get("/v1/imports").json()["imports"]] == [again, job]
     assert http.delete(f"/v1/imports/{job}").status_code == 204
     refused(http.get(f"/v1/imports/{job}"), 404)
+
+
+def test_an_import_tells_of_signals_that_cannot_be(http):
+    rows = b"user,item,time,ctx_hour\nann,chips,1.7e9,25\nann,dip,1.7e9,7\n"
+    job = http.post("/v1/imports", params={"name": "events.csv"}, content=rows).json()["id"]
+    result = finished(http, job)["result"]
+    assert (result["new"], result["rejected"], result["warned"]) == (2, {}, 1)
+    assert result["warnings"] == [{"file": "events.csv", "line": 2, "signals": "hour 25 (0 to 23)", "who": "ann"}]
 
 
 def test_a_file_called_like_the_list_of_rejected_rows_is_not_taken_for_it(http):

@@ -52,7 +52,10 @@ def test_a_whole_conversation(address):
         chinese = shop.similar(odd, 2, locale="zh")
         assert all(any("一" <= sign <= "鿿" for sign in entry.reason) for entry in chinese.entries)
         told = shop.stream(Event(user=f"s{n}", item="chips", id=f"cs-{n}") for n in range(700))
-        assert (told.received, told.new, told.rejected) == (700, 700, 0)
+        assert (told.received, told.new, told.rejected, told.notes) == (700, 700, 0, ())
+        lost = [Event(user="ann", item="chips", signals={"latitude": 131.2})] * 2
+        assert shop.feedback(lost).notes == shop.stream(lost).notes
+        assert "in 2 of 2 events: latitude 131.2" in shop.feedback(lost).notes[0]
         drawn = shop.recommend(Context(user="ann"), 3, policy="plackett-luce", policy_options={"temperature": 0.5})
         assert drawn.policy == "plackett-luce"
         assert all(0 < entry.propensity < 1 for entry in drawn.entries)

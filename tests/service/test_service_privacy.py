@@ -60,6 +60,7 @@ def test_after_an_erasure_no_file_of_any_home_has_the_person(tmp_path):
                     http.post("/v1/recommend", json={"user": WHO, "text": f"I fear {WORD}", "k": 3}).raise_for_status()
                 imported(http, f"{WHO}.csv", f"user,item,at\n{WHO},chips,{WORD}\nbob,chips,noon\n")
                 imported(http, "export.csv", f"{WHO},chips,{WORD}\n{WHO},dip,{WORD}\n")
+                imported(http, "places.csv", f"user,item,at,ctx_latitude\n{WHO},chips,1.7e9,{WORD}\n")
                 assert files_with(home if tenant == "default" else home / "tenants" / "acme", WHO)
         for tenant, key in keys.items():
             with httpx.Client(base_url=service.url, headers=bearer(key), timeout=60) as http:

@@ -15,6 +15,7 @@ from occasion.cli.invocation import Invocation, common_options, current
 
 if TYPE_CHECKING:
     from occasion.data import Event
+    from occasion.passedover import PassedOver
 
 __all__ = ["feedback"]
 
@@ -49,17 +50,22 @@ def feedback(item: str | None, from_stdin: bool, **given: Any) -> None:
       occasion feedback "A/B 12" --user 7 --type rating --value 4.5 --signal company=friends
       cat events.jsonl | occasion feedback --stdin
     """
+    from occasion.passedover import PassedOver
+
     invocation = current()
     if from_stdin == (item is not None):
         raise click.UsageError("give one ITEM, or --stdin for many events from standard input.")
+    passed_over = PassedOver()
     if item is not None:
-        new = _store(invocation, [_event(invocation, item, given)])
+        new = _store(invocation, [_event(invocation, item, given)], passed_over)
         rejected = 0
     else:
-        new, rejected = _many(invocation, sys.stdin.buffer)
+        new, rejected = _many(invocation, sys.stdin.buffer, passed_over)
     if invocation.json:
-        invocation.emit({"new": new, "rejected": rejected})
+        invocation.emit({"new": new, "rejected": rejected, "notes": passed_over.notes()})
     else:
+        for note in passed_over.notes():
+            invocation.say(f"note: {note}")
         click.echo(f"{new} new event{'' if new == 1 else 's'} stored" + (f", {rejected} rejected" if rejected else ""))
     if rejected:
         raise click.exceptions.Exit(REJECTED)
@@ -85,8 +91,8 @@ def _event(invocation: Invocation, item: str, given: dict[str, Any]) -> Event:
     )
 
 
-def _store(invocation: Invocation, events: Iterable[Event]) -> int:
-    """Append events durably; an event without a time happened now. Tells of items that no import described."""
+def _store(invocation: Invocation, events: Iterable[Event], passed_over: PassedOver) -> int:
+    """Append events durably, and look at each; an event without a time happened now. Tells of items that no import described."""
     import time
     from dataclasses import replace
     from itertools import islice
@@ -99,6 +105,7 @@ def _store(invocation: Invocation, events: Iterable[Event]) -> int:
             now = time.time()
             unknown = sorted({e.item for e in batch if store.item_key(e.item) is None})
             new += store.append([e if e.at is not None else replace(e, at=now) for e in batch])
+            passed_over.look(batch)
             if unknown:
                 invocation.say(
                     f"note: no item is known by the id {quoted(unknown)}. The events are kept and count once it is imported."
@@ -106,7 +113,7 @@ def _store(invocation: Invocation, events: Iterable[Event]) -> int:
     return new
 
 
-def _many(invocation: Invocation, lines: BinaryIO) -> tuple[int, int]:
+def _many(invocation: Invocation, lines: BinaryIO, passed_over: PassedOver) -> tuple[int, int]:
     """Store events from JSON lines; return how many were new and how many lines were rejected."""
     rejected = 0
 
@@ -122,7 +129,7 @@ def _many(invocation: Invocation, lines: BinaryIO) -> tuple[int, int]:
                 rejected += 1
                 click.echo(f"line {number} rejected: {' '.join(str(error).split())}", err=True)
 
-    return _store(invocation, good()), rejected
+    return _store(invocation, good(), passed_over), rejected
 
 
 def _parsed(line: str, zone: str) -> Event:

@@ -47,7 +47,8 @@ def import_command(files: tuple[str, ...], plan: bool, allow_rejects: bool, **gi
 
     FILES may be patterns in quotes, and - reads standard input. Columns are guessed and told; --map puts a wrong guess right.
     Importing twice changes nothing, and an import that was stopped goes on when it is run again. Rejected rows are written
-    to a file with line, column, value and reason; the exit code is then 6, unless --allow-rejects.
+    to a file with line, column, value and reason; the exit code is then 6, unless --allow-rejects. A row with a signal
+    that cannot be, such as a latitude of 131, is taken; the signal counts for nothing, which is told.
 
     Roles of --map: item, user, session, type, value, at, text, slate, id; purpose, granted; text.NAME, attributes.NAME,
     signals.NAME, categories, price, available_from, available_until, media.KIND; ignored.
@@ -116,6 +117,7 @@ def _show_summary(invocation: Invocation, summary: ImportSummary) -> None:
                 "validate_only": summary.validate_only,
                 "rejects_file": summary.rejects_file if summary.rejections else None,
                 "examples": [asdict(row) for row in summary.examples],
+                "warnings": [asdict(row) for row in summary.warnings],
                 "files": [asdict(plan) for plan in summary.plans],
             }
         )
@@ -126,6 +128,8 @@ def _show_summary(invocation: Invocation, summary: ImportSummary) -> None:
     for row in summary.examples[:5]:
         where = f", column {row.column}" if row.column else ""
         invocation.say(f"rejected: {row.file}, line {row.line}{where}: {row.reason}: {row.value!r}")
+    for warned in summary.warnings[:5]:
+        invocation.say(f"warning: {warned.sentence()}")
     click.echo(summary.sentence())
 
 

@@ -53,12 +53,16 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """Events on the disk: how many were received, how many of them were new, how many lines of a stream were rejected."""
+    """Events on the disk: how many were received, how many of them were new, how many lines of a stream were rejected.
+
+    Notes tell what of them counts for nothing: signals that cannot be.
+    """
 
     received: int
     new: int
     rejected: int = 0
     rejects: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def answer_from(found: Mapping[str, Any]) -> Answer:

@@ -28,7 +28,7 @@ PASSING = frozenset({429, 502, 503, 504})
 LONGEST_WAIT = 30.0
 STREAM_LINES, STREAM_BYTES = 5_000, 4_000_000
 """Events of a stream sent at once, and bytes from which on they are sent."""
-SHOWN_REJECTS = 100
+SHOWN_REJECTS = SHOWN_NOTES = 100
 
 
 class ServiceError(OccasionError):
@@ -196,7 +196,11 @@ def explain(slate: str, item: str) -> Call[dict[str, Any]]:
 def feedback(events: Event | Sequence[Event]) -> Call[Acknowledged]:
     """Store at most 1,000 events durably; the very next answer reflects them. Safe to send again."""
     batch = [events] if isinstance(events, Event) else events
-    return Call("POST", "/v1/events", lambda told: Acknowledged(**told), document={"events": [_event(e) for e in batch]})
+    return Call("POST", "/v1/events", _acknowledged, document={"events": [_event(e) for e in batch]})
+
+
+def _acknowledged(told: Mapping[str, Any]) -> Acknowledged:
+    return Acknowledged(**{**told, "rejects": tuple(told.get("rejects", ())), "notes": tuple(told.get("notes", ()))})
 
 
 def stream(events: Iterable[Event]) -> Iterator[Call[Acknowledged]]:
@@ -215,8 +219,8 @@ def stream(events: Iterable[Event]) -> Iterator[Call[Acknowledged]]:
 
 def _streamed(lines: Sequence[bytes], before: int) -> Call[Acknowledged]:
     def parse(told: Mapping[str, Any]) -> Acknowledged:
-        rejects = tuple({**reject, "line": reject["line"] + before} for reject in told["rejects"])
-        return Acknowledged(**{**told, "rejects": rejects})
+        part = _acknowledged(told)
+        return replace(part, rejects=tuple({**reject, "line": reject["line"] + before} for reject in part.rejects))
 
     return Call("POST", "/v1/events/stream", parse, content=b"".join(lines), type="application/x-ndjson")
 
@@ -228,6 +232,7 @@ def together(parts: Sequence[Acknowledged]) -> Acknowledged:
         new=sum(part.new for part in parts),
         rejected=sum(part.rejected for part in parts),
         rejects=tuple(reject for part in parts for reject in part.rejects)[:SHOWN_REJECTS],
+        notes=tuple(note for part in parts for note in part.notes)[:SHOWN_NOTES],
     )
 
 

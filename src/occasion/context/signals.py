@@ -91,10 +91,14 @@ def _number(name: str, value: Scalar) -> Scalar | None:
             value = (value - 32) / 1.8
     if isinstance(value, bool):
         return None
+    if not _in_range(name, value):
+        return None
+    return int(value) if name in COUNTED else float(value)
+
+
+def _in_range(name: str, value: float) -> bool:
     low, high = _RANGES[name]
-    if name in COUNTED:
-        return int(value) if low <= value < high else None
-    return float(value) if low <= value <= high else None
+    return low <= value < high or (value == high and name not in COUNTED)
 
 
 def _of_text(name: str, text: str) -> Scalar:
@@ -202,7 +206,10 @@ def unusable(signals: Mapping[str, Scalar]) -> list[str]:
     out = []
     for name, value in signals.items():
         key = _key(name)
-        if key in _RANGES and _says(value) and _one(name, value) is None:
+        if key not in _RANGES or (not isinstance(value, (bool, str)) and _in_range(key, value)):
+            # Most signals by far, and this is asked for each event.
+            continue
+        if _says(value) and _one(name, value) is None:
             low, high = _RANGES[key]
             said = repr(shortened(value, SHOWN)) if isinstance(value, str) else str(value)
             out.append(f"{name} {said} ({low:g} to {high - (key in COUNTED):g})")

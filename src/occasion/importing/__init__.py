@@ -9,10 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from occasion.importing.planning import plan_files, preview_file
-    from occasion.importing.report import ColumnUse, FilePlan, ImportSummary, Reject
+    from occasion.importing.report import ColumnUse, FilePlan, ImportSummary, Reject, Warned
     from occasion.importing.run import import_files
 
-__all__ = ["ENDINGS", "FORMATS", "ColumnUse", "FilePlan", "ImportSummary", "Reject", "import_files", "plan_files", "preview_file"]
+__all__ = [
+    "ENDINGS",
+    "FORMATS",
+    "ColumnUse",
+    "FilePlan",
+    "ImportSummary",
+    "Reject",
+    "Warned",
+    "import_files",
+    "plan_files",
+    "preview_file",
+]
 
 FORMATS = {
     "csv": "occasion.importing.delimited:CommaReader",
@@ -42,6 +53,7 @@ _PLACES = {
     "FilePlan": "report",
     "ImportSummary": "report",
     "Reject": "report",
+    "Warned": "report",
     "import_files": "run",
     "plan_files": "planning",
     "preview_file": "planning",

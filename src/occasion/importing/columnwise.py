@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from occasion.context.signals import unusable
 from occasion.data import Context
 from occasion.errors import DataError
 from occasion.importing.cells import Fault, as_id, as_long_text, as_mapping, as_number, as_scalar, as_text, as_time, as_truth
@@ -43,6 +44,8 @@ class EventRows:
         One for each row that cannot be used, by row.
     batch : EventBatch
         The other rows, in order.
+    warned : (m,)
+        Those of the other rows, by number, that carry signals which cannot be: `unusable` names them.
     """
 
     def __init__(self, frame: pl.DataFrame, plan: FilePlan, zone: tzinfo = UTC, known: RowFaults | None = None) -> None:
@@ -51,6 +54,7 @@ class EventRows:
         self._bad = {row: (column, value, reason) for row, column, value, reason in known or ()}
         user, session, item = self._ids("user"), self._ids("session"), self._ids("item")
         self._people = user, session
+        self._unusable: dict[tuple[str, str], str] = {}
         if "item" in self._roles:
             self._require(item.codes >= 0, self._roles["item"][0].column, "no item")
         self._require((user.codes >= 0) | (session.codes >= 0), self._who(), "no user and no session")
@@ -61,6 +65,9 @@ class EventRows:
         slate, given = self._ids("slate"), self._ids("id")
         kept = np.ones(frame.height, bool)
         kept[list(self._bad)] = False
+        self._context = context
+        wrong = [code for code, value in enumerate(context.values) if value in self._unusable]
+        self.warned = np.flatnonzero(kept & np.isin(context.codes, wrong))
         parts = {"user": user, "session": session, "item": item, "type": kind, "slate": slate, "context": context}
         chosen = {name: Coded(part.values, part.codes[kept]) for name, part in parts.items()}
         self.faults: RowFaults = [(row, *self._bad[row]) for row in sorted(self._bad)]
@@ -74,6 +81,10 @@ class EventRows:
             if code >= 0:
                 return str(column.values[code])
         return ""
+
+    def unusable(self, row: int) -> str:
+        """Return which signals of a row among `warned` cannot be, in words."""
+        return self._unusable[self._context.values[int(self._context.codes[row])]]
 
     # -- cells ----------------------------------------------------------------------------------------------------------
     def _require(self, good: NDArray[np.bool_], column: str, reason: str) -> None:
@@ -178,7 +189,7 @@ class EventRows:
         for number, row in enumerate(distinct.tolist()):
             cells = [c.values[k] if k >= 0 else None for c, k in zip(columns, row, strict=True)]
             try:
-                values.append(self._context(uses, cells))
+                values.append(self._situation(uses, cells))
             except DataError as error:
                 values.append(None)
                 faults[number] = ("", str(error).split(", found")[0].split(" Cure:")[0][:120])
@@ -193,8 +204,7 @@ class EventRows:
             return lambda cell: as_mapping(cell, as_scalar)
         return lambda cell: as_scalar(cell, use.form)
 
-    @staticmethod
-    def _context(uses: Sequence[ColumnUse], cells: Sequence[Any]) -> tuple[str, str] | None:
+    def _situation(self, uses: Sequence[ColumnUse], cells: Sequence[Any]) -> tuple[str, str] | None:
         text, signals = "", {}
         for use, cell in zip(uses, cells, strict=True):
             if cell is None:
@@ -208,7 +218,10 @@ class EventRows:
         if not text and not signals:
             return None
         checked = Context(text=text, signals=signals)
-        return checked.text, context_signals(checked.signals)
+        situation = checked.text, context_signals(checked.signals)
+        if wrong := unusable(checked.signals):
+            self._unusable[situation] = ", ".join(wrong)
+        return situation
 
 
 def coded(column: pl.Series) -> Coded:

@@ -1,4 +1,4 @@
-"""What an import says: how it understood each column, what it rejected and why, and the sum at the end."""
+"""What an import says: how it understood each column, what it rejected or passed over and why, and the sum at the end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["DAY_FIRST", "ColumnUse", "FilePlan", "ImportSummary", "Reject", "RowFaults"]
+__all__ = ["DAY_FIRST", "ColumnUse", "FilePlan", "ImportSummary", "Reject", "RowFaults", "Warned"]
 
 RowFaults = list[tuple[int, str, str, str]]
 """(row, column, value, reason) of rows that cannot be used."""
@@ -22,7 +22,7 @@ _WORDS = {
     "slate": "answer it came from",
 }
 EXAMPLES = 20
-"""Rejected rows kept in the summary itself."""
+"""Rejected rows, and rows with a warning, kept in the summary itself."""
 VALUE_LENGTH = 200
 """Characters shown of a rejected value."""
 
@@ -55,6 +55,34 @@ class Reject:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", self.value[:VALUE_LENGTH])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """A row that was taken, but carries signals that cannot be (a latitude of 131, say) and count for nothing.
+
+    Attributes
+    ----------
+    file : str
+    line : int
+        As in `Reject`.
+    signals : str
+        Which, in words, cut at 200 characters. Empty where ids are pseudonyms: nothing that stood in rows of people is told then.
+    who : str
+        Whose row it is: a user, else a session.
+    """
+
+    file: str
+    line: int
+    signals: str
+    who: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signals", self.signals[:VALUE_LENGTH])
+
+    def sentence(self) -> str:
+        """Return it in words."""
+        return f"{self.file}, line {self.line}: taken, but not usable, and passed over: {self.signals or 'a signal'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +167,10 @@ class ImportSummary:
         Rows rejected, by reason.
     examples : list of Reject
         The first rejected rows.
+    warned : int
+        Rows taken that carry signals which cannot be, and count for nothing.
+    warnings : list of Warned
+        The first of these.
     resumed : int
         Rows of `rows` that an earlier, stopped import of the same files had dealt with.
     seconds : float
@@ -154,6 +186,8 @@ class ImportSummary:
     unchanged: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     examples: list[Reject] = field(default_factory=list)
+    warned: int = 0
+    warnings: list[Warned] = field(default_factory=list)
     resumed: int = 0
     seconds: float = 0.0
     validate_only: bool = False
@@ -176,7 +210,8 @@ class ImportSummary:
 
     def counts(self) -> dict[str, Any]:
         """Return the numbers alone, as JSON can hold them."""
-        return {"rows": self.rows, "new": self.new, "unchanged": self.unchanged, "rejected": dict(self.rejected)}
+        rejected = dict(self.rejected)
+        return {"rows": self.rows, "new": self.new, "unchanged": self.unchanged, "rejected": rejected, "warned": self.warned}
 
     def sentence(self) -> str:
         """Return the sum in words."""
@@ -188,6 +223,7 @@ class ImportSummary:
         parts.append(f"{self.rejections:,} rejected")
         if self.resumed:
             parts.append(f"{self.resumed:,} of them by the import that was stopped before")
+        warned = f", {self.warned:,} taken with signals that are not usable, and passed over" if self.warned else ""
         reasons = "; ".join(f"{number:,} x {reason}" for reason, number in self.rejected.most_common())
         where = f", listed in {self.rejects_file}" if self.rejections and self.rejects_file else ""
-        return ", ".join(parts) + (f" ({reasons}{where})" if reasons else "")
+        return ", ".join(parts) + (f" ({reasons}{where})" if reasons else "") + warned

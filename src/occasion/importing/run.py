@@ -20,7 +20,7 @@ from occasion.importing.consents import news
 from occasion.importing.described import RowFault, rows_to_values
 from occasion.importing.frames import frame_of
 from occasion.importing.planning import Options, Paths, Source, open_files
-from occasion.importing.report import FilePlan, ImportSummary, Reject
+from occasion.importing.report import EXAMPLES, FilePlan, ImportSummary, Reject, Warned
 from occasion.people import Consent
 from occasion.privacy.guarded import GuardedStore
 from occasion.privacy.rejected import list_rejects
@@ -90,7 +90,8 @@ def import_files(
     Raises
     ------
     DataError
-        A file or an option cannot be understood at all. Rows that cannot be used are no errors: see the summary.
+        A file or an option cannot be understood at all. Rows that cannot be used are no errors, nor are signals that cannot be:
+        see the summary.
     StoreError
         The store cannot be written. What was written stays, and importing again goes on from there.
     """
@@ -117,16 +118,15 @@ def import_files(
 
 
 class _Rejects:
-    """The file of rejected rows: made when the first row is rejected."""
+    """What is told of single rows: those rejected, also in a file that is made with the first of them, and those with a warning."""
 
     def __init__(self, path: str | os.PathLike[str] | None, summary: ImportSummary, guard: GuardedStore | None) -> None:
         self._path, self._summary, self._guard = Path(path) if path else None, summary, guard
 
     def add(self, rows: Sequence[Reject]) -> None:
         """Count rows and list them in the file."""
-        if self._guard is not None:
-            kept = [self._guard.rejected(row.who, row.value) for row in rows]
-            rows = [replace(row, who=who, value=value) for row, (who, value) in zip(rows, kept, strict=True)]
+        kept = [self._permitted(row.who, row.value) for row in rows]
+        rows = [replace(row, who=who, value=value) for row, (who, value) in zip(rows, kept, strict=True)]
         self._summary.reject(rows)
         if not rows or self._path is None:
             return
@@ -134,6 +134,16 @@ class _Rejects:
             list_rejects(self._path, [asdict(row) for row in rows])
         except OSError as error:
             raise DataError(f"rejected rows cannot be listed in {self._path}: {error.strerror}. Cure: name another file.") from None
+
+    def warn(self, file: str, lines: Sequence[int], events: EventRows) -> None:
+        """Keep the first rows with signals that cannot be; `lines` are those of all rows of `events`."""
+        for row in events.warned[: EXAMPLES - len(self._summary.warnings)].tolist():
+            who, signals = self._permitted(events.owner(row), events.unusable(row))
+            self._summary.warnings.append(Warned(file=file, line=lines[row], signals=signals, who=who or ""))
+
+    def _permitted(self, who: str | None, value: str) -> tuple[str | None, str]:
+        """Return what may be told of a row: whose it is, and what was found."""
+        return (who, value) if self._guard is None else self._guard.rejected(who, value)
 
 
 class _Steps:
@@ -197,6 +207,7 @@ class _Run:
             total.rows += place["rows"]
             total.new += place["new"]
             total.unchanged += place["unchanged"]
+            total.warned += place.get("warned", 0)
             total.rejected.update(place["rejected"])
         self._summary.resumed += place["rows"]
         return place
@@ -215,7 +226,7 @@ class _Run:
         nobody = None if plan.kind == "items" else ""
         rejects = [Reject(file=name, line=line, column="", value=v, reason=reason, who=nobody) for line, v, reason in chunk.faults]
         if plan.kind == "events":
-            new, unchanged, more = self._events(plan, chunk)
+            new, unchanged, more = self._events(name, plan, chunk, counts)
         else:
             new, unchanged, more = self._values(plan, chunk)
         rejects += [Reject(file=name, line=chunk.lines[row], column=c, value=v, reason=r, who=who) for (row, c, v, r), who in more]
@@ -226,10 +237,13 @@ class _Run:
             total.new += new
             total.unchanged += unchanged
 
-    def _events(self, plan: FilePlan, chunk: Chunk) -> tuple[int, int, OwnedFaults]:
+    def _events(self, name: str, plan: FilePlan, chunk: Chunk, counts: ImportSummary) -> tuple[int, int, OwnedFaults]:
         frame, faults = frame_of(chunk, plan)
         events = EventRows(frame, plan, self._options.zone, faults)
         valid = len(events.batch.id)
+        self._rejects.warn(name, chunk.lines, events)
+        for total in (counts, self._summary):
+            total.warned += len(events.warned)
         owned: OwnedFaults = [(fault, events.owner(fault[0])) for fault in events.faults]
         if self._store is None:
             return 0, 0, owned

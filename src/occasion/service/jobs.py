@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +289,8 @@ class ImportRunner:
             **summary.counts(),
             **checked,
             "seconds": round(summary.seconds, 2),
+            # Each says whose row it is: where that person is erased, it is found and goes.
+            "warnings": [{**asdict(row), "file": row.file.replace(f"{folder}/", "")} for row in summary.warnings],
             "plan": [s.replace(f"{folder}/", "") for p in summary.plans for s in p.sentences()],
         }
 

@@ -18,6 +18,9 @@ from occasion.console.words import Words, say
 
 __all__ = ["WORDS", "job_list"]
 
+WARNINGS = 3
+"""Different warnings shown of an import."""
+
 WORDS: Words = {
     "none": ("No file was imported yet.", "还没有导入过文件。"),
     "held": ("waits for its start", "等待开始"),
@@ -34,6 +37,10 @@ WORDS: Words = {
     ),
     "valid": ("{rows:,} rows, {valid:,} of them can be taken", "{rows:,} 行，其中 {valid:,} 行可导入"),
     "rejected": ("{n:,} rejected: {reasons}", "拒绝 {n:,} 行：{reasons}"),
+    "warned": (
+        "{n:,} taken with signals that are not usable, and passed over: {signals}",
+        "{n:,} 行已导入，但其中无法使用的信号已略过：{signals}",
+    ),
     "download": ("Download rejected rows", "下载被拒绝的行"),
     "try": ("Try a moment", "试一个时刻"),
     "remove": ("Remove from the list", "从列表移除"),
@@ -107,11 +114,19 @@ class _Jobs:
         rejected = result.get("rejected") or {}
         if result.get("validate_only"):
             ui.label(self.say("valid", rows=result.get("rows", 0), valid=result.get("valid", 0)))
+            self._warned(result)
             return self._rejected(job, rejected)
         ui.label(self.say("rows", rows=result.get("rows", 0), new=result.get("new", 0), unchanged=result.get("unchanged", 0)))
+        self._warned(result)
         self._rejected(job, rejected)
         if job is self.jobs[0]:
             ui.html(f'<a href="{HOME}/moment">{self.say("try")}</a>', sanitize=False)
+
+    def _warned(self, result: dict[str, Any]) -> None:
+        if not result.get("warned"):
+            return
+        told = list(dict.fromkeys(row["signals"] for row in result.get("warnings", []) if row["signals"]))
+        ui.label(self.say("warned", n=result["warned"], signals="; ".join(told[:WARNINGS]) or "…")).classes("note")
 
     def _rejected(self, job: dict[str, Any], rejected: dict[str, int]) -> None:
         if not rejected:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from occasion.data import Event
 from occasion.errors import DataError
 from occasion.insight.permitted import Permitted
+from occasion.passedover import PassedOver
 from occasion.service.callers import Call, Reader, Writer
 from occasion.service.failures import RefusedError
 from occasion.service.routes.direct import DirectRoute
@@ -66,11 +67,14 @@ async def events(body: EventsIn | EventIn, call: Writer) -> Response:
     """Store one event or a batch; the answer means that they are on the disk, and the next recommendation reflects them.
 
     A batch is one transaction: where one event cannot be used, none is stored. Sending the same ids again is harmless.
+    A signal that cannot be, such as a latitude of 131, is no error: it counts for nothing, and a note says so.
     """
     now = time.time()
     given = body.events if isinstance(body, EventsIn) else [body]
     values = [one.event(now) for one in given]
-    return reply({"received": len(values), "new": await _append(call, values)})
+    passed_over = PassedOver()
+    passed_over.look(values)
+    return reply({"received": len(values), "new": await _append(call, values), "notes": passed_over.notes()})
 
 
 @router.post("/events/stream", response_model=Streamed, responses=errors(415), openapi_extra=_NDJSON)
@@ -98,6 +102,7 @@ class _Stream:
         self.waiting: list[Event] = []
         self.received = self.new = self.rejected = 0
         self.rejects: list[dict[str, Any]] = []
+        self.passed_over = PassedOver()
 
     def add(self, number: int, line: bytes | None) -> None:
         """Take one line, None for one that is too long."""
@@ -122,12 +127,14 @@ class _Stream:
         """Store what waits."""
         if self.waiting:
             batch, self.waiting = self.waiting, []
+            self.passed_over.look(batch)
             self.new += await _append(self.call, batch)
             self.received += len(batch)
 
     def shown(self) -> dict[str, Any]:
         """Return the answer."""
-        return {"received": self.received, "new": self.new, "rejected": self.rejected, "rejects": self.rejects}
+        stored = {"received": self.received, "new": self.new, "notes": self.passed_over.notes()}
+        return {**stored, "rejected": self.rejected, "rejects": self.rejects}
 
 
 async def _lines(request: Request) -> AsyncIterator[tuple[int, bytes | None]]:

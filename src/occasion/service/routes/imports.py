@@ -30,6 +30,10 @@ __all__ = ["ImportOut", "Imports", "JobId", "job_document", "job_of", "mapping_o
 
 router = APIRouter(tags=["imports"])
 JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+RESULT = (
+    "Done: rows, new, unchanged, rejected by reason, plan; warned, the number of rows taken with signals that cannot be, and "
+    "warnings, the first of these with file, line, signals and who. Failed: error and cure."
+)
 FULL = "Wait until one has ended, or remove files that are held: GET /v1/imports tells their state."
 assert set(FORMATS) < {"auto", "csv", "tsv", "atomic", "jsonl", "parquet"}
 _FILE = {
@@ -51,7 +55,7 @@ class ImportOut(Shown):
     created: float
     done: int = Field(description="Bytes dealt with.")
     total: int = Field(description="Bytes in all.")
-    result: dict[str, Any] = Field(description="Done: rows, new, unchanged, rejected by reason, plan. Failed: error and cure.")
+    result: dict[str, Any] = Field(description=RESULT)
 
 
 class Imports(Shown):

@@ -57,6 +57,7 @@ class Acknowledged(Shown):
 
     received: int = Field(ge=0, examples=[1])
     new: int = Field(ge=0, description="Those whose id was not stored before.", examples=[1])
+    notes: list[str] = Field(description="What of them counts for nothing: signals that cannot be, such as a latitude of 131.")
 
 
 class Rejected(Shown):

@@ -62,7 +62,16 @@ _IMPORT = {
     "created": 1795528591.6,
     "done": 4120,
     "total": 4120,
-    "result": {"rows": 120, "new": 118, "unchanged": 0, "rejected": {"no id": 2}, "seconds": 0.2, "plan": ["items from items.csv"]},
+    "result": {
+        "rows": 120,
+        "new": 118,
+        "unchanged": 0,
+        "rejected": {"no id": 2},
+        "warned": 0,
+        "seconds": 0.2,
+        "warnings": [],
+        "plan": ["items from items.csv"],
+    },
 }
 _COLUMN = {"column": "NAME", "role": "text.title", "form": "as is", "why": "", "examples": ["Salted tortilla chips"]}
 _VERSION = {
@@ -125,9 +134,15 @@ _EXAMPLES: dict[str, Any] = {
     },
     "EventIn": _EVENT,
     "EventsIn": {"events": [_EVENT]},
-    "Acknowledged": {"received": 1, "new": 1},
+    "Acknowledged": {"received": 1, "new": 1, "notes": []},
     "Rejected": {"line": 3, "reason": "item: Field required"},
-    "Streamed": {"received": 2, "new": 2, "rejected": 1, "rejects": [{"line": 3, "reason": "item: Field required"}]},
+    "Streamed": {
+        "received": 2,
+        "new": 2,
+        "notes": ["Not usable, and passed over, in 1 of 2 events: latitude 131.2 (-90 to 90)."],
+        "rejected": 1,
+        "rejects": [{"line": 3, "reason": "item: Field required"}],
+    },
     "EventOut": {"item": "chips", "type": "purchase", "value": 2.5, "at": 1795528579.0},
     "EventPage": {"events": [{"item": "chips", "type": "purchase", "value": 2.5, "at": 1795528579.0}]},
     "ConsentIn": {"user": "ann", "purpose": "train", "granted": False},
