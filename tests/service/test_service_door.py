@@ -73,26 +73,34 @@ def test_connections_wait_for_a_worker_and_then_go_by_turns(door, listening):
 
 
 def test_a_worker_that_takes_nothing_holds_up_no_other(door, listening):
+    end = time.monotonic() + 60
     hangs, works = door.channel(), door.channel()
     hangs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-    hangs.send(READY)
+    for channel in (hangs, works):
+        channel.send(READY)
     door.serve([], 0.05)
-    waiting, taken = [], 0
-    # Until its channel is full, and one connection is left in the parent's hand.
-    while door._taken is None:
-        waiting += connect(listening, 8)
+    given = 0
+    # By turns until the channel of the one is full: from then on the other gets all.
+    while given < 8:
+        clients = connect(listening, 8)
         door.serve([], 0.05)
-        assert len(waiting) < 500
-        for client in waiting[:-16]:
+        given = len(handed(works))
+        for client in clients:
             client.close()
-    works.send(READY)
-    clients = connect(listening, 8)
-    end = time.monotonic() + 20
-    while taken < 9:
-        door.serve([], 0.05)
-        taken += len(handed(works))
         assert time.monotonic() < end
-    for each in [*waiting, *clients, hangs, works]:
+    works.close()
+    door.serve([], 0.05)
+    # Nobody can take these now: the first one stays in the parent's hand, the others behind it.
+    waiting = connect(listening, 8)
+    door.serve([], 0.05)
+    late, taken = door.channel(), []
+    late.send(READY)
+    while len(taken) < 8:
+        door.serve([], 0.05)
+        taken += handed(late)
+        assert time.monotonic() < end
+    assert taken == [client.getsockname()[1] for client in waiting], "none is lost"
+    for each in [*waiting, hangs, late]:
         each.close()
 
 
