@@ -99,6 +99,15 @@ def test_a_file_is_looked_at_mapped_imported_and_its_rejects_come_back(page, bar
     assert [json.loads(line)["line"] for line in text.splitlines()] == [32, 33]
 
 
+def test_an_import_tells_of_signals_that_cannot_be(page, tmp_path):
+    log = tmp_path / "visits.csv"
+    log.write_text("user,item,time,ctx_hour\nann,g1,2026-11-03,25\nann,g2,2026-11-03,7\n")
+    page.open("/set-up")
+    send(page, log)
+    page.click("button.import")
+    page.says("1 taken with signals that are not usable, and passed over: hour 25 (0 to 23)")
+
+
 def test_the_name_of_a_column_is_no_script(page, tmp_path):
     odd = tmp_path / "odd.csv"
     name = 'x" :foo="window.x=1'

@@ -173,6 +173,7 @@ class Neighbours:
 
 
 def _strongest(block: Any, norm: NDArray[Any], start: int, k: int, shrink: float) -> Any:
+    """Return the `k` greatest cosines of each item from `start` on, of a sparse block (b, items) of products with all items."""
     from scipy import sparse
 
     rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))

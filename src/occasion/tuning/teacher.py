@@ -43,11 +43,12 @@ def soft_targets(user: NDArray[np.int32], item: NDArray[np.int32], n_items: int)
     x.data[:] = 1
     count = np.asarray(x.sum(0)).ravel()
     columns = x.T.tocsr()
-    blocks = [_strongest((columns[at : at + ROWS] @ x).tocsr(), count, at) for at in range(0, n_items, ROWS)]
+    blocks = [_softened((columns[at : at + ROWS] @ x).tocsr(), count, at) for at in range(0, n_items, ROWS)]
     return sparse.vstack(blocks).tocsr().astype(np.float32)
 
 
-def _strongest(together: Any, count: NDArray[np.float32], start: int) -> Any:
+def _softened(together: Any, count: NDArray[np.float32], start: int) -> Any:
+    """Return the targets t_ij of the items from `start` on, of how many people two items have in common (b, items)."""
     from scipy import sparse
 
     rows = np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))
