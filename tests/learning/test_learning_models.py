@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from learning_worlds import catalogue, habits, last_out, walkers
 
 from occasion.errors import ModelError
-from occasion.learning import pipeline, ranker, storage
+from occasion.learning import pipeline, ranker, rated, storage
 from occasion.learning.dataset import Dataset, build_requests
 from occasion.learning.ranker import Ranker, ndcg
 from occasion.learning.rated import RatedModel, pair_order
@@ -295,8 +295,6 @@ def test_ratings_need_taste_and_context(tmp_path):
 
 
 def test_more_ratings_than_are_solved_exactly(monkeypatch):
-    from occasion.learning import rated
-
     monkeypatch.setattr(rated, "EXACT", 300)
     train, asked = ratings()
     data = Dataset.from_frames(catalogue(24), train, rated=True)
@@ -311,6 +309,53 @@ def test_ratings_that_are_missing_or_of_strangers():
     data = Dataset.from_frames(catalogue(24), train, rated=True)
     stranger = asked.head(3).with_columns(user_id=pl.lit("x"), item_id=pl.Series(["i1", "unknown", "i2"]), ctx_mood=pl.lit("odd"))
     assert np.isfinite(RatedModel.fit(data, None).predict(data.queries(stranger))).all()
+
+
+def test_what_many_have_rated_is_liked_by_others(monkeypatch):
+    """People mostly rate what is good, and each item too seldom for its mean to tell: how often it was rated does."""
+    rng = np.random.default_rng(1)
+    worth = rng.normal(size=600)
+    i = rng.choice(600, 1000, p=np.exp(worth) / np.exp(worth).sum())
+    u = rng.integers(20, size=1000)
+    value = 3 + 0.4 * worth[i] + rng.normal(size=1000)
+    frame = pl.DataFrame({"user_id": [f"u{k}" for k in u], "item_id": [f"i{k}" for k in i], "rating": value})
+    asked = pl.DataFrame({
+        "query_id": [f"q{k}" for k in range(600)], "user_id": ["u1"] * 600, "item_id": [f"i{k}" for k in range(600)]
+    })  # fmt: skip
+    data = Dataset.from_frames(catalogue(600), frame, rated=True)
+    queries = data.queries(asked)
+    model = RatedModel.fit(data, None)
+    monkeypatch.setattr(rated, "_often", lambda codes, count: np.zeros((count, 1), np.float32))
+    unaware = RatedModel.fit(data, None)
+    order = [pair_order(queries.user, worth[queries.item], m.predict(queries)) for m in (model, unaware)]
+    assert order[0] > order[1] + 0.02
+
+
+def test_ratings_learnt_by_a_release_before_are_still_read(tmp_path):
+    train, asked = ratings()
+    data = Dataset.from_frames(catalogue(24), train, rated=True)
+    model = RatedModel.fit(data, None)
+    queries = data.queries(asked)
+    # It knew nothing of how often people rate: its trees read a column less.
+    del model.users
+    model.boosters = []
+    storage.save(model, tmp_path)
+    older = storage.load(tmp_path)
+    rows = older.rows(queries)
+    assert older.columns(rows, np.zeros(250), np.zeros(250)).shape[1] == 2 + rows.signals.shape[1] + older.items.shape[1]
+    assert np.isfinite(older.predict(queries)).all()
+
+
+def test_shares_of_a_blend_are_no_luck():
+    rng = np.random.default_rng(0)
+    user, value = np.repeat(np.arange(40), 20), rng.normal(size=800)
+    same = value + rng.normal(size=800)
+    shares, _ = rated._blend(user, value, np.stack([same, same, same]))
+    assert np.allclose(shares, 1 / 3, atol=1e-9)
+    shares, report = rated._blend(user, value, np.stack([rng.normal(size=800), same, rng.normal(size=800)]))
+    assert shares[1] > 0.9
+    assert sum(shares) == pytest.approx(1)
+    assert report["blend"] > report["kernel"] + 0.1
 
 
 def test_the_ranker_sees_what_items_without_events_are_worth():
