@@ -101,10 +101,13 @@ def _command(pid: int | str) -> bytes:
 
 @contextmanager
 def running(home: Path, *options: str, **environment: str) -> Iterator[Running]:
-    """Start a service and stop it."""
+    """Start a service and stop it; what fails meanwhile tells the end of its log."""
     service = Running(home, *options, **environment).start()
     try:
         yield service
+    except BaseException as error:
+        error.add_note(f"the end of its log:\n{service.log.read_text()[-6000:]}")
+        raise
     finally:
         if service.process.poll() is None:
             service.stop()
