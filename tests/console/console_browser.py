@@ -21,6 +21,14 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVERS = ("chromedriver", "chromium.chromedriver")
 SECONDS = 120.0
 FADED = "return !document.getAnimations().some(a => a.playState === 'running' && isFinite(a.effect.getComputedTiming().endTime))"
+RESTS = """
+const timing = animation => animation.effect.getComputedTiming();
+const moves = animation => animation.playState === 'running' && isFinite(timing(animation).endTime);
+for (let e = arguments[0]; e; e = e.parentElement) {
+    if (e.getAnimations().some(moves) || [...e.classList].some(name => name.endsWith('-enter-from'))) return false;
+}
+return true;
+"""
 
 
 def start() -> webdriver.Chrome:
@@ -91,8 +99,8 @@ class Tab:
         return False
 
     def click(self, css: str) -> None:
-        """Click once it can be clicked."""
-        self.until(lambda: self.one(css).click() is None, css)
+        """Click once it can be clicked and has come to rest: a button of a dialog that opens would be elsewhere at the release."""
+        self.until(lambda: self.script(RESTS, self.one(css)) and self.one(css).click() is None, css)
 
     def fill(self, css: str, text: str) -> None:
         """Replace what stands in a field."""

@@ -196,11 +196,18 @@ def listening(port):
     raise AssertionError(f"nobody listens at {port}")
 
 
+def both(service):
+    """Return the two workers once both are ready: the service is with one, and who dies before it is never says so."""
+    until(lambda: service.log.read_text().count('"event": "ready"') == 2)
+    one, two = service.workers()
+    return one, two
+
+
 @LINUX
 def test_workers_are_copies_of_a_parent_that_has_nothing_they_must_not_share(tmp_path):
     home = fill(tmp_path / "home")
     with running(home, "--workers", "2") as service:
-        parent, (one, two) = service.process.pid, service.workers()
+        parent, (one, two) = service.process.pid, both(service)
         port = listening(int(service.url.rpartition(":")[2]))
         # A copy of a process with threads may wait for ever for one that it does not have; a copy of an open database is damaged.
         libraries = len(list(Path(f"/proc/{parent}/task").iterdir())) - 1
@@ -242,7 +249,7 @@ def test_a_worker_that_cannot_be_started_is_started_later(tmp_path):
 
     home = fill(tmp_path / "home")
     with running(home, "--workers", "2") as service:
-        parent, (one, two) = service.process.pid, service.workers()
+        parent, (one, two) = service.process.pid, both(service)
         usual = resource.prlimit(parent, resource.RLIMIT_NOFILE)
         # Enough for what it waits for, too little for another channel.
         resource.prlimit(parent, resource.RLIMIT_NOFILE, (8, usual[1]))
