@@ -76,10 +76,37 @@ def test_late_events_are_counted_again_beside_answers(tmp_path: Path, encoder: E
             assert len(shop.recommend(Context(user="u3", at=NOW + 4000), 3).entries) == 3
         settled(shop)
         assert shop.live.statistics.late <= MOST_LATE
-        mine = figures(shop)
+        mine = figures(shop), shop.live.statistics.repeats
     (tmp_path / "derived" / "statistics.npys").unlink()
     with open_shop(tmp_path, encoder) as anew:
-        assert figures(anew) == mine
+        assert (figures(anew), anew.live.statistics.repeats) == mine
+
+
+def test_what_people_did_last_stays_at_hand_when_all_was_counted_again(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("occasion.live.COUNT_AGAIN", 400)
+    with Recommender(load_settings(home=tmp_path), encoder=encoder, hurried=True) as shop:
+        shop.store.put_items(GOODS)
+        shop.feedback(events(0, 1500))
+        shop.refresh()
+        shop.feedback(events(1500, 1000))
+        while shop.live.catch_up():
+            pass
+        shop.refresh()
+        assert shop.live.statistics.late == 1000
+        counting = shop.live._counting
+        assert counting is not None
+        counting.join()
+        held = len(shop.live._trails)
+        shop.feedback(events(2500, 10))
+        shop.refresh()
+        assert shop.live.statistics.late == 10
+        assert len(shop.live._trails) >= held > 300
+        mine = figures(shop), shop.live.statistics.repeats
+    (tmp_path / "derived" / "statistics.npys").unlink()
+    with open_shop(tmp_path, encoder) as anew:
+        assert (figures(anew), anew.live.statistics.repeats) == mine
 
 
 def test_two_processes_count_once(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:

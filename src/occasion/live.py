@@ -11,8 +11,6 @@ import contextlib
 import logging
 import threading
 import time
-from array import array
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
@@ -29,12 +27,13 @@ from occasion.encoders.centring import center
 from occasion.errors import EncoderError, EncoderMismatchError, StoreError, VectorIndexError
 from occasion.indexes import make_index
 from occasion.privacy.choices import Choices
-from occasion.protocols import Encoder, EventColumns, Index, Store, StoredContext, StoredItem
+from occasion.protocols import Encoder, Index, Store, StoredContext, StoredItem
 from occasion.settings import Settings
 from occasion.snapshot import Items, Snapshots
 from occasion.statistics import Statistics
 from occasion.textindex import TextIndex
 from occasion.titles import Titles
+from occasion.trails import Trails
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,8 +57,6 @@ SLICE = 64
 """New events that are counted in one go where answers must not wait: 2 to 4 ms."""
 COUNT_AGAIN, COUNT_AGAIN_SHARE = 50_000, 0.25
 """After so many events counted one by one, and such a share of all, the whole log is counted again, aside."""
-TRAIL, TRAILS = 32, 20_000
-"""Newest items kept of a person, and of how many people, to count their next events with."""
 AGAIN_SECONDS = 5.0
 """After the encoder failed for new items, until they are tried again."""
 RECOUNT_AT_ONCE = 50_000
@@ -108,7 +105,7 @@ class LiveState:
         self._snapshots = Snapshots(store, self.folder, encoder)
         self.pictures = self._open_pictures() if settings.image_encoder else None
         self._clear_items()
-        self._trails: OrderedDict[int, array[int]] = OrderedDict()
+        self._trails = Trails(store)
         self._encode_again = 0.0
         self._events_left = False
         """Whether the log may hold events that wait for a later call."""
@@ -398,6 +395,7 @@ class LiveState:
                 self._count_beside_answers(self.statistics.cursor - self.statistics.late // 2)
 
     def _count_all(self) -> None:
+        self._trails.clear()
         # Swap the content, not the object: sources hold a reference to it.
         self.statistics.replace(self.counter.count(self.extractor, self.contexts, len(self.catalogue)))
         if self.statistics.events > ELSEWHERE:
@@ -406,11 +404,11 @@ class LiveState:
     # -- what was withdrawn -----------------------------------------------------------------------------------------------
     def _recount(self, cursor: tuple[int, int, int]) -> None:
         """Count anew without what was withdrawn: at once where the log is short, else aside, and taken over when it is done."""
-        self._trails.clear()
         if cursor[1] <= RECOUNT_AT_ONCE or self.until is not None:
             self.contexts = list(self.store.contexts())
             self._count_all()
         else:
+            self._trails.clear()
             self._count_beside_answers(cursor[1] - CATCH_UP // 2)
 
     def _count_beside_answers(self, least: int) -> None:
@@ -433,10 +431,13 @@ class LiveState:
         if statistics.basis != self.statistics.basis:
             # Words may be gone from them; else the list at hand, all of it read already, will do.
             self.contexts = contexts
+        if statistics.cursor > self.statistics.cursor:
+            self._trails.clear()
+        # Few events came while it was counted: what all others did last stays at hand.
+        self._trails.go_back(statistics.cursor)
         self.statistics.replace(statistics)
         # Counting takes a hundred megabytes for a moment, which this process would keep; aside, as it takes some milliseconds.
         threading.Thread(target=give_back, name="occasion-memory", daemon=True).start()
-        self._trails.clear()
         if statistics.basis == self.counter.basis(self.store.cursor()[2]):
             self._take_events()
         else:
@@ -451,32 +452,12 @@ class LiveState:
         for batch in self.store.events(after=self.statistics.cursor, batch=most):
             columns = self.counter.permitted(batch)
             codes = self.extractor.event_signals(columns, self.contexts)
-            self.statistics.observe(columns, codes, self._recent(columns))
-            self._follow(columns)
+            self.statistics.observe(columns, codes, self._trails.before(columns))
+            self._trails.follow(columns)
             self.statistics.cursor = int(batch.seq[-1])
             if self.hurried and len(batch.seq) == most:
                 self._events_left = True
                 return
-
-    def _recent(self, columns: EventColumns) -> dict[int, array[int]]:
-        """Return what each person of the batch did before it."""
-        users = np.unique(columns.user).tolist()
-        first = int(columns.seq[0]) if len(columns.seq) else 0
-        read = self.store.trails([u for u in users if u not in self._trails], first, TRAIL)
-        self._trails.update((user, array("i", items)) for user, items in read.items())
-        for user in users:
-            self._trails.move_to_end(user)
-        return {user: self._trails[user] for user in users}
-
-    def _follow(self, columns: EventColumns) -> None:
-        """Remember what the people of a batch did, so that their next events need no look at the log."""
-        for user, item in zip(columns.user.tolist(), columns.item.tolist(), strict=True):
-            trail = self._trails[user]
-            trail.append(item)
-            if len(trail) > 2 * TRAIL:
-                del trail[:-TRAIL]
-        while len(self._trails) > TRAILS:
-            self._trails.popitem(last=False)
 
     def reads(self, user: int | None) -> bool:
         """Return whether what a person did may be read for an answer; None is somebody the store does not know yet."""
