@@ -10,6 +10,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from occasion.counting import give_back
+
 if TYPE_CHECKING:
     from occasion.service.core import Service
     from occasion.settings import Settings
@@ -46,6 +48,7 @@ def spare_collector(service: Service) -> None:
         service.settled.wait()
         _set_malloc(*ANSWERING)
         gc.collect()
+        give_back()
         gc.freeze()
 
     threading.Thread(target=freeze, name="collector", daemon=True).start()
