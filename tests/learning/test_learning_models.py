@@ -331,13 +331,32 @@ def test_what_many_have_rated_is_liked_by_others(monkeypatch):
     assert order[0] > order[1] + 0.02
 
 
+def test_figures_of_a_moment_are_no_fields_of_the_factors():
+    """Cut into ranges, each would be one more field, whose products with all others say nothing but have to be learnt."""
+    train, asked = ratings()
+    rng = np.random.default_rng(2)
+    noise = [pl.Series(f"ctx_figure{k}", rng.normal(size=900)) for k in range(8)]
+    data = Dataset.from_frames(catalogue(24), train.with_columns(s.head(650) for s in noise), rated=True)
+    model = RatedModel.fit(data, None)
+    queries = data.queries(asked.with_columns(s.tail(250) for s in noise))
+    rows = model.rows(queries)
+    assert len(data.signals.names) == 9
+    assert [data.signals.names[j] for j in data.signals.plain] == ["ctx_mood"]
+    assert rows.signals.shape == (250, 1)
+    assert rows.numbers.shape == (250, 8)
+    assert model.factors.sizes == [30, 24, 2]
+    assert pair_order(queries.user, asked["rating"].to_numpy(), model.factors.predict(rows.codes)) > 0.8
+    assert pair_order(queries.user, asked["rating"].to_numpy(), model.predict(queries)) > 0.8
+
+
 def test_ratings_learnt_by_a_release_before_are_still_read(tmp_path):
     train, asked = ratings()
     data = Dataset.from_frames(catalogue(24), train, rated=True)
     model = RatedModel.fit(data, None)
     queries = data.queries(asked)
-    # It knew nothing of how often people rate: its trees read a column less.
+    # It knew nothing of how often people rate, its trees read a column less; and it read all signals by their codes.
     del model.users
+    del model.read
     model.boosters = []
     storage.save(model, tmp_path)
     older = storage.load(tmp_path)

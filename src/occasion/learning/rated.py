@@ -58,6 +58,10 @@ class RatedModel:
         Columns of people: the logarithm of how often each has rated. Without columns in versions of releases before.
     reference : (2, r) float32
         Mean and deviation of the numeric signals.
+    read : (k,) int64, optional
+        Which signals are read by their codes: those that are no figures. Figures are read as such; cut into ranges as well, each
+        would be one more field whose products with all others the factors have to learn. None, all of them, in versions of
+        releases before.
     factors : FactorRater, optional
     boosters : list of lightgbm.Booster
         Trained on what the other two said of rows they had not seen, and on the plain columns.
@@ -65,10 +69,15 @@ class RatedModel:
         Weights of kernel, trees and factors in the blend, by cross-validation; they sum to 1.
     """
 
+    # What versions of releases before lack: they are read without going through the constructor.
     users: NDArray[np.float32] = np.zeros((0, 0), np.float32)
+    read: NDArray[np.int64] | None = None
 
-    def __init__(self, rater: KernelRater, items: NDArray[np.float32], reference: NDArray[np.float32]) -> None:
-        self.rater, self.items, self.reference = rater, items, reference
+    def __init__(
+        self, rater: KernelRater, *, items: NDArray[np.float32], users: NDArray[np.float32], reference: NDArray[np.float32],
+        read: NDArray[np.int64],
+    ) -> None:  # fmt: skip
+        self.rater, self.items, self.users, self.reference, self.read = rater, items, users, reference, read
         self.factors: FactorRater | None = None
         self.boosters: list[Any] = []
         self.shares = [1.0, 0.0, 0.0]
@@ -81,16 +90,18 @@ class RatedModel:
         """Fit on the events that carry a rating; rows with NaN are left out."""
         events = data.events.take(np.isfinite(data.events.value))
         columns = [data.items.numbers, *([text.joint[:, :8]] if text is not None else []), _often(events.item, len(data.items))]
-        model = cls(KernelRater.prepare(data, text, without), np.concatenate(columns, 1), scale(data.events.numbers))
-        model.users = _often(events.user, len(data.users))
+        model = cls(
+            KernelRater.prepare(data, text, without), items=np.concatenate(columns, 1), users=_often(events.user, len(data.users)),
+            reference=scale(data.events.numbers), read=data.signals.plain,
+        )  # fmt: skip
         rows, ratings = model.rows(events), events.value
         if not len(rows):
             return model
         model.rater.fit(rows, ratings, seed)
         if len(rows) < 200:
             return model
-        sizes = [len(data.users), len(data.items), *data.signals.sizes]
-        model.factors = FactorRater(sizes=sizes)
+        sizes = [data.signals.sizes[j] for j in data.signals.plain]
+        model.factors = FactorRater(sizes=[len(data.users), len(data.items), *sizes])
         fold = np.random.default_rng(seed).integers(0, FOLDS if len(rows) <= EXACT else 3, len(rows))
         said = model.unseen(rows, ratings, fold, seed)
         trees = np.zeros(len(rows))
@@ -104,7 +115,10 @@ class RatedModel:
         return model
 
     def unseen(self, rows: Rows, ratings: NDArray[np.float32], fold: NDArray[Any], seed: int) -> Doubles:
-        """Return what kernel and factors say of rows (2, n) when fitted on the other folds."""
+        """Return what kernel and factors say of rows (2, n) when fitted on the other folds.
+
+        The kernel keeps the weights that all rows gave: to learn them anew for each fold takes twice as long for nothing.
+        """
         out = np.zeros((2, len(rows)))
         for f in np.unique(fold):
             rest, part = rows.take(fold != f), rows.take(fold == f)
@@ -115,9 +129,8 @@ class RatedModel:
 
     def rows(self, what: Any) -> Rows:
         """Return the rows of events or queries."""
-        return Rows(
-            user=what.user, item=what.item, signals=what.signals, numbers=standardise(what.numbers, self.reference)
-        )  # fmt: skip
+        signals = what.signals if self.read is None else what.signals[:, self.read]
+        return Rows(user=what.user, item=what.item, signals=signals, numbers=standardise(what.numbers, self.reference))
 
     def columns(self, rows: Rows, kernel: Doubles, factors: Doubles) -> NDArray[np.float32]:
         """Return what the trees read (n, f); unknown items and users are NaN."""

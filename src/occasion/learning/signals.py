@@ -57,6 +57,11 @@ class Signals:
         """Names of the numeric columns, in order."""
         return [n for n in self.names if n in self.edges]
 
+    @property
+    def plain(self) -> NDArray[np.int64]:
+        """Places of the signals that are no ranges of a numeric column (k,), in order."""
+        return np.array([j for j, n in enumerate(self.names) if n not in self.edges], np.int64)
+
     @classmethod
     def learn(cls, frame: pl.DataFrame, clock: bool) -> Signals:
         """Find the signals of a frame with ``ctx_*`` columns; a column with one value or none says nothing and is left out."""
