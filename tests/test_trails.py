@@ -23,6 +23,16 @@ def logged(store: Store, people: list[int]) -> None:
     store.append([Event(id=f"e{n}", user=f"u{who}", item=f"i{n % 7}", type="click") for n, who in enumerate(people)])
 
 
+def followed(store: Store, end: int, size: int) -> Trails:
+    """Return trails that have followed the log up to an event, batch by batch."""
+    held = Trails(store)
+    for after in range(0, end, size):
+        columns = batch(store, after, size)
+        held.before(columns)
+        held.follow(columns)
+    return held
+
+
 @given(
     people=st.lists(st.integers(0, 7), min_size=1, max_size=60),
     steps=st.lists(st.tuples(st.integers(1, 9), st.none() | st.integers(0, 12)), max_size=25),
@@ -62,11 +72,7 @@ def test_trails_are_those_of_the_log_also_where_events_are_counted_again(people,
 def test_who_did_nothing_since_stays_at_hand(tmp_path):
     store = open_store(f"sqlite:///{tmp_path / 'log.db'}")
     logged(store, [*range(100), 3, 5, 3])
-    held = Trails(store)
-    for after in (0, 50, 100):
-        columns = batch(store, after, 50)
-        held.before(columns)
-        held.follow(columns)
+    held = followed(store, 103, 50)
     held.go_back(100)
     assert len(held) == 98
     held.go_back(40)
@@ -78,11 +84,7 @@ def test_where_it_is_not_noted_who_did_something_since_all_are_forgotten(tmp_pat
     monkeypatch.setattr(trails, "NOTED", 10)
     store = open_store(f"sqlite:///{tmp_path / 'log.db'}")
     logged(store, list(range(40)))
-    held = Trails(store)
-    for after in range(0, 40, 5):
-        columns = batch(store, after, 5)
-        held.before(columns)
-        held.follow(columns)
+    held = followed(store, 40, 5)
     held.go_back(35)
     assert len(held) == 35
     held.go_back(29)

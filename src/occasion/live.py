@@ -432,6 +432,7 @@ class LiveState:
             # Words may be gone from them; else the list at hand, all of it read already, will do.
             self.contexts = contexts
         if statistics.cursor > self.statistics.cursor:
+            # Another process counted beyond what was followed here.
             self._trails.clear()
         # Few events came while it was counted: what all others did last stays at hand.
         self._trails.go_back(statistics.cursor)

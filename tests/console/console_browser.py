@@ -20,15 +20,17 @@ from selenium.webdriver.remote.webelement import WebElement
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DRIVERS = ("chromedriver", "chromium.chromedriver")
 SECONDS = 120.0
-FADED = "return !document.getAnimations().some(a => a.playState === 'running' && isFinite(a.effect.getComputedTiming().endTime))"
-RESTS = """
-const timing = animation => animation.effect.getComputedTiming();
-const moves = animation => animation.playState === 'running' && isFinite(timing(animation).endTime);
+MOVES = "const moves = a => a.playState === 'running' && isFinite(a.effect.getComputedTiming().endTime);"
+FADED = MOVES + "return !document.getAnimations().some(moves)"
+RESTS = (
+    MOVES
+    + """
 for (let e = arguments[0]; e; e = e.parentElement) {
     if (e.getAnimations().some(moves) || [...e.classList].some(name => name.endsWith('-enter-from'))) return false;
 }
 return true;
 """
+)
 
 
 def start() -> webdriver.Chrome:
