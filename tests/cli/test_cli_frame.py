@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import click
 import pytest
 from cli_shop import OCCASION, occasion
 
-from occasion.cli import COMMANDS
+from occasion.cli import COMMANDS, cli
+from occasion.cli.documented import Documented
 from occasion.cli.failures import guarded
 from occasion.errors import DataError, EncoderError, NotFoundError, OccasionError, SettingsError, StoreError
 
@@ -87,6 +89,39 @@ def test_unknown_command_names_the_nearest() -> None:
     assert (done.code, done.out) == (2, "")
     assert "'recomend'" in done.err
     assert "Cure: recommend" in done.err
+
+
+@pytest.mark.parametrize(
+    ("given", "cure"),
+    [
+        ("recommend rainy --user 7 evening", "--text or --user, for example: occasion recommend --text 'rainy evening'"),
+        ("feedback potato-chips purchase", "--type or --user, for example: occasion feedback [ITEM] --type purchase"),
+        ("privacy erase ann", "--user or --session, for example: occasion privacy erase --user ann"),
+        ("similar potato chips", "quotes around words that belong together; `occasion similar --help`"),
+        ("index now", "leave it out; `occasion index --help`"),
+    ],
+)
+def test_words_that_stand_nowhere_have_a_cure(given: str, cure: str) -> None:
+    done = occasion(*given.split())
+    assert (done.code, done.out) == (2, "")
+    assert f"Cure: {cure}" in done.err.replace("put it behind ", "")
+
+
+def _leaves(command: click.Command, path: str = "occasion") -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from _leaves(found, f"{path} {name}")
+
+
+@pytest.mark.parametrize(("path", "command"), list(_leaves(cli)))
+def test_options_named_for_words_are_the_commands_own(path: str, command: click.Command) -> None:
+    assert isinstance(command, Documented), path
+    assert set(command.bare) <= {name for param in command.params for name in param.opts}
 
 
 @pytest.mark.parametrize(

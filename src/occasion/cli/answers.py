@@ -100,7 +100,7 @@ def _fields(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-@click.command(cls=Documented, short_help="Recommend items that fit a moment.")
+@click.command(cls=Documented, bare=("--text", "--user"), short_help="Recommend items that fit a moment.")
 @click.option("--user", metavar="ID", help="Whom to recommend to; leave it out for nobody known.")
 @click.option("--session", metavar="ID", help="Ties the events of an anonymous visitor together.")
 @click.option("--text", default="", help="The situation in words, any language the encoder knows.")

@@ -24,7 +24,7 @@ BATCH = 1000
 """Events acknowledged at once."""
 
 
-@click.command(cls=Documented, short_help="Store what a person did with an item.")
+@click.command(cls=Documented, bare=("--type", "--user"), short_help="Store what a person did with an item.")
 @click.argument("item", required=False)
 @click.option("--user", metavar="ID", help="Who did it.")
 @click.option("--session", metavar="ID", help="The anonymous visitor who did it.")

@@ -20,7 +20,7 @@ SECRETS = ("OPENAI_API_KEY",)
 """Secrets are read from the environment alone and never shown."""
 
 
-@click.command(cls=Documented, short_help="Write an occasion.toml with every setting.")
+@click.command(cls=Documented, bare=("--home", "--preset"), short_help="Write an occasion.toml with every setting.")
 @click.option("--force", is_flag=True, help="Replace an occasion.toml that is there.")
 @click.option("--preset", metavar="NAME", help="Settings and scenarios of a domain: e-commerce, social, news, music or video.")
 @common_options

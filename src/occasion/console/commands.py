@@ -12,7 +12,7 @@ __all__ = ["console"]
 PORT = 8001
 
 
-@click.command(cls=Documented, short_help="Open the web console of one home.")
+@click.command(cls=Documented, bare=("--port",), short_help="Open the web console of one home.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="Port; 0 takes a free one.")
 @click.option("--open", "show", is_flag=True, help="Show it in the browser of this machine.")
 @common_options

@@ -19,7 +19,7 @@ __all__ = ["keys", "serve"]
 ROLES = ("read", "write", "admin")
 
 
-@click.command(cls=Documented, short_help="Serve recommendations over HTTP.")
+@click.command(cls=Documented, bare=("--port",), short_help="Serve recommendations over HTTP.")
 @click.option("--host", help="Address to listen on. Default: the setting host.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port; 0 takes a free one. Default: the setting port.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes. Default: the setting workers.")
@@ -112,7 +112,7 @@ def _show_made(key: AccessKey, token: str) -> None:
     click.echo(token)
 
 
-@keys.command(cls=Documented, short_help="Make a key and show it once.")
+@keys.command(cls=Documented, bare=("--name",), short_help="Make a key and show it once.")
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What it may do; each may what those before it may.")
 @click.option("--tenant", default="default", show_default=True, help="Whose data it opens.")
 @click.option("--name", default="", help="A name for people.")

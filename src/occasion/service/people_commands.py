@@ -47,7 +47,7 @@ def _audit(store: Store, act: str, home: Path, user: str | None, session: str | 
     store.add_audit(AuditEntry(at=time.time(), actor="local", act=act, target=subject))
 
 
-@privacy.command(cls=Documented, short_help="Write everything that is held of a person.")
+@privacy.command(cls=Documented, bare=("--user", "--session"), short_help="Write everything that is held of a person.")
 @person_options
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; default: standard output.")
 @common_options
@@ -77,7 +77,7 @@ def export(user: str | None, session: str | None, tenant: str, out: Path | None)
         current().emit({"file": str(out), "events": len(found.events), "slates": len(found.slates)})
 
 
-@privacy.command(cls=Documented, short_help="Remove everything of a person; leaves a signed receipt.")
+@privacy.command(cls=Documented, bare=("--user", "--session"), short_help="Remove everything of a person; leaves a signed receipt.")
 @person_options
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File for the receipt; the store keeps it as well.")
 @common_options
@@ -149,7 +149,7 @@ def _show_erased(done: Erased) -> None:
         invocation.say("readers kept some bytes from leaving the file; a running service, or `occasion privacy expire`, ends it.")
 
 
-@privacy.command(cls=Documented, short_help="Show or change what a person allows.")
+@privacy.command(cls=Documented, bare=("--user", "--session"), short_help="Show or change what a person allows.")
 @person_options
 @click.option("--purpose", type=click.Choice(["personalise", "train", "analyse"]), multiple=True, help="Repeatable; default: all.")
 @click.option("--grant/--deny", default=None, help="Allow or refuse; without it choices are shown.")
