@@ -12,7 +12,7 @@ import threading
 import unicodedata
 from array import array
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -142,8 +142,8 @@ class TextIndex:
         self._fresh_terms: dict[int, dict[int, float]] = defaultdict(dict)
         self._gone: set[int] = set()
         self._board = Board()
-        self._met: Remembered[tuple[NDArray[np.int32], NDArray[np.float32]]] = Remembered()
-        self._asked: Remembered[Query] = Remembered()
+        self._met: Remembered[Hashable, tuple[NDArray[np.int32], NDArray[np.float32]]] = Remembered()
+        self._asked: Remembered[str, Query] = Remembered()
         self._last = _Last()
 
     def __len__(self) -> int:
@@ -345,7 +345,7 @@ class TextIndex:
 
     def query(self, text: str) -> Query:
         """Return a text as term weights; no terms where none is known."""
-        return self._asked.get(text, lambda: self._weighed(text)) if self._ready() else NOTHING
+        return self._asked.get(text, self._weighed) if self._ready() else NOTHING
 
     def _weighed(self, text: str) -> Query:
         counts = Counter(tokens(text))
@@ -432,7 +432,7 @@ class TextIndex:
         """Return at least k allowed keys, ascending, that the postings of the weightiest terms speak for; no fresh ones."""
         most = 4 * k
         asked = most, query.terms.tobytes(), query.weights.tobytes()
-        found, total = self._met.get(asked, lambda: self._spoken_for(query, most))
+        found, total = self._met.get(asked, lambda _: self._spoken_for(query, most))
         fits = self._fit(found, allowed)
         if len(found) >= most and np.count_nonzero(fits) < k:
             # So many of the best are not allowed that others, left out of what is remembered, come in.

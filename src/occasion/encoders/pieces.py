@@ -8,15 +8,16 @@ they are remembered for a while only, else they would fill megabytes within minu
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from typing import Any
+
+from occasion.remembered import Remembered
 
 __all__ = ["WordPieces"]
 
 SPACE = "\u2581"
 """Stands for the space in front of a word."""
-WORDS, NEW = 20_000, 2048
-"""Words remembered that were met again (6 MB); then all of these are forgotten and looked at anew. And such as were met once."""
+WORDS, NEW = 16_000, 2048
+"""Words remembered that were met again (6 MB), and such as were met once; of each the first to come leaves first."""
 LONGEST = 64
 """Longer words (sentences in scripts without spaces, say) are not worth remembering."""
 
@@ -46,8 +47,7 @@ class WordPieces:
             raise ValueError("the vocabulary has pieces of several words")
         plain = "".join(map(chr, range(32, 127)))
         self._keeps_plain = self._normalize(plain) == SPACE + plain[1:]
-        self._words: dict[str, list[int]] = {}
-        self._once: OrderedDict[str, list[int]] = OrderedDict()
+        self._words: Remembered[str, list[int]] = Remembered(WORDS, NEW)
 
     def encode(self, text: str) -> list[int]:
         """Return the numbers of the pieces of a sentence, with the marks of its beginning and its end."""
@@ -55,9 +55,9 @@ class WordPieces:
             words = [SPACE + word for word in text.split(" ") if word]
         else:
             words = [SPACE + word for word in self._normalize(text).split(SPACE)[1:]]
-        out = [self._begin]
+        known, out = self._words.known, [self._begin]
         for word in words:
-            out += self._words.get(word) or self._looked_at(word)
+            out += known(word) or self._looked_at(word)
         if len(out) == 1:
             out.append(self._nothing)
         out.append(self._end)
@@ -65,15 +65,5 @@ class WordPieces:
 
     def _looked_at(self, word: str) -> list[int]:
         """Return the pieces of a word that is not among those that were met again."""
-        known = self._once.pop(word, None)
-        if known is not None:
-            if len(self._words) >= WORDS:
-                self._words.clear()
-            self._words[word] = known
-            return known
-        pieces: list[int] = self._best(word)
-        if len(word) <= LONGEST:
-            self._once[word] = pieces
-            if len(self._once) > NEW:
-                self._once.popitem(last=False)
+        pieces: list[int] = self._words.get(word, self._best) if len(word) <= LONGEST else self._best(word)
         return pieces

@@ -18,7 +18,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import threading
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +105,7 @@ class HnswIndex:
         self._beside: ExactIndex | None = None  # while the graph is read from its file
         self._gone: list[int] = []  # keys that have left such a graph
         self._blank: Keys | None = None
-        self._met: Remembered[Keys] = Remembered()
+        self._met: Remembered[Hashable, Keys] = Remembered()
         self._lock = threading.RLock()
         self.unsaved = 0
         """Keys added, replaced or removed since the index was last saved or opened."""
@@ -341,7 +341,7 @@ class HnswIndex:
         usual = self._graph.expansion_add // 2
         kept = usual if kept is None else min(kept, usual)
 
-        def searched() -> Keys:
+        def searched(_: Hashable) -> Keys:
             codes = self._projected(vector[None])[0]
             if not codes.any():
                 return np.zeros(0, np.int32)

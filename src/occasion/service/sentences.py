@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from occasion.protocols import ExpectantEncoder
+from occasion.remembered import Remembered
 from occasion.service.patience import PatientEncoder
 
 if TYPE_CHECKING:
@@ -36,12 +35,9 @@ class SentenceCache:
     """
 
     def __init__(self, encoder: Encoder, room: int = ROOM, new: int = NEW) -> None:
-        self.encoder, self.room, self.new = encoder, room, new
+        self.encoder = encoder
         self.version, self.dim = encoder.version, encoder.dim
-        self.hits = self.misses = 0
-        self._again: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._once: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._vectors: Remembered[str, NDArray[np.float32]] = Remembered(room, new)
 
     def encode(
         self, texts: Sequence[str], *, role: Literal["query", "item"] = "item", progress: Progress | None = None
@@ -49,35 +45,13 @@ class SentenceCache:
         """Return unit vectors (n, dim); of a single sentence from memory where it is known."""
         if role != "query" or len(texts) != 1:
             return self.encoder.encode(texts, role=role, progress=progress)
-        text = texts[0]
-        with self._lock:
-            known = self._known(text)
-            if known is not None:
-                self.hits += 1
-                return known[None]
-        made = self.encoder.encode(texts, role=role, progress=progress)
-        kept = made[0].copy()
-        kept.setflags(write=False)
-        with self._lock:
-            self.misses += 1
-            if text not in self._again:
-                self._once[text] = kept
-                if len(self._once) > self.new:
-                    self._once.popitem(last=False)
-        return made
+        return self._vectors.get(texts[0], self._encoded)[None]
 
-    def _known(self, text: str) -> NDArray[np.float32] | None:
-        """Return the vector of a sentence that was met before, which is then one that comes again."""
-        found = self._once.pop(text, None)
-        if found is None:
-            found = self._again.get(text)
-            if found is not None:
-                self._again.move_to_end(text)
-            return found
-        self._again[text] = found
-        if len(self._again) > self.room:
-            self._again.popitem(last=False)
-        return found
+    def _encoded(self, text: str) -> NDArray[np.float32]:
+        """Return the vector (dim,) of a sentence, which nobody can write on."""
+        made: NDArray[np.float32] = self.encoder.encode([text], role="query")[0].copy()
+        made.setflags(write=False)
+        return made
 
     def expect(self, texts: Sequence[str]) -> None:
         """Get the encoder ready for words, where it can be."""
@@ -85,9 +59,7 @@ class SentenceCache:
             self.encoder.expect(texts)
 
     def forget(self) -> None:
-        """Drop everything kept: a person's words may be among it."""
-        with self._lock:
-            self._again.clear()
-            self._once.clear()
+        """Drop everything kept, and keep nothing of what is under way: a person's words may be among it."""
+        self._vectors.clear()
         if isinstance(self.encoder, PatientEncoder):
             self.encoder.forget()
