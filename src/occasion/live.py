@@ -27,7 +27,7 @@ from occasion.encoders.centring import center
 from occasion.errors import EncoderError, EncoderMismatchError, StoreError, VectorIndexError
 from occasion.indexes import make_index
 from occasion.privacy.choices import Choices
-from occasion.protocols import Encoder, Index, Store, StoredContext, StoredItem
+from occasion.protocols import Encoder, ForgetfulEncoder, Index, Store, StoredContext, StoredItem
 from occasion.settings import Settings
 from occasion.snapshot import Items, Snapshots
 from occasion.statistics import Statistics
@@ -198,6 +198,8 @@ class LiveState:
     def forget_words(self) -> None:
         """Drop what is remembered of the words of requests; safe beside other threads."""
         forget_words()
+        if isinstance(self.encoder, ForgetfulEncoder):
+            self.encoder.forget()
         self.text_index.forget()
         if self.index is not None:
             self.index.forget()

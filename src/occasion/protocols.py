@@ -33,6 +33,7 @@ __all__ = [
     "EventBatch",
     "EventColumns",
     "ExpectantEncoder",
+    "ForgetfulEncoder",
     "ImageEncoder",
     "Index",
     "Moment",
@@ -297,6 +298,14 @@ class ExpectantEncoder(Encoder, Protocol):
 
     def expect(self, texts: Sequence[str]) -> None:
         """Get ready for sentences with the words of these texts; changes no vector."""
+
+
+@runtime_checkable
+class ForgetfulEncoder(Encoder, Protocol):
+    """An encoder that remembers something of the sentences it met, and can drop it: a person's words may be among them."""
+
+    def forget(self) -> None:
+        """Drop what is remembered of sentences; changes no vector."""
 
 
 @runtime_checkable

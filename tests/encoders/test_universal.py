@@ -10,6 +10,7 @@ from occasion.encoders import ENCODERS, load_encoder, pieces, windows
 from occasion.encoders.pieces import WordPieces
 from occasion.encoders.universal import UniversalEncoder
 from occasion.errors import EncoderError
+from occasion.protocols import ForgetfulEncoder
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +163,16 @@ def test_words_met_once_leave_and_push_out_none_that_came_again(usem3, monkeypat
         "red", "wine", "cheese", "for"
     }  # fmt: skip
     assert len(words._words) == 4 + 20
+
+
+def test_words_are_forgotten_on_request(usem3):
+    assert isinstance(usem3, ForgetfulEncoder)
+    before = usem3.encode(["a very private sentence"])
+    words = usem3._windowed._words._words
+    assert len(words) > 0
+    usem3.forget()
+    assert len(words) == 0
+    assert np.array_equal(usem3.encode(["a very private sentence"]), before)
 
 
 def test_beyond_their_number_words_that_came_again_leave(usem3, monkeypatch):

@@ -342,7 +342,10 @@ def test_words_of_requests_are_not_remembered_after_an_erasure(shop):
         shop.recommend(asked, k=2)
     assert len(shop.live.text_index._met)
     assert words._read.cache_info().currsize
+    tokenized = shop.encoder._windowed._words._words
+    assert len(tokenized)
     shop.store.erase("ann")
     shop.refresh()
     assert not len(shop.live.text_index._met)
     assert not words._read.cache_info().currsize
+    assert not len(tokenized)

@@ -436,6 +436,9 @@ def test_people_choose_see_and_leave(http):
     held = http.get("/v1/people/export", params={"user": "eva"}).json()
     assert [e["id"] for e in held["events"]] == ["eva-1"]
     assert held["slates"][0]["context"]["text"] == "a very private sentence"
+    cache = http.app.state.service.encoder()
+    words = cache.encoder._windowed._words._words
+    assert "\u2581private" in {*words._once, *words._again}
     gone = http.request("DELETE", "/v1/people", params={"user": "eva"}).json()
     assert (gone["removed"]["events"], gone["removed"]["slates"], gone["clean"]) == (1, 1, True)
     kept = http.get("/v1/people/receipts").json()["receipts"]
@@ -450,8 +453,8 @@ def test_people_choose_see_and_leave(http):
     refused(http.request("DELETE", "/v1/people", params={"user": "eva"}), 404)
     refused(http.get("/v1/people/consent"), 422)
     assert http.get("/v1/events", params={"user": "eva"}).json()["events"] == []
-    cache = http.app.state.service.encoder()
     http.post("/v1/recommend", json={"user": "zoe", "k": 1})
+    assert "\u2581private" not in {*words._once, *words._again}
     assert "a very private sentence" not in "".join([*cache._vectors._once, *cache._vectors._again])
     acts = [a["act"] for a in http.get("/v1/audit").json()["acts"]]
     assert acts == ["person.export", "person.erase"]

@@ -63,6 +63,10 @@ class WordPieces:
         out.append(self._end)
         return out
 
+    def forget(self) -> None:
+        """Drop all words: a person's may be among them."""
+        self._words.clear()
+
     def _looked_at(self, word: str) -> list[int]:
         """Return the pieces of a word that is not among those that were met again."""
         pieces: list[int] = self._words.get(word, self._best) if len(word) <= LONGEST else self._best(word)

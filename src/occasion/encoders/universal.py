@@ -105,6 +105,11 @@ class UniversalEncoder:
         if self._windowed is not None:
             self._windowed.forget()
 
+    def forget(self) -> None:
+        """Drop the words of sentences that are remembered; changes no vector."""
+        if self._windowed is not None:
+            self._windowed.forget_words()
+
     def _one(self, texts: list[str]) -> NDArray[np.float32]:
         """Return the vector (1, 512) of one text: requests bring them one by one."""
         vector = None if self._windowed is None else self._windowed.encode(texts[0])

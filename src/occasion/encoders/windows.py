@@ -85,6 +85,10 @@ class WindowedModel:
             # row of zeros, for the windows that reach over the ends of a sentence.
             self._rows = np.empty((0, PRODUCTS.stop), np.float32)
 
+    def forget_words(self) -> None:
+        """Drop the words that were met, which may be a person's; the pieces are the model's own."""
+        self._words.forget()
+
     def encode(self, text: str) -> Floats | None:
         """Return the unit vector (512,) of a sentence; None for one that is too long for this way."""
         pieces = self._words.encode(text)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from occasion.protocols import ExpectantEncoder
+from occasion.protocols import ExpectantEncoder, ForgetfulEncoder
 from occasion.remembered import Remembered
-from occasion.service.patience import PatientEncoder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,5 +60,5 @@ class SentenceCache:
     def forget(self) -> None:
         """Drop everything kept, and keep nothing of what is under way: a person's words may be among it."""
         self._vectors.clear()
-        if isinstance(self.encoder, PatientEncoder):
+        if isinstance(self.encoder, ForgetfulEncoder):
             self.encoder.forget()
