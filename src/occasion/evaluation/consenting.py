@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from typing import cast
 
 import numpy as np
@@ -10,9 +11,18 @@ import numpy as np
 from occasion.data import Event, Slate
 from occasion.evaluation.heldout import HeldOutStore
 from occasion.privacy.choices import Choices
+from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Store
+from occasion.settings import Settings
 
-__all__ = ["without_refusers"]
+__all__ = ["opened", "without_refusers"]
+
+
+@contextmanager
+def opened(store: Store | None, settings: Settings) -> Iterator[Store]:
+    """Give a store `without_refusers`; without one, that of the settings, which is closed afterwards."""
+    with nullcontext(store) if store is not None else closing(open_guarded(settings)) as whole:
+        yield without_refusers(whole, settings.granted_by_default)
 
 
 def without_refusers(store: Store, by_default: Collection[str]) -> Store:

@@ -11,21 +11,21 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from occasion.errors import DataError
-from occasion.evaluation.consenting import without_refusers
+from occasion.evaluation.consenting import opened
 from occasion.evaluation.direct import cross_fitted
 from occasion.evaluation.heldout import recommender_until, stage_of
 from occasion.evaluation.logged import CHOICE, LoggedSlates, read_logged
 from occasion.evaluation.off_policy_report import OffPolicyReport, Place
+from occasion.evaluation.ranges import check_ranges
 from occasion.evaluation.target import Replayed, replay
 from occasion.live import StageProgress
 from occasion.metrics.off_policy import LoggedPlaces, effective_sample_size, off_policy_estimates, place_weights
 from occasion.policies import make_policy
-from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Encoder, Policy, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
@@ -96,42 +96,21 @@ def evaluate_off_policy(
         For an option out of range, or a store whose log says nothing about its slates.
     """
     begun = time.monotonic()
-    _check(places=(places, 1, 100), max_slates=(max_slates, 1, 10**7), draws=(draws, 100, 10**6), seed=(seed, 0, 2**32 - 1))
+    check_ranges(places=(places, 1, 100), max_slates=(max_slates, 1, 10**7), draws=(draws, 100, 10**6), seed=(seed, 0, 2**32 - 1))
     if clip is not None and not clip > 0:
         raise DataError(f"weights are clipped at {clip!r}. Cure: a number above 0, or none.")
     settings = settings or load_settings()
-    target = make_policy(policy, **(policy_options or {})) if policy else None
-    opened = open_guarded(settings) if store is None else None
-    try:
-        whole = without_refusers(cast(Store, store or opened), settings.granted_by_default)
+    target = make_policy(policy, **(policy_options or {})) if policy else make_policy("diverse", diversity=settings.diversity)
+    with opened(store, settings) as whole:
         cut = _cut(whole) if until is None else until
-        logged = read_logged(
-            whole,
-            after=cut,
-            places=places,
-            reward=reward,
-            most=max_slates,
-            seed=seed,
-            progress=stage_of(progress, "events of slates"),
-        )
+        told = stage_of(progress, "events of slates")
+        logged = read_logged(whole, after=cut, places=places, reward=reward, most=max_slates, seed=seed, progress=told)
         recommender = recommender_until(settings, whole, cut, encoder=encoder, progress=progress)
         if version not in (None, BLEND):
             recommender.use(recommender.load_version(version))
-        target = target or make_policy("diverse", diversity=settings.diversity)
-        width = logged.reward.shape[1]
-        replayed = replay(
-            recommender, logged.slates, width, target, sources=sources, seed=seed, progress=stage_of(progress, "slates")
-        )
-    finally:
-        if opened is not None:
-            opened.close()
+        width, told = logged.reward.shape[1], stage_of(progress, "slates")
+        replayed = replay(recommender, logged.slates, width, target, sources=sources, seed=seed, progress=told)
     return _report(logged, replayed, recommender, target, cut=cut, reward=reward, clip=clip, draws=draws, seed=seed, begun=begun)
-
-
-def _check(**ranges: tuple[int, int, int]) -> None:
-    for name, (value, low, high) in ranges.items():
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise DataError(f"{name} is {value!r}. Cure: a whole number from {low} to {high}.")
 
 
 def _cut(store: Store) -> float:
@@ -157,22 +136,9 @@ def _report(
     seed: int,
     begun: float,
 ) -> OffPolicyReport:
-    predicted, expected = cross_fitted(replayed.items, logged.reward, logged.users, replayed.lists, seed=seed)
-    data = LoggedPlaces(
-        users=logged.users,
-        reward=logged.reward,
-        logging=logged.logging,
-        target=np.minimum(replayed.probability, 1.0),
-        predicted=predicted,
-        expected=expected,
-    )
-    found = off_policy_estimates(data, clip=clip, draws=draws, seed=seed)
+    data = _with_predictions(logged, replayed, seed)
     weights = place_weights(data.logging, data.target)
     sizes = effective_sample_size(place_weights(data.logging, data.target, clip))
-    places = tuple(
-        Place(place=j + 1, reward=float(logged.reward[:, j].mean()), weight=float(weights[:, j].mean()), effective=float(sizes[j]))
-        for j in range(weights.shape[1])
-    )
     return OffPolicyReport(
         protocol={
             "policy": policy.name,
@@ -188,12 +154,31 @@ def _report(
             "seed": seed,
             "logged_by": dict(Counter(f"{slate.policy} {slate.version}" for slate in logged.slates)),
         },
-        estimates=found,
-        places=places,
+        estimates=off_policy_estimates(data, clip=clip, draws=draws, seed=seed),
+        places=_places(logged, weights, sizes),
         warnings=(*_warnings(logged, weights, sizes), *_knows_the_future(recommender, cut)),
         notes=logged.notes,
         seconds=time.monotonic() - begun,
     )
+
+
+def _with_predictions(logged: LoggedSlates, replayed: Replayed, seed: int) -> LoggedPlaces:
+    """Return what estimates are made of: what was logged, what the target would have done, and what a model expects of both."""
+    predicted, expected = cross_fitted(replayed.items, logged.reward, logged.users, replayed.lists, seed=seed)
+    return LoggedPlaces(
+        users=logged.users,
+        reward=logged.reward,
+        logging=logged.logging,
+        target=np.minimum(replayed.probability, 1.0),
+        predicted=predicted,
+        expected=expected,
+    )
+
+
+def _places(logged: LoggedSlates, weights: Values, sizes: Values) -> tuple[Place, ...]:
+    """Return the figures of each place: mean reward, mean weight, effective sample size."""
+    means = zip(logged.reward.mean(0).tolist(), weights.mean(0).tolist(), sizes.tolist(), strict=True)
+    return tuple(Place(place=n, reward=r, weight=w, effective=size) for n, (r, w, size) in enumerate(means, 1))
 
 
 def _knows_the_future(recommender: Recommender, cut: float) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,19 +17,19 @@ import numpy as np
 
 from occasion.errors import DataError
 from occasion.evaluation.ablation import PARTS, check_parts, without_name
-from occasion.evaluation.consenting import without_refusers
+from occasion.evaluation.consenting import opened
 from occasion.evaluation.curves import Asked, learning_curves
 from occasion.evaluation.figures import Measures
 from occasion.evaluation.groups import Grouping
 from occasion.evaluation.heldout import recommender_without, stage_of
 from occasion.evaluation.queries import Answers, ask
+from occasion.evaluation.ranges import check_ranges
 from occasion.evaluation.report import METRICS, Curve, Report
 from occasion.evaluation.split import WINDOW, Moments, Split, split_log
 from occasion.evaluation.systems import BASELINES, OCCASION, Learner, Systems, check_baselines
 from occasion.keyed import joined
 from occasion.learning import features
 from occasion.live import StageProgress
-from occasion.privacy.guarded import open_guarded
 from occasion.protocols import Encoder, EventColumns, Store
 from occasion.recommender import Recommender
 from occasion.settings import Settings, load_settings
@@ -120,63 +119,53 @@ def evaluate(
         For an option out of range, or a log from which nothing can be foretold.
     """
     begun = time.monotonic()
-    _check(k=k, max_queries=max_queries, seed=seed, least=least, draws=draws)
-    check_baselines(baselines)
     version = None if version == BLEND else version
+    check_ranges(k=(k, 1, 1000), max_queries=(max_queries, 1, 10**7), seed=(seed, 0, 2**32 - 1))
+    check_ranges(least=(least, 1, 10**7), draws=(draws, 100, 10**6))
+    check_baselines(baselines)
     if version is not None and (learner is not None or until is not None or without or curves):
         raise DataError(
             "a version is measured as it is, after the events it knows. Cure: leave learner, until, without and curves out."
         )
     check_parts(without, PARTS if learner is None else features.PARTS)
     settings = settings or load_settings()
-    at = time.time() if now is None else now
-    with _opened(store, settings) as whole:
+    now = time.time() if now is None else now
+    with opened(store, settings) as whole:
         columns = _log(whole)
         versions = Versions(whole, settings.home)
         if version is not None:
             until, learner = _after(versions.manifest(version)), _stored(version)
-        serving = versions.in_service()
         split = split_log(columns, share=share, until=until, window=window, weights=settings.weights)
         recommender = held_out_recommender(settings, whole, split, encoder=encoder, progress=progress)
-        moments, notes = _sample(split, recommender, max_queries, seed)
+        moments, left_out = _sample(split, recommender, max_queries, seed)
         systems = _systems(recommender, baselines, diversity, without, learner)
-        answers = ask(systems, whole, split, moments, columns, k=k, now=at, progress=stage_of(progress, "queries"))
+        answers = ask(systems, whole, split, moments, columns, k=k, now=now, progress=stage_of(progress, "queries"))
         measures = Measures(answers, recommender.live, k=k, draws=draws, seed=seed)
-        few = Asked(
-            settings=settings,
-            store=whole,
-            encoder=encoder,
-            split=split,
-            moments=_fewer(moments, seed),
-            columns=columns,
-            k=k,
-            now=at,
-            diversity=diversity,
-            learner=learner,
-            learned=systems.learned,
-        )
-        found = learning_curves(few, draws=draws, seed=seed, progress=progress) if curves else ()
+        found: tuple[Curve, ...] = ()
+        if curves:
+            asked = Asked(
+                settings=settings,
+                store=whole,
+                encoder=encoder,
+                split=split,
+                moments=_fewer(moments, seed),
+                columns=columns,
+                k=k,
+                now=now,
+                diversity=diversity,
+                learner=learner,
+                learned=systems.learned,
+            )
+            found = learning_curves(asked, draws=draws, seed=seed, progress=progress)
+        untrained = _untrained(learner, versions.in_service())
     report = _report(measures, systems, answers, slices, least)
     return replace(
         report,
         protocol=_protocol(split, answers, systems, {"k": k, "seed": seed, "window": window, "diversity": diversity}),
         curves=found,
-        notes=(*split.notes, *notes, *_untrained(learner, serving), *report.notes, *_curve_notes(found, len(few.moments))),
+        notes=(*split.notes, *left_out, *untrained, *report.notes, *_curve_notes(found, min(CURVED, len(moments)))),
         seconds=time.monotonic() - begun,
     )
-
-
-@contextmanager
-def _opened(store: Store | None, settings: Settings) -> Iterator[Store]:
-    """Give the store without those who refuse to be analysed, and close it afterwards where it was opened here."""
-    if store is not None:
-        yield without_refusers(store, settings.granted_by_default)
-        return
-    opened = open_guarded(settings)
-    try:
-        yield without_refusers(opened, settings.granted_by_default)
-    finally:
-        opened.close()
 
 
 def _after(manifest: Manifest) -> float:
@@ -189,13 +178,14 @@ def _after(manifest: Manifest) -> float:
     return float(np.nextafter(float(last), np.inf))
 
 
-def _untrained(learner: Learner | None, serving: str) -> Iterator[str]:
+def _untrained(learner: Learner | None, serving: str) -> tuple[str, ...]:
     """Say whose figures these are where something else serves."""
-    if learner is None and serving != BLEND:
-        yield (
-            f"These are figures of the untrained blend; {serving} is in service. What learning is worth: --learn; what this "
-            f"version is worth on what happened since: --version {serving}."
-        )
+    if learner is not None or serving == BLEND:
+        return ()
+    return (
+        f"These are figures of the untrained blend; {serving} is in service. What learning is worth: --learn; what this "
+        f"version is worth on what happened since: --version {serving}.",
+    )
 
 
 def _stored(version: str) -> Learner:
@@ -243,14 +233,6 @@ def _curve_notes(curves: Sequence[Curve], queries: int) -> Iterator[str]:
     for curve in curves:
         for point in curve.dips:
             yield f"The curve over {curve.name} dips at {point.size}: the whole interval of this step is below 0."
-
-
-def _check(*, k: int, max_queries: int, seed: int, least: int, draws: int) -> None:
-    ranges = {"k": (k, 1, 1000), "max_queries": (max_queries, 1, 10**7), "seed": (seed, 0, 2**32 - 1)}
-    ranges |= {"least": (least, 1, 10**7), "draws": (draws, 100, 10**6)}
-    for name, (value, low, high) in ranges.items():
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise DataError(f"{name} is {value!r}. Cure: a whole number from {low} to {high}.")
 
 
 def _log(store: Store) -> EventColumns:

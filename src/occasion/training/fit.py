@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -122,22 +123,10 @@ def fit(
         candidate = LearnedModel("candidate", past, log.shift, recommender.past_signals, ratings=ratings)
         verdict, rival, weights = _judged(recommender, whole, split, log, candidate, queries, seed)
         note(f"gate: {'passed' if verdict.passed else 'not passed'}; {'; '.join(verdict.reasons)}")
-        final = LearnedModel(
-            "new",
-            pipeline.refit(past, log.data, budget=0.4 * budget, **learn),
-            log.shift,
-            recommender.past_signals,
-            ratings=None if ratings is None else learn_ratings(recommender, log, **_quiet(learn), without=without),
-            rating_weight=candidate.rating_weight,
-        )
+        final = _of_all(candidate, recommender, log, budget=0.4 * budget, without=without, learn=learn)
         versions = Versions(whole, settings.home)
-
-        def write(folder: Path) -> None:
-            final.save(folder)
-            keep_asked(folder, verdict.asked)
-
         manifest = versions.put(
-            write,
+            partial(_write, final, verdict),
             parent=versions.in_service(),
             data={**_about(log, whole), "withdrawals": withdrawals},
             settings={"budget": budget, "seed": seed, "threads": threads, "without": list(without), "share": SHARE},
@@ -153,6 +142,32 @@ def fit(
         if verdict.passed and promote:
             versions.promote(manifest.id, "passed the gate: " + "; ".join(verdict.reasons))
         return manifest
+
+
+def _of_all(
+    candidate: LearnedModel,
+    recommender: Recommender,
+    log: LearningLog,
+    *,
+    budget: float,
+    without: tuple[str, ...],
+    learn: dict[str, Any],
+) -> LearnedModel:
+    """Learn a candidate's sources and ratings anew from the whole log; its ranker and the weight of its ratings stay."""
+    return LearnedModel(
+        "new",
+        pipeline.refit(candidate.model, log.data, budget=budget, **learn),
+        log.shift,
+        recommender.past_signals,
+        ratings=None if candidate.ratings is None else learn_ratings(recommender, log, **_quiet(learn), without=without),
+        rating_weight=candidate.rating_weight,
+    )
+
+
+def _write(model: LearnedModel, verdict: Verdict, folder: Path) -> None:
+    """Write what a version's folder holds: the model, and what the gate asked it."""
+    model.save(folder)
+    keep_asked(folder, verdict.asked)
 
 
 def _quiet(learn: dict[str, Any]) -> dict[str, Any]:
