@@ -19,6 +19,7 @@ from occasion.learning.paths import Paths
 from occasion.learning.ranker import Ranker
 from occasion.learning.rows import products, scores, sums
 from occasion.learning.scored import All, Coarse, Leaders, Nearest, Places, Some
+from occasion.learning.sequence import has_torch
 from occasion.stepping import finished
 
 
@@ -139,6 +140,39 @@ def request(histories: list[list[int]]) -> Requests:
         item=np.array([i for h in histories for i in h], np.int32), when=np.full(n, np.nan), value=np.ones(n, np.float32),
         past=np.zeros((n, 0), np.int32),
     )  # fmt: skip
+
+
+@pytest.mark.skipif(not has_torch(), reason="the sequence model is trained with torch (extra tune)")
+@pytest.mark.filterwarnings("ignore")
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 6), max_size=9), min_size=1, max_size=5),
+    st.integers(1, 8), st.integers(1, 3), st.floats(0.05, 1), st.integers(0, 2**16),
+)  # fmt: skip
+def test_the_sequence_model_s_passes_agree(histories, length, layers, spread, seed):
+    """Trained, served to many and served to one: the same states of any histories, with any weights."""
+    import torch
+
+    from occasion.learning.network import Network, exported
+
+    torch.manual_seed(seed)
+    net = Network(7, None, torch.ones(7), 8, length, layers, 0.1, 0)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, 0.0, spread)
+    served = exported(net, length, False, np.zeros(0, np.int64))
+    together = served.hidden(request(histories))
+    for items, state in zip(histories, together, strict=True):
+        alone = served.nearest(request([items])).query
+        assert alone == pytest.approx(state, abs=2e-4)
+        if not items:
+            assert not state.any()
+            continue
+        # As in a batch of lessons: a place without an item stands behind the last that has one.
+        read = torch.tensor([[*items[-length:], 0]])
+        real, last = torch.arange(read.shape[1])[None] < read.shape[1] - 1, torch.arange(read.shape[1])[None] == read.shape[1] - 2
+        with torch.no_grad():
+            trained = net(net.vectors(), read, real, last, torch.zeros((*read.shape, 0), dtype=torch.int64))
+        assert trained.numpy()[0] == pytest.approx(state, abs=2e-4)
 
 
 @given(st.lists(st.lists(st.integers(0, 6), max_size=12), min_size=1, max_size=5), st.floats(0.1, 1), st.integers(1, 12))
