@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Documented"]
+__all__ = ["Documented", "DocumentedGroup"]
 
 
 class Documented(click.Command):
@@ -50,3 +50,7 @@ class Documented(click.Command):
     def _has_places(self) -> bool:
         """Return whether the command takes anything but options."""
         return any(isinstance(param, click.Argument) for param in self.params)
+
+
+class DocumentedGroup(Documented, click.Group):
+    """A group of commands whose docstring ends with examples."""

@@ -37,7 +37,8 @@ def seconds(text: str, option: str) -> float:
         For anything else, naming the option.
     """
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    plain = text.strip().lower()
+    number, unit = (plain[:-1], plain[-1]) if plain[-1:] in units else (plain, "s")
     try:
         return float(number) * units[unit]
     except ValueError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from occasion.cli.documented import Documented
+from occasion.cli.documented import Documented, DocumentedGroup
 from occasion.cli.invocation import common_options, current
 
 if TYPE_CHECKING:
@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["scenarios"]
 
 
-class _Group(Documented, click.Group):
-    """A group of commands whose docstring ends with examples."""
-
-
-@click.group(cls=_Group, short_help="Named configurations of recommend: list, change, try, undo.")
+@click.group(cls=DocumentedGroup, short_help="Named configurations of recommend: list, change, try, undo.")
 @common_options
 def scenarios() -> None:
     """Named configurations of recommend: filters, pins, boosts, caps, quotas, levels, and when they are in force.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,30 +11,11 @@ from occasion.cli.documented import Documented
 from occasion.cli.invocation import common_options, current
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from occasion.tuning import TuneReport
 
-__all__ = ["distill", "seconds", "tune"]
-
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PERIOD = re.compile(r"(\d+(?:\.\d+)?)\s*([smh]?)", re.IGNORECASE)
-
-
-def seconds(text: str | None) -> float | None:
-    """Return a period such as ``10m``, ``90s``, ``1.5h`` or ``600`` in seconds; None for None.
-
-    Raises
-    ------
-    DataError
-        For any other text.
-    """
-    from occasion.errors import DataError
-
-    if text is None:
-        return None
-    match = _PERIOD.fullmatch(text.strip())
-    if not match:
-        raise DataError(f"the budget {text!r} cannot be understood. Cure: for example 10m, 90s or 1.5h.")
-    return float(match[1]) * UNITS[match[2].lower()]
+__all__ = ["distill", "tune"]
 
 
 @click.command(cls=Documented, short_help="Fine-tune the language model on the store's log.")
@@ -72,19 +53,11 @@ def tune(budget: str | None, **options: Any) -> None:
       occasion tune --base sentence-transformers/all-MiniLM-L6-v2 --method lora --layers 0
       OCCASION_ENCODER=onnx:.occasion/encoders/tuned occasion index --reencode
     """
-    import os
-
-    # Some libraries draw bars of their own past every switch they have.
-    os.environ.setdefault("TQDM_DISABLE", "1")
     from occasion.tuning import TuneOptions
     from occasion.tuning import tune as run
 
-    invocation = current()
-    chosen = TuneOptions(budget=seconds(budget), **options)
-    with invocation.store() as store, invocation.progress() as progress:
-        report = run(store, chosen, settings=invocation.settings(), progress=progress)
-    if invocation.json:
-        invocation.emit(report.manifest)
+    report = _ran(run, TuneOptions(budget=_span(budget), **options))
+    if report is None:
         return
     _show(report, ("untuned", "tuned"))
     click.echo(f"{100 * report.mixture:.0f} % tuned and {100 - 100 * report.mixture:.0f} % base weights, {_took(report)}")
@@ -112,18 +85,11 @@ def distill(budget: str | None, **options: Any) -> None:
       occasion distill --teacher minilm --name cheap --dim 128
       OCCASION_ENCODER=static:.occasion/encoders/student occasion index --reencode
     """
-    import os
-
-    os.environ.setdefault("TQDM_DISABLE", "1")
     from occasion.tuning import DistillOptions
     from occasion.tuning import distill as run
 
-    invocation = current()
-    chosen = DistillOptions(budget=seconds(budget), **options)
-    with invocation.store() as store, invocation.progress() as progress:
-        report = run(store, chosen, settings=invocation.settings(), progress=progress)
-    if invocation.json:
-        invocation.emit(report.manifest)
+    report = _ran(run, DistillOptions(budget=_span(budget), **options))
+    if report is None:
         return
     _show(report, ("teacher", "student"))
     speed, fidelity = report.manifest["speed"], report.manifest["fidelity"]
@@ -131,6 +97,25 @@ def distill(budget: str | None, **options: Any) -> None:
     size = report.manifest["bytes"] / 1e6
     click.echo(f"cosine to the teacher {fidelity['cosine']:.3f} on texts held out; {size:.1f} MB; {_took(report)}")
     _next_step(report)
+
+
+def _span(budget: str | None) -> float | None:
+    from occasion.cli.parameters import seconds
+
+    return None if budget is None else seconds(budget, "--budget")
+
+
+def _ran(run: Callable[..., TuneReport], options: Any) -> TuneReport | None:
+    """Run tune or distill on the store; return what it reports, None where that is written as JSON already."""
+    # Some libraries draw bars of their own past every switch they have.
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    invocation = current()
+    with invocation.store() as store, invocation.progress() as progress:
+        report = run(store, options, settings=invocation.settings(), progress=progress)
+    if invocation.json:
+        invocation.emit(report.manifest)
+        return None
+    return report
 
 
 def _took(report: TuneReport) -> str:

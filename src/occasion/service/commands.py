@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from occasion.cli.documented import Documented
+from occasion.cli.documented import Documented, DocumentedGroup
 from occasion.cli.invocation import common_options, current
 
 if TYPE_CHECKING:
@@ -50,10 +50,6 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         invocation.say(f"serving {address}/v1 (OpenAPI: {address}/v1/openapi.json){console}")
 
     run(settings, started=started)
-
-
-class DocumentedGroup(Documented, click.Group):
-    """A group of commands whose docstring ends with examples."""
 
 
 @click.group(cls=DocumentedGroup, short_help="Make, list, rotate and revoke the keys of the service.")

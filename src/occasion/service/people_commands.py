@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from occasion.cli.documented import Documented
+from occasion.cli.documented import Documented, DocumentedGroup
 from occasion.cli.invocation import common_options, current
-from occasion.service.commands import DocumentedGroup
 from occasion.service.people_options import check_person, nobody, opened, person_options, tenant_option, write_private
 from occasion.service.receipt_commands import list_receipts, verify
 
