@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occasion import pairs
-from occasion.pairs import LatePairs, PairCounts, summed
+from occasion.pairs import LatePairs, PairCounts, strongest, summed
 
 keys = st.integers(0, 9)
 added = st.lists(st.tuples(keys, keys, st.sampled_from([0.5, 1.0, 2.0])).filter(lambda p: p[0] != p[1]), max_size=60)
@@ -168,3 +168,15 @@ def test_only_the_newest_of_what_one_user_repeats_are_left(log, most):
         mine = [place in left for place, one in enumerate(log) if one == pair]
         older = max(len(mine) - most, 0)
         assert mine == [False] * older + [True] * (len(mine) - older)
+
+
+@given(st.lists(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=8), max_size=6), st.integers(1, 4))
+def test_the_strongest_of_each_row_come_best_first_and_ties_by_place(rows, most):
+    starts = np.cumsum([0, *map(len, rows)])
+    values = np.array([value for row in rows for value in row], np.float32)
+    expected = [
+        int(start) + place
+        for start, row in zip(starts, rows, strict=False)
+        for place in sorted(range(len(row)), key=lambda n, row=row: -row[n])[:most]
+    ]
+    assert strongest(starts, values, most).tolist() == expected

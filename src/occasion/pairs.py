@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Keys = NDArray[np.int32]
     Codes = NDArray[np.int64]
 
-__all__ = ["MOST_OF_ONE", "LatePairs", "PairCounts", "beyond", "runs", "summed"]
+__all__ = ["MOST_OF_ONE", "LatePairs", "PairCounts", "beyond", "runs", "strongest", "summed"]
 
 MOST_OF_ONE = 20
 """So many events of one account count for one item; what it does beyond moves its own answers alone, not those of others."""
@@ -204,6 +204,16 @@ def runs(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.in
     out = (starts - (ends - lengths)).repeat(lengths)
     out += np.arange(len(out))
     return np.asarray(out, np.int64)
+
+
+def strongest(starts: NDArray[Any], values: Floats, most: int) -> NDArray[np.int64]:
+    """Return the places of the `most` greatest values of each row, row by row, best first, ties by place.
+
+    Row i owns ``values[starts[i]:starts[i + 1]]``, as in a sparse matrix (CSR).
+    """
+    row = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
+    order = np.lexsort((-values, row))
+    return np.asarray(order[np.arange(len(order)) - starts[row] < most])
 
 
 def _merged(codes: Codes, gains: Floats, more: Codes, added: Floats) -> Iterator[tuple[Codes, Floats] | None]:

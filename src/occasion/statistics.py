@@ -21,7 +21,7 @@ from occasion.errors import ModelError
 from occasion.horizon import Horizon
 from occasion.keyed import distinct, distinct_history, is_allowed
 from occasion.liking import RatingScale, liking
-from occasion.pairs import MOST_OF_ONE, LatePairs, PairCounts, beyond, runs, summed
+from occasion.pairs import MOST_OF_ONE, LatePairs, PairCounts, beyond, runs, strongest, summed
 from occasion.protocols import CandidateScores, EventColumns, Moment
 from occasion.signaltable import MAX_VALUES, SignalCodes, SignalTable, table_of
 
@@ -120,9 +120,7 @@ def _neighbours(user: Keys, item: Keys, size: int) -> Neighbours:
     mass = np.sqrt(np.asarray(pairs.sum(1)).ravel())
     row = np.repeat(np.arange(size, dtype=np.int32), np.diff(pairs.indptr))
     score = (pairs.data / (mass[row] * mass[pairs.indices] + SHRINK)).astype(np.float32)
-    order = np.lexsort((-score, row))
-    rank = np.arange(len(row)) - pairs.indptr[row[order]]
-    keep = order[rank < NEIGHBOURS]
+    keep = strongest(pairs.indptr, score, NEIGHBOURS)
     starts = np.zeros(size + 1, np.int64)
     np.cumsum(np.bincount(row[keep], minlength=size), out=starts[1:])
     return Neighbours(starts, pairs.indices[keep].astype(np.int32), score[keep])

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from occasion.pairs import strongest
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -51,13 +53,13 @@ def _softened(together: Any, count: NDArray[np.float32], start: int) -> Any:
     """Return the targets t_ij of the items from `start` on, of how many people two items have in common (b, items)."""
     from scipy import sparse
 
+    # In order of the keys, so that ties are broken by them and a seed gives one result.
+    together.sort_indices()
     rows = np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))
     score = together.data / (np.sqrt(count[start + rows] * count[together.indices]) + SHRINK)
     score[together.indices == start + rows] = 0
-    # Ties are broken by the key, so that a seed gives one result.
-    order = np.lexsort((together.indices, -score, rows))
-    place = np.arange(len(order)) - together.indptr[rows[order]]
-    keep = order[(place < NEIGHBOURS) & (score[order] > 0)]
+    keep = strongest(together.indptr, score, NEIGHBOURS)
+    keep = keep[score[keep] > 0]
     best = sparse.csr_matrix((np.exp((score[keep] - 1) / SHARPNESS), (rows[keep], together.indices[keep])), shape=together.shape)
     total = np.asarray(best.sum(1)).ravel()
     return sparse.diags(1 / np.where(total > 0, total, 1)).dot(best)
