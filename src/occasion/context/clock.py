@@ -238,8 +238,7 @@ class ClockProvider:
             return {}
         zone = context.time_zone if context.time_zone and known_zone(context.time_zone) else self.settings.time_zone
         country = (context.country or self.settings.country).upper()
-        latitude = context.signals.get("latitude")
-        where = hemisphere(zone, country, float(latitude) if isinstance(latitude, (int, float)) else None)
+        where = hemisphere(zone, country, context.signals.get("latitude"))
         local = datetime.fromtimestamp(context.at // 1, ZoneInfo(zone))
         out: dict[str, Scalar] = {
             "part_of_day": part_of_day(local.hour),

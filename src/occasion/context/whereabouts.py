@@ -80,9 +80,9 @@ def _hemisphere_of(time_zone: str, country: str) -> Hemisphere:
     return "south" if time_zone in _SOUTHERN_ZONES or time_zone.startswith(_SOUTHERN_AREAS) else "north"
 
 
-def hemisphere(time_zone: str, country: str = "", latitude: float | None = None) -> Hemisphere:
-    """Return the hemisphere: by latitude (degrees) where known, else by country, else by zone; the north where none tells."""
-    if latitude is None:
+def hemisphere(time_zone: str, country: str = "", latitude: Scalar | None = None) -> Hemisphere:
+    """Return the hemisphere: by latitude where that is a number, else by country, else by zone; the north where none tells."""
+    if latitude is None or isinstance(latitude, str):
         return _hemisphere_of(time_zone, country)
     if abs(latitude) <= TROPICS:
         return "tropics"
@@ -123,4 +123,4 @@ def whereabouts(
     if zone == usual.time_zone and not country and latitude is None:
         return usual
     land = (country or usual.country).upper()
-    return Whereabouts(zone, land, hemisphere(zone, land, float(latitude) if isinstance(latitude, (int, float)) else None))
+    return Whereabouts(zone, land, hemisphere(zone, land, latitude))
