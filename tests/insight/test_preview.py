@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from occasion import Context, Item, Recommender, Settings
-from occasion.insight.permitted import newest_analysed
 from occasion.insight.preview import compare, recent_requests, summary
 from occasion.people import Consent
+from occasion.privacy.permitted import newest_analysed
 from occasion.scenarios import Scenario, parse_scenario
 
 NOW = 1_790_000_000.0

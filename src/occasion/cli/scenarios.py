@@ -130,8 +130,8 @@ def preview(name: str, file: BinaryIO | None, requests: int) -> None:
     """
     from dataclasses import asdict
 
-    from occasion.insight.permitted import newest_analysed
     from occasion.insight.preview import LOOKED_AT, compare, recent_requests, summary
+    from occasion.privacy.permitted import newest_analysed
 
     invocation = current()
     draft = None if file is None else _read(file)

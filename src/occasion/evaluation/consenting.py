@@ -10,8 +10,8 @@ import numpy as np
 
 from occasion.data import Event, Slate
 from occasion.evaluation.heldout import HeldOutStore
-from occasion.privacy.choices import Choices
 from occasion.privacy.guarded import open_guarded
+from occasion.privacy.permitted import Permitted
 from occasion.protocols import Store
 from occasion.settings import Settings
 
@@ -34,38 +34,30 @@ def without_refusers(store: Store, by_default: Collection[str]) -> Store:
     by_default : collection of str
         The purposes that those who never chose allow: `Settings.granted_by_default`.
     """
-    choices = Choices(store, "analyse", by_default)
-    if choices.everybody:
+    permitted = Permitted(store, by_default)
+    if permitted.choices.everybody:
         return store
-    hidden = [np.setdiff1d(columns.seq, choices.keep(columns).seq) for columns in store.events()]
-    return cast(Store, _ConsentingStore(store, np.concatenate([np.zeros(0, np.int64), *hidden]), choices))
+    hidden = [np.setdiff1d(columns.seq, permitted.choices.keep(columns).seq) for columns in store.events()]
+    return cast(Store, _ConsentingStore(store, np.concatenate([np.zeros(0, np.int64), *hidden]), permitted))
 
 
 class _ConsentingStore(HeldOutStore):
     """A store without the events and answers of those who refuse."""
 
-    def __init__(self, store: Store, hidden: np.ndarray[tuple[int], np.dtype[np.int64]], choices: Choices) -> None:
+    def __init__(self, store: Store, hidden: np.ndarray[tuple[int], np.dtype[np.int64]], permitted: Permitted) -> None:
         super().__init__(store, hidden, hidden)
-        self._choices = choices
-        self._known: dict[tuple[str | None, str | None], bool] = {}
+        self._permitted = permitted
 
     def read_events(self, after: int = 0, batch: int = 10_000) -> Iterator[Event]:
         """Yield events; see `Store.read_events`."""
-        return (event for event in self._store.read_events(after, batch) if self._allows(event.user, event.session))
+        allows = self._permitted.allows
+        return (event for event in self._store.read_events(after, batch) if allows(event.user, event.session))
 
     def slates(self, since: float | None = None) -> Iterator[Slate]:
         """Yield answers, those to nobody in particular included; see `Store.slates`."""
-        return (slate for slate in self._store.slates(since) if self._allows(slate.context.user, slate.context.session))
+        allows = self._permitted.allows
+        return (slate for slate in self._store.slates(since) if allows(slate.context.user, slate.context.session))
 
     def newest_slates(self, limit: int) -> list[Slate]:
         """Return the last answers, of those that may be looked at among them; see `Store.newest_slates`."""
-        found = self._store.newest_slates(limit)
-        return [slate for slate in found if self._allows(slate.context.user, slate.context.session)]
-
-    def _allows(self, user: str | None, session: str | None) -> bool:
-        if user is None and session is None:
-            return True
-        who = user, None if user is not None else session
-        if who not in self._known:
-            self._known[who] = not self._choices.refuses(self._store.user_key(*who))
-        return self._known[who]
+        return self._permitted.slates(self._store.newest_slates(limit))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from occasion.data import Item, Scalar
-from occasion.insight.permitted import Permitted
+from occasion.privacy.permitted import Permitted
 from occasion.recommender import Recommender
 from occasion.rules import parse_filter
 

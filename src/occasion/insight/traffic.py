@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from occasion.data import EVENT_TYPES, Scalar, Slate
-from occasion.insight.permitted import Permitted
+from occasion.privacy.permitted import Permitted
 from occasion.protocols import Store
 
 __all__ = ["Served", "Traffic", "chosen", "shown"]

@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from occasion.data import Event
 from occasion.errors import DataError
-from occasion.insight.permitted import Permitted
 from occasion.passedover import PassedOver
+from occasion.privacy.permitted import Permitted
 from occasion.service.callers import Call, Reader, Writer
 from occasion.service.failures import RefusedError
 from occasion.service.routes.direct import DirectRoute

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from occasion.data import Slate
-from occasion.insight.permitted import newest_analysed
 from occasion.insight.preview import LOOKED_AT, Example, compare, recent_requests, summary
+from occasion.privacy.permitted import newest_analysed
 from occasion.scenarios import Scenario, Scenarios
 from occasion.service.callers import Admin, Call, Reader
 from occasion.service.routes.replies import errors, reply

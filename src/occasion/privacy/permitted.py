@@ -22,16 +22,16 @@ class Permitted:
     """
 
     def __init__(self, store: Store, by_default: Collection[str]) -> None:
-        self._store, self._choices = store, Choices(store, "analyse", by_default)
+        self._store, self.choices = store, Choices(store, "analyse", by_default)
         self._known: dict[tuple[str | None, str | None], bool] = {}
 
     def allows(self, user: str | None, session: str | None) -> bool:
         """Return whether a person may be looked at; nobody in particular may."""
-        if self._choices.everybody or (user is None and session is None):
+        if self.choices.everybody or (user is None and session is None):
             return True
         who = user, None if user is not None else session
         if who not in self._known:
-            self._known[who] = not self._choices.refuses(self._store.user_key(*who))
+            self._known[who] = not self.choices.refuses(self._store.user_key(*who))
         return self._known[who]
 
     def slates(self, slates: Iterable[Slate]) -> list[Slate]:
