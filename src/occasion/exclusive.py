@@ -1,8 +1,8 @@
-"""Exclusive: one piece of work at a time in a home; a second one is refused in words, a killed one leaves nothing behind."""
+"""Exclusive: one piece of work at a time; a second one is refused in words, or waits, and a killed one leaves nothing behind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from occasion.errors import ModelError, StoreError
 
-__all__ = ["BusyError", "exclusive"]
+__all__ = ["BusyError", "exclusive", "made_once"]
 
 
 class BusyError(ModelError):
@@ -40,3 +40,13 @@ def exclusive(home: Path, name: str, what: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def made_once(folder: Path, name: str, make: Callable[[Path], object]) -> None:
+    """Make a folder that lacks the file `name`; of several processes that start at once one makes it, the others wait for that."""
+    if (folder / name).exists():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f"{folder.name}.lock"):
+        if not (folder / name).exists():
+            make(folder)

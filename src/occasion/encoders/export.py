@@ -61,14 +61,15 @@ def export_onnx(model: str | Path, out: Path, *, int8: bool = True) -> Path:
         raise EncoderError(f"{model} is no BERT-family encoder with a fast tokenizer. Cure: use it through torch:{model}")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as name:
-        folder = Path(name)
+        folder = Path(name) / "made"
+        folder.mkdir()
         _trace(torch, network, folder / "full.onnx")
         _finish(folder, int8)
         tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
         _copy_settings(Path(model), folder)
         if out.exists():
             shutil.rmtree(out)
-        shutil.copytree(folder, out)
+        folder.rename(out)
     return out
 
 

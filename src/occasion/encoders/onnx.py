@@ -13,6 +13,7 @@ from occasion.encoders.plan import Plan, fingerprint, parse_argument, pool, read
 from occasion.encoders.texts import clean, encode_filled
 from occasion.encoders.words import WORDS, WordTable
 from occasion.errors import EncoderError, MissingExtraError
+from occasion.exclusive import made_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,8 +132,7 @@ class MiniLMEncoder(OnnxEncoder):
         if argument:
             raise EncoderError(f"the encoder minilm takes no argument, found {argument!r}. Cure: write minilm.")
         folder = settings.home / "models" / "minilm-int8"
-        if not (folder / "model.onnx").exists():
-            cls._export(folder)
+        made_once(folder, "model.onnx", cls._export)
         return cls(folder, threads=settings.encoder_threads)
 
     @classmethod

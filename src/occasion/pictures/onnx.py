@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 
 from occasion.encoders.onnx import open_session
 from occasion.encoders.plan import fingerprint, read_json
 from occasion.encoders.texts import unit
 from occasion.errors import EncoderError, MissingExtraError
+from occasion.exclusive import made_once
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,12 +124,7 @@ class EfficientNetLite0(OnnxImageEncoder):
     def from_spec(cls, argument: str, settings: Settings) -> EfficientNetLite0:
         """Return the encoder for the spec ``efficientnet-lite0``, or ``efficientnet-lite0:<folder>``."""
         folder = Path(argument).expanduser() if argument else settings.home / "models" / "efficientnet-lite0"
-        if not (folder / "model.onnx").exists():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            # Several workers may start at once: one of them writes it.
-            with FileLock(folder.parent / f"{folder.name}.lock"):
-                if not (folder / "model.onnx").exists():
-                    cls._export(folder)
+        made_once(folder, "model.onnx", cls._export)
         return cls(folder, threads=settings.encoder_threads)
 
     @classmethod
