@@ -59,8 +59,8 @@ class Signals:
 
     @property
     def plain(self) -> NDArray[np.int64]:
-        """Places of the signals that are no ranges of a numeric column (k,), in order."""
-        return np.array([j for j, n in enumerate(self.names) if n not in self.edges], np.int64)
+        """Places of the signals that are told in words (k,), in order: no ranges of a numeric column, nothing that the clock gives."""
+        return np.array([j for j, n in enumerate(self.names) if n not in self.edges and n not in CLOCK], np.int64)
 
     @classmethod
     def learn(cls, frame: pl.DataFrame, clock: bool) -> Signals:
