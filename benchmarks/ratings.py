@@ -1,10 +1,11 @@
 """Foretell ratings that were held out at random, beside what others make of the same rows.
 
-Usage: python benchmarks/ratings.py DATA TASKS [--only NAME ...] [--cuts N] [--first N] [--json FILE]
+Usage: python benchmarks/ratings.py DATA TASKS [--later] [--only NAME ...] [--cuts N] [--first N] [--json FILE]
 
 DATA holds a folder for each data set (items.parquet, interactions.parquet with user_id, item_id, rating, ctx_...), TASKS the frozen
 tasks, of whose ratings only those are cut that may be learnt from. A cut is a fifth of the rows, drawn anew for each; the other four
-are learnt from. Each line tells the share of pairs of one person's held-out rows that are put in order (gauc): ours, its three
+are learnt from. With --later, of the logs with times, a cut is the last fifth of each person's rows, of four people in five, drawn
+anew for each. Each line tells the share of pairs of one person's held-out rows that are put in order (gauc): ours, its three
 parts alone, a shrunken mean of the item, and, where they are installed (`pip install catboost myfm`), CatBoost with people, items,
 signals and attributes as categories (mean of three seeds) and a Bayesian factorisation machine of rank 16 (300 sweeps) over people,
 items and signals. The last lines are means over the cuts, with the paired difference to the best of the others.
@@ -35,7 +36,8 @@ Frames = tuple[pl.DataFrame, pl.DataFrame]
 
 def rows(events: pl.DataFrame) -> pl.DataFrame:
     """Return the rated rows with the columns that count."""
-    names = [c for c in events.columns if c in ("user_id", "item_id", "rating") or c.startswith("ctx_")]
+    events = events.rename({"timestamp": "time"}) if "timestamp" in events.columns else events
+    names = [c for c in events.columns if c in ("user_id", "item_id", "rating", "time") or c.startswith("ctx_")]
     return events.filter(pl.col("rating").is_not_null()).select(names)
 
 
@@ -62,6 +64,25 @@ SETS: dict[str, Callable[[Path, Path], Frames]] = {
     "Chinese films": lambda data, _: log(data, "douban_reviews_zh"),
     "films, 60 people": lambda data, _: log(data, "movielens_100k", 60),
 }
+
+
+LATER = ("songs of a day", "Chinese films", "films, 60 people")
+"""Those with times."""
+
+
+def at_random(events: pl.DataFrame, cut: int) -> Frames:
+    """Return what is learnt from and what is asked: a fifth of the rows, without their times."""
+    events = events.drop("time", strict=False)
+    order, fifth = np.random.default_rng(100 + cut).permutation(len(events)), len(events) // 5
+    return events[order[fifth:]], events[order[:fifth]]
+
+
+def later(events: pl.DataFrame, cut: int) -> Frames:
+    """Return what is learnt from and what is asked: the last fifth of each person's rows."""
+    people = np.random.default_rng(100 + cut).permutation(np.sort(events["user_id"].unique().to_numpy()))
+    events = events.filter(pl.col("user_id").is_in(people[: len(people) * 4 // 5].tolist())).sort("time", maintain_order=True)
+    is_late = (pl.col("time").rank("ordinal") > 0.8 * pl.len()).over("user_id")
+    return events.filter(~is_late), events.filter(is_late)
 
 
 def ours(items: pl.DataFrame, train: pl.DataFrame, asked: pl.DataFrame, seed: int) -> dict[str, Any]:
@@ -138,20 +159,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("tasks", type=Path)
+    parser.add_argument("--later", action="store_true", help="cut by time")
     parser.add_argument("--only", action="append", choices=list(SETS))
     parser.add_argument("--cuts", type=int, default=4)
     parser.add_argument("--first", type=int, default=0, help="number of the first cut")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     kept: dict[str, list[dict[str, float]]] = {}
-    for name in options.only or SETS:
+    for name in options.only or (LATER if options.later else SETS):
         items, events = SETS[name](options.data, options.tasks)
         for cut in range(options.first, options.first + options.cuts):
             begun = time.process_time()
-            order, fifth = np.random.default_rng(100 + cut).permutation(len(events)), len(events) // 5
-            train, asked = events[order[fifth:]], events[order[:fifth]]
+            train, asked = later(events, cut) if options.later else at_random(events, cut)
             said = ours(items, train, asked, cut)
             spent = time.process_time() - begun
+            train, asked = (frame.drop("time", strict=False) for frame in (train, asked))
             said["item mean"] = item_mean(train, asked)
             if find_spec("catboost"):
                 said["CatBoost"] = catboost(items, train, asked)

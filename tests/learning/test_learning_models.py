@@ -17,6 +17,7 @@ from occasion.learning.dataset import Dataset, build_requests
 from occasion.learning.ranker import Ranker, ndcg
 from occasion.learning.rated import RatedModel, pair_order
 from occasion.learning.sequence import SequenceModel, has_torch
+from occasion.learning.signals import CLOCK
 
 needs_torch = pytest.mark.skipif(not has_torch(), reason="the sequence model is trained with torch (extra tune)")
 QUICK = ("sequence",)
@@ -347,6 +348,19 @@ def test_figures_of_a_moment_are_no_fields_of_the_factors():
     assert model.factors.sizes == [30, 24, 2]
     assert pair_order(queries.user, asked["rating"].to_numpy(), model.factors.predict(rows.codes)) > 0.8
     assert pair_order(queries.user, asked["rating"].to_numpy(), model.predict(queries)) > 0.8
+
+
+def test_the_hour_of_a_rating_is_not_read():
+    """It tells when somebody sat down to rate: it marks what was rated in one sitting, and nothing of the next one."""
+    train, asked = ratings()
+    clock = 1_700_000_000 + 3600 * np.arange(900)
+    data = Dataset.from_frames(catalogue(24), train.with_columns(time=pl.Series(clock[:650])), rated=True)
+    model = RatedModel.fit(data, None)
+    assert data.signals.names == ["ctx_mood", *CLOCK]
+    assert model.factors.sizes == [30, 24, 2]
+    early, late = (data.queries(asked.with_columns(time=pl.Series(clock[650:] + hours * 3600))) for hours in (0, 7))
+    assert (early.signals != late.signals).any()
+    np.testing.assert_array_equal(model.predict(early), model.predict(late))
 
 
 def test_ratings_learnt_by_a_release_before_are_still_read(tmp_path):

@@ -59,7 +59,7 @@ class Signals:
 
     @property
     def plain(self) -> NDArray[np.int64]:
-        """Places of the signals that are told in words (k,), in order: no ranges of a numeric column, nothing that the clock gives."""
+        """Places of the signals told in words (k,), in order: no ranges of a numeric column, nothing that the clock gives."""
         return np.array([j for j, n in enumerate(self.names) if n not in self.edges and n not in CLOCK], np.int64)
 
     @classmethod
