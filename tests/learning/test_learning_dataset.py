@@ -201,9 +201,9 @@ def test_some_requests_are_asked_with_a_shorter_history():
         value=np.ones(600_000, np.float32), past=np.zeros((600_000, 0), np.int32),
     )  # fmt: skip
     left = np.diff(shortened(requests, np.random.default_rng(0)).ptr)
-    assert abs(np.mean(left < 150) - 0.1) < 0.02
+    assert abs(np.mean(left < 150) - 0.2) < 0.02
     few = [np.sum((left >= low) & (left <= high)) for low, high in ((0, 0), (1, 2), (3, 6), (7, 14))]
     assert max(few) < 1.7 * min(few)
     assert left[left < 150].max() <= 100
-    few = requests.newest(np.where(np.arange(4000) % 7, 150, 5))
+    few = requests.newest(np.where(np.arange(4000) % 6, 150, 5))
     assert np.diff(shortened(few, np.random.default_rng(0)).ptr).sum() == np.diff(few.ptr).sum(), "enough are short by themselves"

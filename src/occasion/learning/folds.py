@@ -21,7 +21,7 @@ FOLDS, USED = 6, 4
 SLICES, STEPS, ENOUGH = 8, 3, 6000
 """With a clock, labels are the last 1/SLICES of the events, with an order each person's last; up to STEPS of these where there are
 not ENOUGH labels."""
-SHORT, LONGEST, FEW = 0.1, 100, 10
+SHORT, LONGEST, FEW = 0.2, 100, 10
 """Share of the held-out requests that are asked with a shorter history, and of how many events at most, where hardly any has FEW or
 less by itself."""
 
