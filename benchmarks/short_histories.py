@@ -44,11 +44,11 @@ def worth(task: str, seed: int, budget: float, limit: int, cache: Path | None) -
     about, items, events, asked = demo() if task == "demo" else quality.read(Path(task), "valid")
     data = Dataset.from_frames(items, events, exclude_seen=about.get("exclude_seen"), rated=False)
     model = pipeline.fit(data, seed=seed, budget=budget, threads=1, cache=cache)
+    dated = asked.drop_nulls("time") if "time" in asked.columns else asked.clear()
+    full = data.with_events(dated) if data.times != "none" else data
     ids = asked["query_id"].unique(maintain_order=True)
     some = ids[np.sort(np.random.default_rng(0).permutation(len(ids))[:limit])]
     asked = asked.filter(pl.col("query_id").is_in(some.implode()))
-    dated = asked.drop_nulls("time") if "time" in asked.columns else asked.clear()
-    full = data.with_events(dated) if data.times != "none" else data
     queries = full.queries(asked.unique("query_id", keep="first", maintain_order=True))
     requests = build_requests(full.events, queries)
     number = {item: n for n, item in enumerate(data.items.ids)}
