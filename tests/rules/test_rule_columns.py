@@ -137,6 +137,14 @@ def test_a_mask_is_the_plain_reading_of_each_item(changes, node):
     assert columns.mask(wanted, 8) is mask
 
 
+def test_one_of_words_and_numbers_is_found_in_a_field_of_texts():
+    columns = Columns()
+    for key, title in enumerate(("Acme", "10.0", "10 pieces", "other")):
+        columns.set(key, Item(id=f"i{key}", text={"title": title}))
+    for wanted, found in ((["ACME", 10], [0, 1]), ([10, "10 pieces"], [1, 2]), (["acme"], [0]), ([10], [1]), ([True, 11], [])):
+        assert np.flatnonzero(columns.mask(parse_filter({"field": "title", "in": wanted}), 4)).tolist() == found
+
+
 def told(columns, n=8):
     """Return all that columns tell of n keys."""
     known = np.ones(n, bool)

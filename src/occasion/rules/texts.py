@@ -134,14 +134,20 @@ class Texts:
         """Return slots that pass, dead ones among them."""
         if op == "contains":
             return self._search(_encoded(operand), whole=False)
-        if op in ("eq", "in") and all(isinstance(v, (str, bool)) for v in (operand if op == "in" else (operand,))):
-            wanted = operand if op == "in" else (operand,)
-            found = [self._search(_encoded(v if isinstance(v, str) else str(v)), whole=True) for v in wanted]
-            return np.concatenate([*found, np.zeros(0, np.int64)]).astype(np.int64)
-        # Numbers in a field of texts: each text is read.
+        if op not in ("eq", "in"):
+            return self._figures(op, operand)
+        wanted = operand if op == "in" else (operand,)
+        words = [str(v) for v in wanted if isinstance(v, (str, bool))]
+        found = [self._search(_encoded(word), whole=True) for word in words]
+        if len(words) < len(wanted):
+            found.append(self._figures("in", tuple(v for v in wanted if not isinstance(v, (str, bool)))))
+        return np.concatenate([*found, np.zeros(0, np.int64)]).astype(np.int64)
+
+    def _figures(self, op: str, operand: Any) -> NDArray[np.int64]:
+        """Return slots whose text is a number that passes: each text is read."""
         test = passes(op, operand)
-        texts = (self._bytes(slot) for slot in range(self._slots))
-        return np.flatnonzero([number_of(text.decode("utf-8")) is not None and test(text.decode("utf-8")) for text in texts])
+        texts = (self._bytes(slot).decode("utf-8") for slot in range(self._slots))
+        return np.flatnonzero([number_of(text) is not None and test(text) for text in texts])
 
     def _search(self, needle: bytes, *, whole: bool) -> NDArray[np.int64]:
         if not self._slots or (not needle and not whole):
