@@ -262,7 +262,7 @@ class LearnedModel:
                 self._paths = Paths(ranker.boosters[0])
             split += self._paths.split(answer.features[chosen], groups, len(self.names))
         if ranker.linear is not None:
-            steps = standardised(answer.features[None])[0, chosen] * ranker.linear
+            steps = standardised(answer.features[None])[0, chosen] * ranker.linear * ranker.trust(answer.features[None])
             np.add.at(split.T, groups, steps.T)
         split[:, self.names.index("history")] += answer.rated[chosen]
         return np.asarray((split[:-1] - split[-1]) / answer.span, np.float32)

@@ -193,17 +193,51 @@ def test_the_newest_of_histories_are_their_ends(lengths, counts):
     assert short.time.tolist() == requests.time.tolist()
 
 
-def test_some_requests_are_asked_with_a_shorter_history():
-    lengths = np.full(4000, 150)
-    requests = Requests(
-        time=np.zeros(4000), signals=np.zeros((4000, 0), np.int32), numbers=np.zeros((4000, 0), np.float32),
-        ptr=np.concatenate([[0], np.cumsum(lengths)]), item=np.zeros(600_000, np.int32), when=np.zeros(600_000),
-        value=np.ones(600_000, np.float32), past=np.zeros((600_000, 0), np.int32),
+def with_lengths(lengths):
+    """Requests about nothing, with histories of these lengths, whose events are told apart by their times."""
+    lengths, total = np.asarray(lengths, np.int64), int(np.sum(lengths))
+    return Requests(
+        time=np.zeros(len(lengths)), signals=np.zeros((len(lengths), 0), np.int32),
+        numbers=np.zeros((len(lengths), 0), np.float32), ptr=np.concatenate([[0], np.cumsum(lengths)]),
+        item=np.zeros(total, np.int32), when=np.arange(total, dtype=float), value=np.ones(total, np.float32),
+        past=np.zeros((total, 0), np.int32),
     )  # fmt: skip
-    left = np.diff(shortened(requests, np.random.default_rng(0)).ptr)
+
+
+def test_some_requests_are_asked_with_a_shorter_history():
+    requests = with_lengths(np.full(4000, 150))
+    short, rows, whole = shortened(requests, np.random.default_rng(0))
+    left = np.diff(short.ptr)
+    assert rows.tolist() == list(range(4000)), "enough of so many are short without copies"
+    assert whole.tolist() == (left == 150).tolist()
     assert abs(np.mean(left < 150) - 0.2) < 0.02
     few = [np.sum((left >= low) & (left <= high)) for low, high in ((0, 0), (1, 2), (3, 6), (7, 14))]
     assert max(few) < 1.7 * min(few)
     assert left[left < 150].max() <= 100
-    few = requests.newest(np.where(np.arange(4000) % 6, 150, 5))
-    assert np.diff(shortened(few, np.random.default_rng(0)).ptr).sum() == np.diff(few.ptr).sum(), "enough are short by themselves"
+
+
+def test_few_requests_are_asked_a_second_time_with_a_shorter_history():
+    short, rows, whole = shortened(with_lengths(np.full(800, 150)), np.random.default_rng(0))
+    assert (~whole).sum() == 500
+    assert rows[:800].tolist() == list(range(800))
+    assert whole[:800].mean() > 0.75, "what is asked with everything stays the greater part"
+    assert not whole[800:].any()
+    assert np.diff(short.ptr)[~whole].max() <= 100
+
+
+@given(st.lists(st.integers(0, 200), max_size=60), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_shorter_histories_are_the_newest_events_of_the_given_ones(lengths, seed):
+    requests = with_lengths(lengths)
+    short, rows, whole = shortened(requests, np.random.default_rng(seed))
+    n = len(lengths)
+    assert rows[:n].tolist() == list(range(n))
+    assert len(rows) == len(whole) == len(short) <= 1.5 * n
+    assert len(set(rows[n:].tolist())) == len(rows) - n, "nothing is copied twice"
+    for place, row in enumerate(rows):
+        told = short.when[short.ptr[place] : short.ptr[place + 1]].tolist()
+        given = requests.when[requests.ptr[row] : requests.ptr[row + 1]].tolist()
+        assert told == given[len(given) - len(told) :]
+        assert len(told) == len(given) or not whole[place]
+    if n and np.mean(np.array(lengths) <= 10) > 0.2:
+        assert whole.all(), "enough are short by themselves"

@@ -88,3 +88,49 @@ def test_very_few_people(people):
     ranker = Ranker.fit(features, labels, groups % people, answers, ["fused", "a", "b", "c", "d"])
     assert ranker.report["ndcg"] > 0.3
     assert ranker.held is None
+
+
+def lengthy(n: int, length: int, seed: int):
+    """Requests of people with a history of about this length, which the last feature tells."""
+    features, labels, groups, answers = requests(n, seed=seed)
+    told = np.random.default_rng(seed).integers(length, 2 * length, n)
+    features = np.concatenate([features, np.broadcast_to(told[:, None, None], (n, features.shape[1], 1))], -1)
+    return features.astype(np.float32), labels, groups, answers
+
+
+def test_weights_learnt_from_long_histories_count_less_for_short_ones():
+    """What long histories say must not be turned round for people with a short one, of whom a few requests tell the opposite."""
+    many, few = lengthy(300, 200, 0), lengthy(150, 1, 1)
+    few[0][..., 1:3] *= -1
+    features, labels, groups, answers = (np.concatenate(both) for both in zip(many, few, strict=True))
+    groups[300:] += 300
+    names = ["fused", "a", "b", "c", "d", "history"]
+    whole = np.arange(450) < 300
+    ranker = Ranker.fit(features, labels, groups, answers, names, whole=whole)
+    assert ranker.usual is not None
+    assert ranker.usual[0] == 5
+    assert 200 <= ranker.usual[1] <= 250
+    trust = ranker.trust(features)
+    assert (trust[whole] > 0.8).all()
+    assert (trust[~whole] < 0.02).all()
+    other, right, _, many_right = lengthy(300, 1, 2)
+    other[..., 1:3] *= -1
+    everywhere = Ranker(ranker.boosters, 0, {}, spread=ranker.spread, lines=ranker.lines)
+    assert ndcg(ranker.score(other), right, many_right) > ndcg(everywhere.score(other), right, many_right)
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=20), st.floats(11, 500))
+def test_trust_grows_with_the_history(lengths, least):
+    features = np.array(lengths, np.float32)[:, None, None]
+    trust = Ranker([], 0, {}, usual=(0, least)).trust(features)
+    assert ((trust >= 0) & (trust <= 1)).all()
+    order = np.argsort(lengths)
+    assert (np.diff(trust[order]) >= 0).all()
+    assert (trust[np.array(lengths) >= least] == 1).all()
+    assert (Ranker([], 0, {}).trust(features) == 1).all()
+
+
+def test_short_histories_are_nothing_special_where_most_are_short():
+    features, labels, groups, answers = lengthy(100, 3, 0)
+    ranker = Ranker.fit(features, labels, groups, answers, ["fused", "a", "b", "c", "d", "history"])
+    assert ranker.usual is None

@@ -433,3 +433,21 @@ def test_one_feature_of_the_moment_is_no_order_where_the_moment_is_not_told(fitt
         assert (np.diff(answer.features[best, names.index("fused")]) <= 1e-6).all()
         assert answer.scores[best[0]] == 1.0
         assert np.allclose(learned.parts(answer, answer.keys).sum(1), answer.scores)
+
+
+def test_parts_add_up_where_a_history_is_shorter_than_usual(fitted, encoder):
+    settings, manifest, now = fitted
+    with Recommender(settings, encoder=encoder) as recommender:
+        recommender.refresh()
+        learned = recommender.load_version(manifest.id)
+        ranker, names = learned.model.ranker, learned.model.report["features"]
+        if ranker.lines is None:
+            ranker.lines = np.ones((1, len(names)), np.float32)
+        moment, _ = recommender.reader.read(Context(user="u3", at=now), Rules(), "s")
+        whole = learned.ask(moment)
+        ranker.usual = (names.index("history"), 2.0 * float(whole.features[0, names.index("history")]))
+        assert ranker.trust(whole.features[None]).tolist() == [0.5]
+        moment, _ = recommender.reader.read(Context(user="u3", at=now), Rules(), "s")
+        answer = learned.ask(moment)
+        assert not np.allclose(answer.scores, whole.scores)
+        assert np.allclose(learned.parts(answer, answer.keys).sum(1), answer.scores, atol=1e-5)

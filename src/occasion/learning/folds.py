@@ -24,6 +24,8 @@ not ENOUGH labels."""
 SHORT, LONGEST, FEW = 0.2, 100, 10
 """Share of the held-out requests that are asked with a shorter history, and of how many events at most, where hardly any has FEW or
 less by itself."""
+ENOUGH_SHORT, MOST_COPIED = 500, 0.5
+"""Requests with a shorter history up to which copies of requests are added, and how many copies at most for each request."""
 
 
 @dataclass(kw_only=True)
@@ -107,14 +109,28 @@ def held_out(
     return build_requests(past, queries), answers, events.user[row]
 
 
-def shortened(requests: Requests, rng: np.random.Generator) -> Requests:
+def shortened(requests: Requests, rng: np.random.Generator) -> tuple[Requests, NDArray[np.int64], NDArray[np.bool_]]:
     """Return the requests, of a share of them only the newest events: none as often as one or two, or three to six.
 
     Where all people of a log have long histories, the ranker would never see a short one, and new people ask with nothing else.
-    Where as many requests as this would make are short by themselves, nothing is changed.
+    Where these were too few to learn from, some are asked a second time with a shorter history, behind all others. Where as many
+    requests as this would make are short by themselves, nothing is changed.
+
+    Returns
+    -------
+    requests : Requests
+        (B + copies).
+    rows : (B + copies,)
+        Which of the given requests each is.
+    whole : (B + copies,) bool
+        Whether it is asked with all its events.
     """
-    short = float(np.mean(np.diff(requests.ptr) <= FEW)) if len(requests) else 1.0
+    n = len(requests)
+    short = float(np.mean(np.diff(requests.ptr) <= FEW)) if n else 1.0
     made = SHORT * np.log(FEW + 2) / np.log(LONGEST + 1)
-    some = rng.random(len(requests)) < SHORT * max(0.0, 1 - short / made)
-    count = np.floor(np.exp(rng.uniform(0, np.log(LONGEST + 1), len(requests)))) - 1
-    return requests.newest(np.where(some, count, np.inf))
+    lacking = max(0.0, 1 - short / made)
+    some = rng.random(n) < SHORT * lacking
+    copies = rng.permutation(n)[: int(min(max(ENOUGH_SHORT * lacking - some.sum(), 0), MOST_COPIED * n))]
+    rows, some = np.append(np.arange(n), np.sort(copies)), np.append(some, np.ones(len(copies), bool))
+    count = np.floor(np.exp(rng.uniform(0, np.log(LONGEST + 1), len(rows)))) - 1
+    return requests.select(rows).newest(np.where(some, count, np.inf)), rows, ~some

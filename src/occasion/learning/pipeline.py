@@ -77,8 +77,8 @@ def fit(
     most = int(min(QUERIES, max(WORK / max(len(data.items), 1), 500)))
     trial = learn.trial(folds[0], most // len(folds), rng)
     trials = [trial] + [learn.trial(f, most // len(folds), rng, trial.epochs) for f in folds[1:]]
-    # What serves is learnt from a little more than the first fold's base, and has to be learnt after the ranker.
-    ranker = _rank(trials, seed, threads, max(left() - 1.3 * trial.seconds, 0.2 * left()))
+    # What serves has to be learnt after the ranker.
+    ranker = _rank(trials, seed, threads, max(left() - 1.1 * trial.seconds, 0.2 * left()))
     note(f"ranker {ranker.report}, {time.monotonic() - begun:.0f} s")
     refit = data.times == "none" or learn.worth_refitting(trial, ranker)
     bases = learn.refit(trial) if refit else trial.bases
@@ -151,22 +151,27 @@ def _rank(trials: list[Trial], seed: int, threads: int, seconds: float) -> Ranke
     if not trials:
         return Ranker([], 0, {"queries": 0, "why": "no event can be held out"})
     begun, count = time.monotonic(), len(trials)
-    features, labels, users, answers = (
-        np.concatenate(c) for c in zip(*((t.found.features, t.labels, t.users, t.answers) for t in trials), strict=True)
+    features, labels, users, answers, whole = (
+        np.concatenate(c) for c in zip(*((t.found.features, t.labels, t.users, t.answers, t.whole) for t in trials), strict=True)
     )
     if count > 1 and trials[0].bases.times == "position":
         fold = np.repeat(np.arange(count), [len(t.labels) for t in trials])
         count = of_one_kind(features, labels, users, answers, fold, seed)
-        features, labels, users, answers = (part[fold < count] for part in (features, labels, users, answers))
+        features, labels, users, answers, whole = (part[fold < count] for part in (features, labels, users, answers, whole))
     seconds -= time.monotonic() - begun
-    ranker = Ranker.fit(features, labels, users, answers, trials[0].bases.names, seed=seed, threads=threads, seconds=seconds)
+    ranker = Ranker.fit(
+        features, labels, users, answers, trials[0].bases.names, whole=whole, seed=seed, threads=threads, seconds=seconds
+    )
     ranker.report["folds"] = count
     return ranker
 
 
 @dataclass(kw_only=True)
 class Trial:
-    """Sources learnt on a fold's base in some `seconds`, and what they found for its held-out requests."""
+    """Sources learnt on a fold's base, and what they found for its held-out requests.
+
+    To learn them from everything takes some `seconds`; `whole` are those that are asked with all their person's events.
+    """
 
     fold: Fold
     bases: Bases
@@ -175,6 +180,7 @@ class Trial:
     labels: NDArray[np.bool_]
     answers: NDArray[np.int64]
     users: NDArray[np.int32]
+    whole: NDArray[np.bool_]
     epochs: int
     seconds: float
 
@@ -226,17 +232,19 @@ class _Learner:
             requests = requests.rename(np.where(hidden, -1, np.arange(len(hidden))).astype(np.int32))
         some = np.sort(rng.permutation(len(answers))[:HELD])
         held = (requests.select(some), np.array([rng.choice(answers[i]) for i in some])) if len(some) > FEW else None
-        begun = time.monotonic()
+        begun, ran = time.monotonic(), []
         wanted: dict[str, Any] = {"held": held} if epochs is None else {"epochs": max(epochs, 1)}
-        sequence, epochs = self.sequence(base, self.share, **wanted)
-        known = np.bincount(base.item, minlength=len(self.data.items)) > 0
+        sequence, epochs = self.sequence(base, self.share, progress=lambda epoch, _: ran.append(epoch), **wanted)
+        taken = (time.monotonic() - begun) * max(epochs, 1) / max(len(ran), 1)
+        begun, known = time.monotonic(), np.bincount(base.item, minlength=len(self.data.items)) > 0
         every = np.concatenate(answers) if answers else np.zeros(0, np.int32)
         bases = self.bases(base, sequence, min(1.0, 2 * float(np.mean(~known[every])) if len(every) else 0.0))
-        seconds = time.monotonic() - begun
+        seconds = (taken + time.monotonic() - begun) * len(self.data.events) / max(len(base.item), 1)
         if hidden.any():
             # Where nothing is hidden, what has no events stays a candidate.
             bases.absent = np.bincount(self.data.events.item, minlength=len(hidden)) == 0
-        requests = shortened(requests, rng)
+        requests, rows, whole = shortened(requests, rng)
+        answers, users = [answers[row] for row in rows], users[rows]
         found = bases.candidates(requests, WIDTH)
         labels = np.array([np.isin(i, a) for i, a in zip(found.items, answers, strict=True)], bool).reshape(found.items.shape)
         share = labels.any(1).mean() if len(labels) else 0.0
@@ -246,7 +254,7 @@ class _Learner:
         )
         return Trial(
             fold=fold, bases=bases, requests=requests, found=found, labels=labels, users=users, epochs=epochs, seconds=seconds,
-            answers=np.array([len(a) for a in answers], np.int64),
+            whole=whole, answers=np.array([len(a) for a in answers], np.int64),
         )  # fmt: skip
 
     def hidden(self, fold: Fold, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -279,7 +287,7 @@ class _Learner:
             or sum(trial.bases.seconds.values()) > 0.1 * self.left()
         ):
             return True
-        rows = np.flatnonzero(np.isin(trial.users, ranker.held))
+        rows = np.flatnonzero(np.isin(trial.users, ranker.held) & trial.whole)
         if len(rows) <= FEW:
             return True
         other = trial.fold.base | (trial.fold.labels & ~np.isin(self.data.events.user, ranker.held))

@@ -36,6 +36,9 @@ FEW = 40
 """Held-out requests below which there are no trees."""
 EVEN = 1000
 """Held-out requests up to which the linear order counts as much as the trees; of more, the trees learn more, and it counts less."""
+USUAL, SHORT = 0.1, 10
+"""Share of the requests whose histories are shorter than those for which the linear order counts in full; where these have no more
+than SHORT events, it does so for all."""
 FEWEST = 10
 """Held-out requests below which nothing is learnt."""
 
@@ -69,16 +72,18 @@ class Ranker:
         Deviation of each booster's raw scores within a request, by which they are divided before they are added.
     lines : (runs, f) float32, optional
         Weights of the standardised features, which are added to the trees.
+    usual : (int, float), optional
+        The feature that tells how many events a history has, and how many most of those had that `lines` were learnt from.
     report : dict
         Held-out ndcg@10 of the trees and of the best feature, rounds, queries.
     """
 
     def __init__(
         self, boosters: list[Any], column: int, report: dict[str, Any], held: NDArray[np.int64] | None = None,
-        spread: list[float] | None = None, lines: Floats | None = None,
+        spread: list[float] | None = None, lines: Floats | None = None, usual: tuple[int, float] | None = None,
     ) -> None:  # fmt: skip
         self.boosters, self.column, self.report, self.held = boosters, column, report, held
-        self.spread, self.lines = spread or [1.0] * len(boosters), lines
+        self.spread, self.lines, self.usual = spread or [1.0] * len(boosters), lines, usual
 
     @property
     def linear(self) -> Floats | None:
@@ -103,28 +108,40 @@ class Ranker:
             for booster, spread in zip(self.boosters, self.spread, strict=True):
                 total += booster.predict(flat, raw_score=True, num_threads=1).reshape(total.shape) / spread
         if self.linear is not None:
-            total += standardised(features) @ self.linear
+            total += standardised(features) @ self.linear * self.trust(features)[:, None]
         return np.asarray(total, np.float32)
+
+    def trust(self, features: Floats) -> Floats:
+        """Return how much the linear order counts in each request (B,), from 0 to 1: as its history is to the usual ones.
+
+        One weight holds for one event as for a hundred, and was learnt from hundreds; trees tell them apart.
+        """
+        if self.usual is None or not features.shape[1]:
+            return np.ones(len(features), np.float32)
+        column, least = self.usual
+        return np.asarray(np.minimum(features[:, 0, column] / least, 1), np.float32)
 
     def served(self) -> Ranker:
         """Return the same ranker with its trees in one model, which is asked once."""
         if len(self.boosters) < 2 and self.spread[:1] in ([], [1.0]):
             return self
-        return Ranker([merged(self.boosters, self.spread)], self.column, self.report, self.held, lines=self.lines)
+        return Ranker([merged(self.boosters, self.spread)], self.column, self.report, self.held, lines=self.lines, usual=self.usual)
 
     def first(self) -> Ranker:
         """Return what the first run has learnt of everybody but `held`."""
         assert self.lines is not None
-        return Ranker(self.boosters[:1], self.column, {}, spread=self.spread[:1], lines=self.lines[:1])
+        return Ranker(self.boosters[:1], self.column, {}, spread=self.spread[:1], lines=self.lines[:1], usual=self.usual)
 
     @classmethod
     def fit(
         cls, features: Floats, labels: NDArray[np.bool_], groups: NDArray[np.int64], answers: NDArray[np.int64], names: list[str],
-        *, seed: int = 0, runs: int | None = None, threads: int = 1, rounds: int = ROUNDS, seconds: float = math.inf,
+        *, whole: NDArray[np.bool_] | None = None, seed: int = 0, runs: int | None = None, threads: int = 1, rounds: int = ROUNDS,
+        seconds: float = math.inf,
     ) -> Ranker:  # fmt: skip
         """Train on (B, C, f) features, within about `seconds` but one run at least.
 
-        `groups` (B,) are users, who are held out whole for early stopping.
+        `groups` (B,) are users, who are held out whole for early stopping. Trees learn from all requests, the linear order from
+        those that are asked with all the events of their history, `whole` (B,), default all.
 
         Queries without an answer among the candidates teach nothing and are dropped; they count in the report.
         """
@@ -132,6 +149,8 @@ class Ranker:
         useful = labels.any(1) & ~labels.all(1)
         if useful.sum() < FEWEST:
             return cls([], column, {"queries": int(useful.sum()), "why": "too few held-out events to learn a ranking"})
+        whole = np.ones(len(features), bool) if whole is None or not (useful & whole).any() else whole
+        share = np.float32(min(1.0, EVEN / (useful & whole).sum()))
         boosters, lines, gains, plain, spread = [], [], [], [], []
         runs = runs or (5 if useful.sum() * features.shape[1] <= ROWS else 2)
         rng = np.random.default_rng(seed)
@@ -140,14 +159,16 @@ class Ranker:
         if not known:  # Of very few people stretches of their requests are held out.
             groups = np.arange(len(groups)) * folds // len(groups)
         people = rng.permutation(np.unique(groups))
+        usual = _usual(features[useful & whole], names)
+        trusted = cls([], column, {}, usual=usual).trust(features)
         begun = time.monotonic()
         for run in range(runs):
             if run and (time.monotonic() - begun) * (run + 1) / run > seconds:
                 break
             held = np.isin(groups, people[run::folds])
             train = useful & ~held
-            line = linear_weights(features[train], labels[train], seed + run) * np.float32(min(1.0, EVEN / useful.sum()))
-            mine = standardised(features[held]) @ line
+            line = share * linear_weights(features[train & whole], labels[train & whole], seed + run)
+            mine = standardised(features[held]) @ line * trusted[held, None]
             if useful.sum() >= FEW:
                 booster = _train(features, labels, train, useful & held, seed + run, threads, rounds, OBJECTIVES[run % 2])
                 trees = cls([booster], column, {}).score(features[held])
@@ -166,7 +187,16 @@ class Ranker:
         less = alone - learnt
         if less.mean() > less.std() / np.sqrt(max(len(less), 1)):
             return cls([], column, report | {"why": "what was learnt was worse than one feature on held-out users"})
-        return cls(boosters, column, report, people[::folds] if known else None, spread, np.stack(lines))
+        return cls(boosters, column, report, people[::folds] if known else None, spread, np.stack(lines), usual)
+
+
+def _usual(features: Floats, names: list[str]) -> tuple[int, float] | None:
+    """Return the feature that tells the length of a history, and the length that all but a share of USUAL reach."""
+    if "history" not in names or not features.shape[1]:
+        return None
+    column = names.index("history")
+    least = float(np.quantile(features[:, 0, column], USUAL))
+    return (column, least) if least > SHORT else None
 
 
 def _best_column(features: Floats, labels: NDArray[np.bool_], answers: NDArray[np.int64], names: list[str]) -> int:
