@@ -44,7 +44,15 @@ def has_console(settings: Settings) -> bool:
 
 
 def add_console(app: FastAPI, settings: Settings) -> None:
-    """Mount the console at /console; where it cannot be, say there what would bring it."""
+    """Mount the console at /console and lead there from /; where it cannot be, say there what would bring it."""
+
+    async def led(request: Request) -> Response:
+        from starlette.responses import RedirectResponse
+
+        # Relative, so that it holds behind a proxy that serves this under a path of its own.
+        return RedirectResponse("console")
+
+    app.add_route("/", led, ["GET"])
     if has_console(settings):
         module, name = CONSOLE.split(":")
         getattr(import_module(module), name)(app)
