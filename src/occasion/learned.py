@@ -6,8 +6,8 @@ A model counts items by the store's keys as they were when it was fitted; items 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from occasion.errors import ModelError
 from occasion.keyed import is_allowed
+from occasion.learning.closeness import TOLD, which
 from occasion.learning.linear import standardised
 from occasion.learning.model import Model
 from occasion.learning.paths import Paths
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Keys = NDArray[np.int32]
     Codes = Mapping[str, tuple[Keys, Sequence[Any]]]
+    Figures = Mapping[str, NDArray[np.float64]]
 
 __all__ = ["LearnedAnswer", "LearnedModel"]
 
@@ -107,6 +109,8 @@ class LearnedModel:
         Seconds from UTC to the clock that the model's hours were read from.
     past_signals : callable
         Event columns to the signals given with them: name to (codes (n,), values).
+    past_figures : callable
+        Event columns and names to the numbers of those that are told as fractions: name to (n,), NaN for none.
     ratings : Ratings, optional
         Predicts what people would rate.
     rating_weight : float
@@ -120,15 +124,21 @@ class LearnedModel:
         model: Model,
         shift: float,
         past_signals: Callable[[EventColumns], Codes],
+        past_figures: Callable[[EventColumns, Collection[str]], Figures],
         *,
         ratings: Ratings | None = None,
         rating_weight: float = 0.0,
     ) -> None:
-        self.version, self.model, self.shift, self._past = version, model, shift, past_signals
+        self.version, self.model, self.shift = version, model, shift
+        self._past_signals, self._past_figures = past_signals, past_figures
         self.ratings, self.rating_weight = ratings, rating_weight
         if model.signals is None:
             raise ModelError(f"the model of version {version} does not say how signals are coded. Cure: `occasion fit` a new one.")
         self.signals = model.signals
+        if model.bases.points is not None and model.bases.told is None:
+            # A version of a release before: where somebody is was no number.
+            self.signals = replace(model.signals, position=TOLD)
+            model.bases.told = which(self.signals.figures)
         self._codes = SignalCodes(self.signals)
         self._place = np.full(model.n_items, -1, np.int32)
         self._place[model.kept] = np.arange(len(model.kept))
@@ -137,7 +147,13 @@ class LearnedModel:
         self._paths: Paths | None = None
 
     @classmethod
-    def load(cls, version: str, folder: Path, past_signals: Callable[[EventColumns], Codes]) -> LearnedModel:
+    def load(
+        cls,
+        version: str,
+        folder: Path,
+        past_signals: Callable[[EventColumns], Codes],
+        past_figures: Callable[[EventColumns, Collection[str]], Figures],
+    ) -> LearnedModel:
         """Read what `save` wrote.
 
         Raises
@@ -150,7 +166,8 @@ class LearnedModel:
         try:
             book = json.loads((folder / BOOK).read_text())
             weight = float(book.get("rating_weight", 0))
-            return cls(version, model, float(book["shift"]), past_signals, ratings=ratings, rating_weight=weight)
+            shift = float(book["shift"])
+            return cls(version, model, shift, past_signals, past_figures, ratings=ratings, rating_weight=weight)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{folder / BOOK} cannot be read ({error}). Cure: `occasion fit` makes a new version.") from None
 
@@ -208,8 +225,12 @@ class LearnedModel:
         assert history is not None
         rows = np.flatnonzero((moment.extra["liking"] > 0) & (history.item < model.n_items))
         # What was given in the past is only looked up where something is made of it.
-        given = self._past(history) if self._codes.given and len(rows) else {}
-        past, codes = self._codes.of_columns(given, rows), self._codes.of(moment.signals)[None]  # (n, s), (1, s)
+        looked_up = self._codes.given and len(rows) > 0
+        given = self._past_signals(history) if looked_up else {}
+        figures = self._past_figures(history, self._codes.measured) if looked_up and self._codes.measured else {}
+        past, _ = self._codes.of_columns(given, figures, rows)  # (n, s)
+        told, numbers = self._codes.of(moment.signals)  # (s,), (r,)
+        codes = told[None]
         time, when = moment.at, history.at[rows]
         timed = model.bases.times == "unix"
         if timed:
@@ -224,14 +245,13 @@ class LearnedModel:
         return Requests(
             time=np.array([time], float),
             signals=codes,
-            numbers=np.full((1, model.bases.n_numbers), np.nan, np.float32),
+            numbers=numbers[None],
             ptr=np.array([0, np.count_nonzero(known)], np.int64),
             item=place[known],
             when=np.where(np.isfinite(when), when, time)[known],
             value=np.ones(np.count_nonzero(known), np.float32),
             past=past[known],
             allowed=None if moment.allowed is None else is_allowed(self._kept, moment.allowed),
-            at=_position(moment.signals),
         )
 
     # -- why ----------------------------------------------------------------------------------------------------------------
@@ -266,9 +286,3 @@ class LearnedModel:
             np.add.at(split.T, groups, steps.T)
         split[:, self.names.index("history")] += answer.rated[chosen]
         return np.asarray((split[:-1] - split[-1]) / answer.span, np.float32)
-
-
-def _position(signals: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Return where a moment says somebody is, degrees."""
-    latitude, longitude = signals.get("latitude"), signals.get("longitude")
-    return (latitude, longitude) if isinstance(latitude, float) and isinstance(longitude, float) else None

@@ -64,7 +64,9 @@ class Ratings:
 
     def rate(self, moment: Moment, keys: NDArray[np.int32]) -> Doubles:
         """Return the expected ratings (n,) of item keys, within the scale; items it has not met are judged by the person alone."""
-        codes = self._codes.of(moment.signals)[None]  # (1, s)
+        told, numbers = self._codes.of(moment.signals)  # (s,), (r,)
+        codes = told[None]
+        # Versions of releases before read the hour, too.
         self._codes.set_clock(codes, np.array([moment.at + self.shift]))
         n = len(keys)
         at = np.minimum(np.searchsorted(self.kept, keys), len(self.kept) - 1)
@@ -74,7 +76,7 @@ class Ratings:
             time=np.full(n, moment.at + self.shift),
             item=np.where(self.kept[at] == keys, at, -1).astype(np.int32),
             signals=np.repeat(codes, n, 0),
-            numbers=np.full((n, len(self.signals.numeric)), np.nan, np.float32),
+            numbers=np.repeat(numbers[None], n, 0),
         )
         return np.asarray(np.clip(self.model.predict(asked), self.low, self.high), np.float64)
 

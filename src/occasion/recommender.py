@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -486,11 +486,15 @@ class Recommender:
         """
         from occasion.learned import LearnedModel
 
-        return LearnedModel.load(version, self.versions.model_folder(version), self.past_signals)
+        return LearnedModel.load(version, self.versions.model_folder(version), self.past_signals, self.past_figures)
 
     def past_signals(self, columns: EventColumns) -> dict[str, tuple[NDArray[np.int32], Sequence[Scalar]]]:
         """Return the signals given with past events: name to (codes (n,), values)."""
         return self.extractor.stored_signals(columns, self.live.contexts)
+
+    def past_figures(self, columns: EventColumns, wanted: Collection[str] | None = None) -> dict[str, NDArray[np.float64]]:
+        """Return the numbers of signals, all or those wanted, that events tell as fractions: name to (n,), NaN where untold."""
+        return self.extractor.stored_figures(columns, self.live.contexts, wanted)
 
     def rebuild(self, *, reencode: bool = False) -> None:
         """Throw everything derived away and build it anew from the store."""

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occasion.context import ContextExtractor
+from occasion.context.coding import MAX_FIGURES
 from occasion.data import Context
 from occasion.errors import DataError
 from occasion.protocols import ContextProvider, EventColumns, StoredContext
@@ -133,6 +134,45 @@ def test_contexts_that_came_later_are_read_too_and_another_log_starts_anew():
     assert [known[c] for c in codes] == ["sad", "happy"]
     assert found["new"][0].tolist() == [0, -1]
     assert "mood" not in extractor.event_signals(columns([np.nan], [0]), [StoredContext(0, "", {"other": "y"})])
+
+
+def numbers(pool):
+    """Return the figures of the stored contexts of a pool (text, signals), read in two goes."""
+    extractor = ContextExtractor(Settings())
+    log = [StoredContext(n, text, signals) for n, (text, signals) in enumerate(pool[: len(pool) // 2])]
+    extractor.stored_figures(columns([], []), log)
+    log += [StoredContext(n, text, signals) for n, (text, signals) in enumerate(pool) if n >= len(log)]
+    keys = [-1, *range(len(pool)), len(pool) + 5]
+    return extractor.stored_figures(columns([np.nan] * len(keys), keys), log)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(stored, max_size=8))
+def test_of_what_was_ever_told_as_a_fraction_all_numbers_are_kept(pool):
+    found = numbers(pool)
+    told = [EXTRACTOR.extract(Context(at=5.0, text=text, signals=signals)).signals for text, signals in pool]
+    assert set(found) == {name for signals in told for name, value in signals.items() if isinstance(value, float)}
+    for name, column in found.items():
+        values = [signals.get(name) for signals in told]
+        expected = [v if isinstance(v, int | float) and not isinstance(v, bool) else np.nan for v in values]
+        np.testing.assert_array_equal(column, [np.nan, *expected, np.nan])
+
+
+def test_figures_of_some_names_of_a_log_that_changes():
+    extractor = ContextExtractor(Settings())
+    log = [StoredContext(0, "", {"load": 3, "pace": 2.5}), StoredContext(1, "", {"load": 1e200})]
+    assert extractor.stored_figures(columns([np.nan], [0]), log, ["load", "gone"])["load"].tolist() == [3.0]
+    both = extractor.stored_figures(columns([np.nan] * 2, [1, 0]), log)
+    assert np.isnan(both["load"][0]), "what is too large measures nothing"
+    assert extractor.stored_figures(columns([np.nan], [0]), log, ["mood"]) == {}
+    # Where somebody is erased, the list of contexts is another one, and their words and numbers are gone from it.
+    assert extractor.stored_figures(columns([np.nan], [0]), [StoredContext(0, "", {})]) == {}
+
+
+def test_no_more_names_have_figures_than_are_kept():
+    signals = {f"n{k}": k + 0.5 for k in range(MAX_FIGURES + 9)}
+    found = ContextExtractor(Settings()).stored_figures(columns([np.nan], [0]), [StoredContext(0, "", signals)])
+    assert list(found) == [f"n{k}" for k in range(MAX_FIGURES)]
 
 
 def test_likeness_is_the_share_of_known_signals_that_agree():

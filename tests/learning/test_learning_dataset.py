@@ -162,7 +162,7 @@ def test_moments_are_coded_as_frames_are(rows):
         np.array(time),
     )
     codes = SignalCodes(signals)
-    one_by_one = np.stack([codes.of({"weather": w, "device": d, "other": 1}) for w, d in zip(weather, device, strict=True)])
+    one_by_one = np.stack([codes.of({"weather": w, "device": d, "other": 1})[0] for w, d in zip(weather, device, strict=True)])
     codes.set_clock(one_by_one, np.array(time))
     assert one_by_one.tolist() == wanted.tolist()
     values = {"weather": ["sun", "fog", "rain"], "device": ["phone", "desk"]}
@@ -170,7 +170,7 @@ def test_moments_are_coded_as_frames_are(rows):
         name: (np.array([-1 if v is None else values[name].index(v) for v in given], np.int32), values[name])
         for name, given in (("weather", weather), ("device", device))
     }
-    at_once = codes.of_columns(columns, np.arange(len(rows)))
+    at_once, _ = codes.of_columns(columns, {}, np.arange(len(rows)))
     codes.set_clock(at_once, np.array(time))
     assert at_once.tolist() == wanted.tolist()
 

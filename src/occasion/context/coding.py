@@ -1,23 +1,26 @@
 """Coding: the signals of the stored contexts of a log as columns of small numbers, kept up as the log grows.
 
-A log has few distinct contexts and many events, so each context is read once, and an event's signal is one look-up.
+A log has few distinct contexts and many events, so each context is read once, and an event's signal is one look-up. A signal that
+was ever told as a fraction has a column of its numbers as well, whole ones included: its figures.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from occasion.data import Scalar
+from occasion.learning.signals import number_of
 from occasion.protocols import StoredContext
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Codes = NDArray[np.int32]
+    Doubles = NDArray[np.float64]
 
 __all__ = ["SUPPRESSED", "UNKNOWN", "ContextCodes", "Vocabulary"]
 
@@ -25,6 +28,8 @@ UNKNOWN, SUPPRESSED = -1, -2
 """Codes: the context does not say; the context says that a derived value would be wrong."""
 MAX_NAMES = 512
 """Signal names that are coded, in order of appearance."""
+MAX_FIGURES = 64
+"""Names among them whose figures are kept, in order of appearance: eight bytes a context each."""
 
 
 class Vocabulary:
@@ -48,7 +53,7 @@ class Vocabulary:
 
 
 class ContextCodes:
-    """Code of each signal of each stored context, by context key.
+    """Code of each signal of each stored context, and its figure, by context key.
 
     Parameters
     ----------
@@ -75,6 +80,7 @@ class ContextCodes:
         self.places: dict[object, int] = {}
         self._done = 0
         self._columns: dict[str, Codes] = {}
+        self._figures: dict[str, Doubles] = {}
         self._place = np.zeros(0, np.int32)
 
     def take(self, contexts: Sequence[StoredContext]) -> None:
@@ -89,15 +95,29 @@ class ContextCodes:
 
     def _add(self, key: int, context: StoredContext) -> None:
         signals, place = self._read(context.text, context.signals)
-        self._place = _grown(self._place, key, -1)
+        self._place = _grown(self._place, key, UNKNOWN)
         self._place[key] = self.places.setdefault(place, len(self.places))
         for name, value in signals.items():
             if name not in self._columns and len(self._columns) >= MAX_NAMES:
                 continue
+            if name in self._figures or isinstance(value, float):
+                self._add_figure(name, key, value)
             # A fraction is not counted, but stands in the way of what would be derived.
             code = SUPPRESSED if value is None or isinstance(value, float) else self.vocabulary(name).code(value)
             column = self._columns[name] = _grown(self._columns.get(name, np.zeros(0, np.int32)), key, UNKNOWN)
             column[key] = code
+
+    def _add_figure(self, name: str, key: int, value: Scalar | None) -> None:
+        """Keep a number as such; with the first fraction of a name, the whole numbers that came before it, too."""
+        column = self._figures.get(name)
+        if column is None:
+            if len(self._figures) >= MAX_FIGURES:
+                return
+            before = self._columns.get(name, np.zeros(0, np.int32))
+            whole = np.array([*map(number_of, self.vocabulary(name).values), np.nan])
+            column = whole[np.where(before >= 0, before, -1)]
+        column = self._figures[name] = _grown(column, key, np.nan)
+        column[key] = number_of(value)
 
     def vocabulary(self, name: str) -> Vocabulary:
         """Return the vocabulary of a signal, a new one where it is new."""
@@ -110,24 +130,32 @@ class ContextCodes:
 
     def column(self, name: str, context: Codes) -> Codes:
         """Return a signal's code, one of `names`, for context keys (n,), of which -1 is none."""
-        return _taken(self._columns[name], context)
+        return _taken(self._columns[name], context, UNKNOWN)
+
+    def measured(self) -> list[str]:
+        """Return those of `names` that have figures."""
+        return list(self._figures)
+
+    def figures(self, name: str, context: Codes) -> Doubles:
+        """Return a signal's numbers, one of `measured`, for context keys (n,); NaN where none was told."""
+        return _taken(self._figures[name], context, np.nan)
 
     def place(self, context: Codes) -> Codes:
         """Return the number of the place (n,) of context keys, -1 for none."""
-        return _taken(self._place, context)
+        return _taken(self._place, context, UNKNOWN)
 
 
-def _taken(column: Codes, context: Codes) -> Codes:
+def _taken(column: NDArray[Any], context: Codes, missing: float) -> NDArray[Any]:
     if not len(column):
-        return np.full(len(context), UNKNOWN, np.int32)
+        return np.full(len(context), missing, column.dtype)
     out = column.take(context, mode="clip")
-    out[(context < 0) | (context >= len(column))] = UNKNOWN
+    out[(context < 0) | (context >= len(column))] = missing
     return out
 
 
-def _grown(column: Codes, key: int, fill: int) -> Codes:
+def _grown(column: NDArray[Any], key: int, fill: float) -> NDArray[Any]:
     if key < len(column):
         return column
-    out = np.full(max(key + 1, 2 * len(column), 64), fill, np.int32)
+    out = np.full(max(key + 1, 2 * len(column), 64), fill, column.dtype)
     out[: len(column)] = column
     return out

@@ -180,6 +180,24 @@ class ContextExtractor:
         values = {name: self._codes.vocabulary(name).values for name in found}
         return {name: (np.maximum(codes, np.int32(UNKNOWN)), list(values[name])) for name, codes in found.items() if values[name]}
 
+    def stored_figures(
+        self, columns: EventColumns, contexts: Sequence[StoredContext], wanted: Collection[str] | None = None
+    ) -> dict[str, NDArray[np.float64]]:
+        """Return the numbers of those signals of past events that were ever told as fractions: name to (n,), NaN where untold.
+
+        Of such a signal `stored_signals` has the whole numbers and the words only.
+
+        Parameters
+        ----------
+        columns, contexts
+            As for `event_signals`.
+        wanted : collection of str, optional
+            Names that are looked up; None: all.
+        """
+        self._codes.take(contexts)
+        names = [name for name in self._codes.measured() if wanted is None or name in wanted]
+        return {name: self._codes.figures(name, columns.context) for name in names}
+
     def _event_codes(
         self, columns: EventColumns, contexts: Sequence[StoredContext], wanted: Collection[str] | None = None
     ) -> dict[str, Codes]:

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Points = NDArray[np.float64]
 
-__all__ = ["closeness", "points", "whereabouts", "which"]
+__all__ = ["TOLD", "closeness", "points", "whereabouts", "which"]
 
 LATITUDE, LONGITUDE = ("latitude", "lat", "纬度"), ("longitude", "lon", "lng", "long", "经度")
 """Names of columns, without the prefix of signals, in lower case."""
+TOLD = (f"{PREFIX}latitude", f"{PREFIX}longitude")
+"""Names under which a moment tells where somebody is."""
 RADIUS = 6371.0
 """Of the earth, km."""
 
@@ -50,18 +52,15 @@ def points(degrees: NDArray[np.floating]) -> Points:
 def whereabouts(requests: Requests, items: Points, told: tuple[int, int] | None) -> Points:
     """Return where each request is made (B, 3), NaN where nothing tells.
 
-    `requests.at`, else of its numbers those `told`, else the point of the newest item that has one among `items` (items, 3).
+    The numbers `told`, else the point of the newest item that has one among `items` (items, 3).
     """
     out = np.full((len(requests), 3), np.nan)
     row, at = requests.row, items[requests.item]
     known = np.isfinite(at[:, 0])
     out[row[known]] = at[known]  # The newest is the last to be written.
-    if requests.at is not None:
-        own = points(np.array([requests.at]))
-    elif told is not None:
-        own = points(requests.numbers[:, list(told)])
-    else:
+    if told is None:
         return out
+    own = points(requests.numbers[:, list(told)])
     return np.where(np.isfinite(own), own, out)
 
 

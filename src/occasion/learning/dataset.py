@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from occasion.learning.closeness import TOLD, which
 from occasion.learning.freshness import telling
 from occasion.learning.items import Items, read_ids, read_items
 from occasion.learning.popularity import windows
@@ -69,6 +70,8 @@ class Dataset:
         times = "none" if not np.isfinite(time).any() else "unix" if np.nanmedian(time) > UNIX else "position"
         clock = times == "unix" and bool(np.mean(np.nan_to_num(time) % DAY == 0) < 0.5)
         signals = Signals.learn(events, clock)
+        if not rated and which(catalogue.number_names) is not None and which(signals.numeric) is None:
+            signals = replace(signals, position=TOLD)
         users = sorted(set(_ids(events["user_id"])))
         read = _dated(_read_events(events, time, catalogue, users, signals), times).sorted()
         if exclude_seen is None:

@@ -162,7 +162,7 @@ class Bases:
             bases.fresh = data.items.number_names.index(data.fresh)
         where = which(data.items.number_names) if "places" in use else None
         if where is not None:
-            bases.points, bases.told = points(data.items.numbers[:, list(where)]), which(data.signals.numeric)
+            bases.points, bases.told = points(data.items.numbers[:, list(where)]), which(data.signals.figures)
             bases.parts.append("places")
         if text is not None and "borrowed" in use:
             bases.borrowed = Borrowed.fit(text.joint, np.bincount(events.item, minlength=n))

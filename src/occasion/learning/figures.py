@@ -36,8 +36,8 @@ def figures(bases: Bases, histories: Histories, items: NDArray[np.int32]) -> tup
     if "repeats" in bases.parts:
         columns.append(repeats.own_figures(requests, items, bases.n_items, bases.times))
         names += repeats.NAMES
-    ask = [np.diff(requests.ptr).astype(np.float32)[:, None], requests.numbers]
-    names += ["history"] + [f"number_{k}" for k in range(requests.numbers.shape[1])]
+    ask = [np.diff(requests.ptr).astype(np.float32)[:, None], requests.numbers[:, : bases.n_numbers]]
+    names += ["history"] + [f"number_{k}" for k in range(bases.n_numbers)]
     if bases.times == "unix":
         ask.append(_pace(requests))
         names += ["idle", "session"]

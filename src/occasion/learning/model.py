@@ -86,10 +86,11 @@ class Model:
             Both (<= k,), best first.
         """
         n, s = len(items), len(self.bases.signal_names) if signals is None else len(signals)
+        r = self.bases.n_numbers if self.signals is None else len(self.signals.figures)
         request = Requests(
             time=np.array([at]), ptr=np.array([0, n]), item=np.array(items, np.int32), value=np.ones(n, np.float32),
             signals=np.full((1, s), -1, np.int32) if signals is None else np.array([signals], np.int32),
-            numbers=np.full((1, self.bases.n_numbers), np.nan, np.float32) if numbers is None else np.array([numbers], np.float32),
+            numbers=np.full((1, r), np.nan, np.float32) if numbers is None else np.array([numbers], np.float32),
             when=np.full(n, np.nan) if times is None else np.array(times, float),
             past=np.full((n, s), -1, np.int32) if past is None else np.array(past, np.int32).reshape(n, s),
         )  # fmt: skip

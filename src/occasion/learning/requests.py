@@ -92,8 +92,6 @@ class Requests:
         Signals of the history events.
     allowed : (items,) bool, optional
         Which items may be answered at all, the same for all requests; None: every item.
-    at : (float, float), optional
-        Latitude and longitude, degrees, of where all requests are made.
     """
 
     time: NDArray[np.float64]
@@ -105,7 +103,6 @@ class Requests:
     value: NDArray[np.float32]
     past: NDArray[np.int32]
     allowed: NDArray[np.bool_] | None = None
-    at: tuple[float, float] | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -131,7 +128,7 @@ class Requests:
         a, b = self.ptr[start], self.ptr[stop]
         head = {n: getattr(self, n)[start:stop] for n in ("time", "signals", "numbers")}
         tail = {n: getattr(self, n)[a:b] for n in ("item", "when", "value", "past")}
-        return Requests(ptr=self.ptr[start : stop + 1] - a, allowed=self.allowed, at=self.at, **head, **tail)
+        return Requests(ptr=self.ptr[start : stop + 1] - a, allowed=self.allowed, **head, **tail)
 
     def rename(self, place: NDArray[np.int32]) -> Requests:
         """Return the requests with item keys mapped by `place`; history events mapped to -1 are dropped."""
@@ -144,7 +141,7 @@ class Requests:
         kept = np.concatenate([[0], np.cumsum(keep)]).astype(np.int64)
         return Requests(
             time=self.time, signals=self.signals, numbers=self.numbers, ptr=kept[self.ptr], item=place[self.item[keep]],
-            when=self.when[keep], value=self.value[keep], past=self.past[keep], allowed=allowed, at=self.at,
+            when=self.when[keep], value=self.value[keep], past=self.past[keep], allowed=allowed,
         )  # fmt: skip
 
     def newest(self, count: NDArray[np.floating | np.integer]) -> Requests:
@@ -160,7 +157,7 @@ class Requests:
         flat = np.repeat(self.ptr[rows] - ptr[:-1], length) + np.arange(ptr[-1])
         head = {n: getattr(self, n)[rows] for n in ("time", "signals", "numbers")}
         tail = {n: getattr(self, n)[flat] for n in ("item", "when", "value", "past")}
-        return Requests(ptr=ptr, allowed=self.allowed, at=self.at, **head, **tail)
+        return Requests(ptr=ptr, allowed=self.allowed, **head, **tail)
 
 
 def build_requests(events: Events, queries: Queries, limit: int = 1000) -> Requests:

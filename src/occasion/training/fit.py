@@ -120,7 +120,7 @@ def fit(
         learn: dict[str, Any] = {"seed": seed, "threads": threads, "vectors": item_vectors(recommender), "progress": note}
         past = pipeline.fit(log.without(split.held_out), budget=0.6 * budget, without=without, **learn)
         ratings, errors = _rated(recommender, log, split, without, learn)
-        candidate = LearnedModel("candidate", past, log.shift, recommender.past_signals, ratings=ratings)
+        candidate = LearnedModel("candidate", past, log.shift, recommender.past_signals, recommender.past_figures, ratings=ratings)
         verdict, rival, weights = _judged(recommender, whole, split, log, candidate, queries, seed)
         note(f"gate: {'passed' if verdict.passed else 'not passed'}; {'; '.join(verdict.reasons)}")
         final = _of_all(candidate, recommender, log, budget=0.4 * budget, without=without, learn=learn)
@@ -159,6 +159,7 @@ def _of_all(
         pipeline.refit(candidate.model, log.data, budget=budget, **learn),
         log.shift,
         recommender.past_signals,
+        recommender.past_figures,
         ratings=None if candidate.ratings is None else learn_ratings(recommender, log, **_quiet(learn), without=without),
         rating_weight=candidate.rating_weight,
     )

@@ -53,4 +53,4 @@ def _learn(
     model = pipeline.fit(
         log.data, budget=budget, seed=seed, threads=threads, without=without, vectors=item_vectors(recommender), progress=progress
     )
-    return LearnedModel("learned", model, log.shift, recommender.past_signals)
+    return LearnedModel("learned", model, log.shift, recommender.past_signals, recommender.past_figures)

@@ -35,6 +35,8 @@ LEFT_OUT = {"auto": None, "allow": False, "leave-out": True}
 """Setting `repeats` to whether items had before are left out; None: found out from the log."""
 LEAST = 20
 """Liked events below which nothing is learnt."""
+NUMBERS, FRACTIONS = 0.9, 0.1
+"""Shares of the events that tell a signal: of numbers, from which on, and of fractions, from which on, it is read as figures."""
 UNIX = 1e8
 """Times above this are seconds of the clock."""
 
@@ -118,7 +120,12 @@ def _shift(columns: EventColumns, zone: str) -> float:
 
 
 def event_frame(columns: EventColumns, recommender: Recommender, shift: float) -> pl.DataFrame:
-    """Return events as the rows that models read: seq, user_id, item_id, time and a column for each given signal."""
+    """Return events as the rows that models read: seq, user_id, item_id, time and a column for each given signal.
+
+    A signal that is told as a number nine times in ten, and as a fraction once in ten, has a column of numbers, in which words for
+    it are missing; any other has its words and whole numbers as texts, and its fractions are missing. So whole numbers alone are
+    classes, and neither one word nor one fraction changes what thousands of other events are read as.
+    """
     import polars as pl
 
     catalogue = recommender.live.catalogue
@@ -129,10 +136,23 @@ def event_frame(columns: EventColumns, recommender: Recommender, shift: float) -
         "item_id": ids[columns.item].tolist(),
         "time": columns.at + shift,
     }
-    for name, (codes, values) in recommender.past_signals(columns).items():
+    coded, figures = recommender.past_signals(columns), recommender.past_figures(columns)
+    for name, numbers in figures.items():
+        if _measures(numbers, coded[name][0] if name in coded else None):
+            coded.pop(name, None)
+            series[PREFIX + name] = pl.Series(numbers, dtype=pl.Float64).fill_nan(None)
+    for name, (codes, values) in coded.items():
         labels = np.array([*(str(v) for v in values), None], object)
         series[PREFIX + name] = pl.Series(labels[codes].tolist(), dtype=pl.String)
     return pl.DataFrame(series).with_columns(pl.col("time").fill_nan(None))
+
+
+def _measures(numbers: NDArray[np.float64], codes: NDArray[np.int32] | None) -> bool:
+    """Return whether a signal is read as figures, by its numbers (n,), NaN for none, and codes (n,), -1 for fractions, too."""
+    is_number, is_coded = np.isfinite(numbers), np.zeros(len(numbers), np.bool_) if codes is None else codes >= 0
+    told = np.count_nonzero(is_number | is_coded)
+    fractions = np.count_nonzero(is_number & ~is_coded)
+    return bool(fractions > 0 and np.count_nonzero(is_number) >= NUMBERS * told and fractions >= FRACTIONS * told)
 
 
 def _items(recommender: Recommender, shift: float) -> pl.DataFrame:

@@ -22,7 +22,7 @@ from occasion.learned import LearnedModel
 from occasion.learning.dataset import Dataset
 from occasion.learning.rated import RatedModel, pair_order
 from occasion.learning.requests import Queries
-from occasion.learning.signals import Signals
+from occasion.learning.signals import SignalCodes, Signals
 from occasion.learning.text import TextVectors
 from occasion.liking import rating_range
 from occasion.metrics import ndcg
@@ -101,7 +101,8 @@ def _dataset(recommender: Recommender, log: LearningLog, columns: EventColumns) 
     """Return the ratings as a data set over the log's items, with people and signals of their own."""
     frame = event_frame(columns, recommender, log.shift)
     frame = frame.with_columns(rating=columns.value.astype(np.float64))
-    signals = Signals.learn(frame, log.data.signals.clock)
+    # The hour of a rating tells of the sitting, not of the taste; see `occasion.learning.signals.Signals.plain`.
+    signals = Signals.learn(frame, clock=False)
     whole = replace(log.data, users=sorted(set(frame["user_id"].to_list())), signals=signals, exclude_seen=False, rated=True)
     return whole.only(frame)
 
@@ -135,13 +136,14 @@ def _rmse(foretold: Doubles, value: Doubles) -> float:
 
 def _foretold(ratings: Ratings, recommender: Recommender, log: LearningLog, columns: EventColumns) -> Doubles:
     """Return what the model says of known events (n,): as for queries, all at once."""
-    frame = event_frame(columns, recommender, log.shift)
     place = np.full(len(log.data.items), -1, np.int32)
     place[ratings.kept] = np.arange(len(ratings.kept))
     people = {int(key): row for row, key in enumerate(ratings.users)}
-    codes, numbers = ratings.signals.code(frame, frame["time"].fill_null(float("nan")).to_numpy())
+    reading = SignalCodes(ratings.signals)
+    given, figures = recommender.past_signals(columns), recommender.past_figures(columns, reading.measured)
+    codes, numbers = reading.of_columns(given, figures, np.arange(len(columns.seq)))
     asked = Queries(
-        ids=[""] * len(frame),
+        ids=[""] * len(columns.seq),
         user=np.array([people.get(int(u), -1) for u in columns.user], np.int32),
         time=columns.at + log.shift,
         item=place[columns.item],
