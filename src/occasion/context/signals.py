@@ -3,7 +3,8 @@
 Known names: weather, temperature (degrees Celsius), place, latitude, longitude, device, company, mood, activity, and those of
 the clock and the calendar. Text is compared without case, so that ``Home`` and ``home`` are one value. Numbers stay numbers;
 those that say something by their range alone also give a word: ``temperature_level``, ``area`` (a tenth of a degree, 11 km),
-and ``..._level`` for every other fraction or large number, as no value of these comes back often enough to be counted.
+and ``..._level`` for every other fraction or large number, as no value of these comes back often enough to be counted. Fitted
+versions read the numbers themselves (`occasion.training.log.event_frame`, `occasion.learning.signals`).
 """
 
 from __future__ import annotations

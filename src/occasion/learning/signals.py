@@ -2,7 +2,8 @@
 
 A column of numbers with more than `BINS` different values holds the figures of a signal: each is read as it is, and by the range it
 lies in. Any other column holds classes, numbers or words. A column ``X_level`` has words for the size of X; where X is told, its
-word says nothing more and is passed over, and where it is not, the word is all that is known ("a hot day").
+word says nothing more and is passed over, and where it is not, the word is all that is known ("a hot day"). An ``area`` is no range
+of one figure but a place; it is read beside latitude and longitude.
 """
 
 from __future__ import annotations

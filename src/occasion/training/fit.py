@@ -75,7 +75,7 @@ def fit(
     store, settings, encoder : optional
         Default: what the settings name.
     budget : float
-        Seconds for learning, about; asking the gate comes on top. At least 5.
+        Seconds for learning to rank, about; asking the gate and learning ratings come on top. At least 5.
     seed : int
     threads : int
     memory : float, optional
