@@ -150,7 +150,7 @@ class SignalCodes:
     """
 
     def __init__(self, signals: Signals) -> None:
-        self.names, self.signals = signals.names, signals
+        self.names = signals.names
         self._classes = {
             j: (name.removeprefix(PREFIX), {value: code for code, value in enumerate(signals.values[name])})
             for j, name in enumerate(self.names)
