@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from occasion.learning import storage
 from occasion.learning.linear import linear_weights, standardised
-from occasion.learning.ranker import FEW, FEWEST, Ranker, ndcg
+from occasion.learning.ranker import FEW, FEWEST, LEAST, Ranker, ndcg
 
 FLOATS = st.floats(-1e6, 1e6, width=32) | st.just(float("nan")) | st.just(-1e9)
 
@@ -72,6 +72,16 @@ def test_one_model_of_trees_and_weights_says_the_same(tmp_path):
     storage.save(ranker.served(), tmp_path)
     again = storage.load(tmp_path)
     assert np.allclose(again.score(features), ranker.score(features), atol=1e-3)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_no_run_ends_after_the_first_few_trees(seed):
+    features, _, groups, answers = requests(150, seed=seed)
+    labels = np.arange(20) == np.random.default_rng(seed).integers(20, size=(150, 1))  # of noise the first tree may be the best
+    ranker = Ranker.fit(features, labels, groups, answers, ["fused", "a", "b", "c", "d"])
+    rounds = ranker.report["rounds"]
+    assert min(rounds) >= LEAST or not ranker.boosters
+    assert rounds == [booster.num_trees() for booster in ranker.boosters] or not ranker.boosters
 
 
 @pytest.mark.parametrize("n", [FEWEST - 1, FEW - 1])

@@ -23,7 +23,9 @@ SETTINGS = {
     "lambda_l2": 10.0, "feature_fraction": 0.5, "bagging_fraction": 0.8, "bagging_freq": 1, "lambdarank_truncation_level": 20,
     "max_bin": 127, "verbosity": -1, "deterministic": True, "force_row_wise": True,
 }  # fmt: skip
-ROUNDS = 500
+ROUNDS, PATIENCE, LEAST = 500, 40, 40
+"""Trees of a run at most; how many without a better one end it; and trees at least, as that the first few rank some held-out requests
+best is chance."""
 OBJECTIVES = ("lambdarank", "binary")
 """Taken in turn by the runs: the one looks at the order of a request, the other at every candidate; together they vary less."""
 NOTHING = -1e9
@@ -180,12 +182,12 @@ class Ranker:
             plain.append(ndcg_each(features[held][..., column], labels[held], answers[held]))
         learnt, alone = np.concatenate(gains), np.concatenate(plain)
         report = {
-            "queries": int(useful.sum()), "rounds": [b.best_iteration for b in boosters], "ndcg": round(float(learnt.mean()), 4),
+            "queries": int(useful.sum()), "rounds": [b.num_trees() for b in boosters], "ndcg": round(float(learnt.mean()), 4),
             "best_feature": names[column], "best_feature_ndcg": round(float(alone.mean()), 4),
         }  # fmt: skip
-        # One feature is luck or habit, and it may be silent: it has to be better beyond doubt.
+        # One feature is luck or habit, the best of many here, and it may be silent: it has to be better beyond doubt.
         less = alone - learnt
-        if less.mean() > less.std() / np.sqrt(max(len(less), 1)):
+        if less.mean() > 2 * less.std() / np.sqrt(max(len(less), 1)):
             return cls([], column, report | {"why": "what was learnt was worse than one feature on held-out users"})
         return cls(boosters, column, report, people[::folds] if known else None, spread, np.stack(lines), usual)
 
@@ -231,13 +233,15 @@ def _train(
     base = data(train, SAMPLED)
     if held.sum() < 10:
         return lightgbm.train(settings, base, num_boost_round=80)
-    return lightgbm.train(
+    booster = lightgbm.train(
         settings,
         base,
         rounds,
         valid_sets=[data(held, labels.shape[1], base)],
-        callbacks=[lightgbm.early_stopping(40, verbose=False)],
+        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
+        keep_training_booster=True,
     )
+    return lightgbm.Booster(model_str=booster.model_to_string(num_iteration=max(booster.best_iteration, LEAST)))
 
 
 def _sampled(labels: NDArray[np.bool_], count: int, seed: int) -> NDArray[np.int64]:
