@@ -24,7 +24,7 @@ SETTINGS = {
     "max_bin": 127, "verbosity": -1, "deterministic": True, "force_row_wise": True,
 }  # fmt: skip
 ROUNDS, PATIENCE, LEAST = 500, 40, 40
-"""Trees of a run at most; how many without a better one end it; and trees at least, as that the first few rank some held-out requests
+"""Trees of a run, at most; how many without a better one end it; and trees at least: that the first few rank some held-out requests
 best is chance."""
 OBJECTIVES = ("lambdarank", "binary")
 """Taken in turn by the runs: the one looks at the order of a request, the other at every candidate; together they vary less."""
