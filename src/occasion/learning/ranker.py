@@ -143,7 +143,7 @@ class Ranker:
         """Train on (B, C, f) features, within about `seconds` but one run at least.
 
         `groups` (B,) are users, who are held out whole for early stopping. Trees learn from all requests, the linear order from
-        those that are asked with all the events of their history, `whole` (B,), default all.
+        those that are asked with all the events of their history, `whole` (B,), default all; by these it is judged, too.
 
         Queries without an answer among the candidates teach nothing and are dropped; they count in the report.
         """
@@ -151,7 +151,8 @@ class Ranker:
         useful = labels.any(1) & ~labels.all(1)
         if useful.sum() < FEWEST:
             return cls([], column, {"queries": int(useful.sum()), "why": "too few held-out events to learn a ranking"})
-        whole = np.ones(len(features), bool) if whole is None or not (useful & whole).any() else whole
+        if whole is None or (useful & whole).sum() < FEWEST:
+            whole = np.ones(len(features), bool)
         share = np.float32(min(1.0, EVEN / (useful & whole).sum()))
         boosters, lines, gains, plain, spread = [], [], [], [], []
         runs = runs or (5 if useful.sum() * features.shape[1] <= ROWS else 2)
@@ -168,18 +169,18 @@ class Ranker:
             if run and (time.monotonic() - begun) * (run + 1) / run > seconds:
                 break
             held = np.isin(groups, people[run::folds])
-            train = useful & ~held
+            train, judged = useful & ~held, held & whole
             line = share * linear_weights(features[train & whole], labels[train & whole], seed + run)
-            mine = standardised(features[held]) @ line * trusted[held, None]
+            mine = standardised(features[judged]) @ line * trusted[judged, None]
             if useful.sum() >= FEW:
                 booster = _train(features, labels, train, useful & held, seed + run, threads, rounds, OBJECTIVES[run % 2])
-                trees = cls([booster], column, {}).score(features[held])
+                trees = cls([booster], column, {}).score(features[judged])
                 spread.append(max(float(trees.std(1).mean()), 1e-9) if len(trees) else 1.0)
                 boosters.append(booster)
                 mine = mine + trees / spread[-1]
             lines.append(line)
-            gains.append(ndcg_each(mine, labels[held], answers[held]))
-            plain.append(ndcg_each(features[held][..., column], labels[held], answers[held]))
+            gains.append(ndcg_each(mine, labels[judged], answers[judged]))
+            plain.append(ndcg_each(features[judged][..., column], labels[judged], answers[judged]))
         learnt, alone = np.concatenate(gains), np.concatenate(plain)
         report = {
             "queries": int(useful.sum()), "rounds": [b.num_trees() for b in boosters], "ndcg": round(float(learnt.mean()), 4),
