@@ -68,10 +68,14 @@ def values_of(item, name):
         value = item.attributes[name]
         return list(value) if isinstance(value, tuple) else [value]
     if name in texts:
-        return [texts[name][:200].replace("\0", " ")]
+        return [beginning(texts[name]).replace("\0", " ")]
     if name == "categories":
         return list(item.categories)
     return [item.price] if name == "price" and item.price is not None else []
+
+
+def beginning(value):
+    return value[:200] if isinstance(value, str) else value
 
 
 def equal(value, wanted):
@@ -89,6 +93,9 @@ def passes(item, node):
     if "not" in node:
         return not passes(item, node["not"])
     (op, wanted), mine = next((o, v) for o, v in node.items() if o != "field"), values_of(item, node["field"])
+    if node["field"] in ("id", "title", "description"):
+        # A whole long text finds what it was taken from: of both the beginning is compared.
+        wanted = [beginning(v) for v in wanted] if op == "in" else beginning(wanted)
     if op == "exists":
         return bool(mine) == wanted
     if op == "ne":
@@ -135,6 +142,13 @@ def test_a_mask_is_the_plain_reading_of_each_item(changes, node):
     mask = columns.mask(wanted, 8)
     assert {key: bool(mask[key]) for key in stored} == {key: passes(item, node) for key, item in stored.items()}
     assert columns.mask(wanted, 8) is mask
+
+
+def test_a_long_text_is_found_by_the_whole_of_it():
+    columns, text = Columns(), "a long title " * 30
+    columns.set(0, Item(id="a", text={"title": text}))
+    for node in ({"field": "title", "eq": text}, {"field": "title", "in": [text, "other"]}, {"field": "title", "eq": text[:200]}):
+        assert columns.mask(parse_filter(node), 1).tolist() == [True]
 
 
 def test_one_of_words_and_numbers_is_found_in_a_field_of_texts():
