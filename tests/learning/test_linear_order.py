@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,6 +72,19 @@ def test_one_model_of_trees_and_weights_says_the_same(tmp_path):
     features, labels, groups, answers = requests(FEW + 20)
     ranker = Ranker.fit(features, labels, groups, answers, ["fused", "a", "b", "c", "d"])
     storage.save(ranker.served(), tmp_path)
+    again = storage.load(tmp_path)
+    assert np.allclose(again.score(features), ranker.score(features), atol=1e-3)
+
+
+def test_a_ranker_of_a_release_before_counts_its_linear_order_in_full(tmp_path):
+    features, labels, groups, answers = requests(FEW + 20)
+    ranker = Ranker.fit(features, labels, groups, answers, ["fused", "a", "b", "c", "d"])
+    storage.save(ranker.served(), tmp_path)
+    book = json.loads((tmp_path / "model.json").read_text())
+    fields = book["model"]["fields"]
+    book["model"]["fields"] = [field for field in fields if field[0] != "usual"]
+    assert len(book["model"]["fields"]) < len(fields)
+    (tmp_path / "model.json").write_text(json.dumps(book))
     again = storage.load(tmp_path)
     assert np.allclose(again.score(features), ranker.score(features), atol=1e-3)
 

@@ -80,6 +80,9 @@ class Ranker:
         Held-out ndcg@10 of the trees and of the best feature, rounds, queries.
     """
 
+    # What versions of releases before lack: they are read without going through the constructor.
+    usual: tuple[int, float] | None = None
+
     def __init__(
         self, boosters: list[Any], column: int, report: dict[str, Any], held: NDArray[np.int64] | None = None,
         spread: list[float] | None = None, lines: Floats | None = None, usual: tuple[int, float] | None = None,
