@@ -94,9 +94,7 @@ def test_no_run_ends_after_the_first_few_trees(seed):
     features, _, groups, answers = requests(150, seed=seed)
     labels = np.arange(20) == np.random.default_rng(seed).integers(20, size=(150, 1))  # of noise the first tree may be the best
     ranker = Ranker.fit(features, labels, groups, answers, ["fused", "a", "b", "c", "d"])
-    rounds = ranker.report["rounds"]
-    assert min(rounds) >= LEAST or not ranker.boosters
-    assert rounds == [booster.num_trees() for booster in ranker.boosters] or not ranker.boosters
+    assert min(ranker.report["rounds"]) >= LEAST
 
 
 @pytest.mark.parametrize("n", [FEWEST - 1, FEW - 1])
